@@ -1,0 +1,3 @@
+//! The `reclra` command line.
+
+fn main() {}
