@@ -1,3 +1,27 @@
 //! Numbers on a device. This room knows nothing of learning, and is the only one with `unsafe`.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `tensor` | [`Tensor`]: numbers with a shape |
+//! | `device` | [`Device`]: where tensors live and who computes |
+//! | [`dense`] | forward and receiving phase of dense regions |
+//! | [`update`] | the fused local update |
+//! | [`pointwise`] | activations, error neurons |
+//! | [`rng`] | randomness as a pure function of a key |
+//! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
+//! | `oracle` | everything once more, naive, in float64 |
 
+pub mod dense;
+mod device;
+mod gemm;
+mod oracle;
+pub mod pointwise;
+mod pool;
 pub mod rng;
+mod simd;
+mod tensor;
+pub mod update;
+
+pub use device::Device;
+pub use simd::Level;
+pub use tensor::Tensor;

@@ -1,0 +1,343 @@
+//! The two phases of a dense network before the update: activities go up, errors come down.
+//!
+//! Both compute sums of matrix products over the same batch and finish each sum while it is in registers: [`Forward`]
+//! with bias, shortcuts and the activation, [`Receive`] with the target and the error neuron (or, for rules that use
+//! it, the derivative).
+
+use crate::device::{Backend, Cpu, Device};
+use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, sweep};
+use crate::oracle;
+use crate::pointwise::{Mismatch, Phi};
+use crate::tensor::Tensor;
+use pulp::{Simd, WithSimd};
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Up to four sources stay on the stack: more are rare.
+pub type Sources<T> = SmallVec<[T; 4]>;
+
+/// One dense synapse into a region: adds W z to its pre-activation. W is n x m, z is m x B.
+#[derive(Clone, Copy, Debug)]
+pub struct Afferent<'a> {
+    /// W
+    pub weight: &'a Tensor,
+    /// z of the region it comes from
+    pub z: &'a Tensor,
+}
+
+/// h = sum of W z + b + sum of shortcuts, z = phi(h), for one region (n x B).
+#[derive(Debug)]
+pub struct Forward<'a> {
+    /// The synapses into the region.
+    pub afferents: Sources<Afferent<'a>>,
+    /// b, n long
+    pub bias: Option<&'a Tensor>,
+    /// Activities of the same shape that are added as they are (residual gap).
+    pub shortcuts: Sources<&'a Tensor>,
+    /// phi
+    pub phi: Phi,
+    /// h, written
+    pub h: &'a mut Tensor,
+    /// z, written
+    pub z: &'a mut Tensor,
+}
+
+/// One message into a region: adds M^T e to what it receives. M is m x n, e is m x B.
+///
+/// An error synapse E_{j->i} (n_i x n_j) is kept as M = E^T, laid out like the W it mirrors, so that one pass of the
+/// update can serve both.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// M
+    pub synapse: &'a Tensor,
+    /// The error neurons of the sender.
+    pub e: &'a Tensor,
+}
+
+/// What a region makes of the messages it received.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Response {
+    /// y = phi(h - beta d), e = mismatch of z and y. No derivative.
+    Target {
+        /// Target modulation.
+        beta: f64,
+        /// How e follows from z - y.
+        mismatch: Mismatch,
+    },
+    /// e = d * phi'(h): what backprop and feedback alignment do.
+    Derivative,
+    /// e = d.
+    Plain,
+}
+
+/// d = sum of M^T e_j + sum of shortcuts, then the response, for one region (n x B).
+///
+/// The outputs are owned and handed back, so that the error neurons of other regions can be read meanwhile.
+#[derive(Debug)]
+pub struct Receive<'a> {
+    /// All messages are summed before the region fires once.
+    pub messages: Sources<Message<'a>>,
+    /// Signals of the same shape that are added as they are.
+    pub shortcuts: Sources<&'a Tensor>,
+    /// h of the region
+    pub h: &'a Tensor,
+    /// z of the region
+    pub z: &'a Tensor,
+    /// phi of the region
+    pub phi: Phi,
+    /// What is made of d.
+    pub response: Response,
+    /// d, written
+    pub d: Tensor,
+    /// y, written by [`Response::Target`] only
+    pub y: Tensor,
+    /// e, written
+    pub e: Tensor,
+    /// The region's share of the discrepancy, summed over the batch: written by [`Response::Target`] only.
+    pub discrepancy: f64,
+}
+
+impl Device {
+    /// Runs the forward phase of one region.
+    ///
+    /// # Panics
+    /// If shapes do not fit: graphs are validated before they come here.
+    pub fn forward(&self, phase: Forward<'_>) {
+        let (n, b) = (phase.z.rows(), columns(phase.afferents.iter().map(|a| a.z), &phase.shortcuts));
+        for a in &phase.afferents {
+            assert_eq!(a.weight.shape(), [n, a.z.rows()], "forward: W does not fit");
+            assert_eq!(a.z.cols(), b, "forward: batches differ");
+        }
+        phase.shortcuts.iter().for_each(|s| assert_eq!(s.shape(), [n, b], "forward: shortcut does not fit"));
+        assert!(phase.bias.is_none_or(|v| v.len() == n), "forward: b does not fit");
+        phase.h.set_cols(b);
+        phase.z.set_cols(b);
+        match &self.0 {
+            Backend::Cpu(cpu) => forward(cpu, phase),
+            Backend::Oracle => oracle::forward(phase),
+        }
+    }
+
+    /// Runs the receiving phase of all regions of a wave, which are independent of each other.
+    ///
+    /// # Panics
+    /// If shapes do not fit: graphs are validated before they come here.
+    pub fn receive(&self, wave: &mut [Receive<'_>]) {
+        for r in wave.iter_mut() {
+            let (n, b) = (r.h.rows(), r.h.cols());
+            for m in &r.messages {
+                assert_eq!(m.synapse.shape(), [m.e.rows(), n], "receive: error synapse does not fit");
+                assert_eq!(m.e.cols(), b, "receive: batches differ");
+            }
+            r.shortcuts.iter().for_each(|s| assert_eq!(s.shape(), [n, b], "receive: shortcut does not fit"));
+            assert_eq!(r.z.shape(), r.h.shape(), "receive: h and z differ");
+            for t in [&mut r.d, &mut r.y, &mut r.e] {
+                assert_eq!(t.rows(), n, "receive: output does not fit");
+                t.set_cols(b);
+            }
+            r.discrepancy = 0.0;
+        }
+        match &self.0 {
+            Backend::Cpu(cpu) => receive(cpu, wave),
+            Backend::Oracle => wave.iter_mut().for_each(oracle::receive),
+        }
+    }
+}
+
+fn columns<'a>(mut zs: impl Iterator<Item = &'a Tensor>, shortcuts: &[&Tensor]) -> usize {
+    zs.next().or(shortcuts.first().copied()).map_or(0, Tensor::cols)
+}
+
+/// Where a task may write: rows no other task of the phase touches.
+#[derive(Clone, Copy)]
+pub(crate) struct Out(pub(crate) *mut f32);
+// SAFETY: tasks write disjoint rows of one tensor each, and the phase ends before the tensor is used again.
+unsafe impl Send for Out {}
+// SAFETY: as above.
+unsafe impl Sync for Out {}
+
+struct ForwardRows<'a> {
+    products: &'a [Product<'a>],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+    bias: Option<&'a [f32]>,
+    shortcuts: &'a [&'a [f32]],
+    phi: Phi,
+    h: Out,
+    z: Out,
+}
+
+impl WithSimd for ForwardRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        sweep(simd, products, rows, cols, &mut self);
+    }
+}
+
+impl<S: Simd> Epilogue<S> for ForwardRows<'_> {
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let offset = at.row * self.cols + at.col;
+        let mut h = match self.bias {
+            Some(b) => simd.add_f32s(sum, simd.splat_f32s(b[at.row])),
+            None => sum,
+        };
+        // SAFETY: the place lies within this task's rows of tensors of the same shape, checked by `Device::forward`.
+        unsafe {
+            for s in self.shortcuts {
+                h = simd.add_f32s(h, at.load(simd, s.as_ptr(), offset));
+            }
+            at.store(simd, self.h.0, offset, h);
+            at.store(simd, self.z.0, offset, self.phi.vector(simd, h));
+        }
+    }
+}
+
+fn forward(cpu: &Cpu, phase: Forward<'_>) {
+    let (n, cols) = (phase.h.rows(), phase.h.cols());
+    let products: Sources<Product<'_>> =
+        phase.afferents.iter().map(|a| Product::plain(a.weight.f32(), a.z.f32(), a.z.rows(), cols)).collect();
+    let shortcuts: Sources<&[f32]> = phase.shortcuts.iter().map(|s| s.f32()).collect();
+    let bias = phase.bias.map(Tensor::f32);
+    let (h, z) = (Out(phase.h.f32_mut().as_mut_ptr()), Out(phase.z.f32_mut().as_mut_ptr()));
+    cpu.pool.for_each(n.div_ceil(TASK_ROWS), &|t| {
+        let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
+        let (products, shortcuts) = (&products[..], &shortcuts[..]);
+        cpu.arch.dispatch(ForwardRows { products, rows, cols, bias, shortcuts, phi: phase.phi, h, z });
+    });
+    if phase.phi == Phi::Softmax {
+        softmax(cpu, phase.z);
+    }
+}
+
+struct ReceiveRows<'a> {
+    products: &'a [Product<'a>],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+    shortcuts: &'a [&'a [f32]],
+    h: &'a [f32],
+    z: &'a [f32],
+    phi: Phi,
+    response: Response,
+    d: Out,
+    y: Out,
+    e: Out,
+    discrepancy: f64,
+}
+
+impl WithSimd for ReceiveRows<'_> {
+    /// This task's share of the discrepancy.
+    type Output = f64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
+        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        sweep(simd, products, rows, cols, &mut self);
+        self.discrepancy
+    }
+}
+
+impl<S: Simd> Epilogue<S> for ReceiveRows<'_> {
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let offset = at.row * self.cols + at.col;
+        let mut d = sum;
+        // SAFETY: the place lies within this task's rows of tensors of the same shape, checked by `Device::receive`.
+        unsafe {
+            for s in self.shortcuts {
+                d = simd.add_f32s(d, at.load(simd, s.as_ptr(), offset));
+            }
+            at.store(simd, self.d.0, offset, d);
+            let h = at.load(simd, self.h.as_ptr(), offset);
+            let e = match self.response {
+                Response::Target { beta, mismatch } => {
+                    let z = at.load(simd, self.z.as_ptr(), offset);
+                    let y = self.phi.vector(simd, simd.negate_mul_add_e_f32s(simd.splat_f32s(beta as f32), d, h));
+                    at.store(simd, self.y.0, offset, y);
+                    let (e, share) = mismatch.vector(simd, simd.sub_f32s(z, y));
+                    self.discrepancy += f64::from(at.sum(simd, share));
+                    e
+                }
+                Response::Derivative => simd.mul_f32s(d, self.phi.vector_df(simd, h)),
+                Response::Plain => d,
+            };
+            at.store(simd, self.e.0, offset, e);
+        }
+    }
+}
+
+fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
+    // Tasks of the whole wave in one list: small regions fill the gaps of large ones.
+    let mut tasks: SmallVec<[(usize, usize); 64]> = SmallVec::new();
+    let mut outs: SmallVec<[[Out; 3]; 8]> = SmallVec::new();
+    for (i, r) in wave.iter_mut().enumerate() {
+        tasks.extend((0..r.h.rows().div_ceil(TASK_ROWS)).map(|t| (i, t)));
+        outs.push([&mut r.d, &mut r.y, &mut r.e].map(|t| Out(t.f32_mut().as_mut_ptr())));
+    }
+    // Each task leaves its share of the discrepancy in a place of its own; adding them up in order afterwards makes
+    // the sum independent of who computed what.
+    let shares: SmallVec<[AtomicU64; 64]> = tasks.iter().map(|_| AtomicU64::new(0)).collect();
+    let regions = &*wave;
+    cpu.pool.for_each(tasks.len(), &|t| {
+        let (i, task) = tasks[t];
+        let r = &regions[i];
+        let (n, cols) = (r.h.rows(), r.h.cols());
+        let products: Sources<Product<'_>> =
+            r.messages.iter().map(|m| Product::transposed(m.synapse.f32(), n, m.e.f32(), m.e.rows(), cols)).collect();
+        let shortcuts: Sources<&[f32]> = r.shortcuts.iter().map(|s| s.f32()).collect();
+        let [d, y, e] = outs[i];
+        let share = cpu.arch.dispatch(ReceiveRows {
+            products: &products,
+            rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
+            cols,
+            shortcuts: &shortcuts,
+            h: r.h.f32(),
+            z: r.z.f32(),
+            phi: r.phi,
+            response: r.response,
+            d,
+            y,
+            e,
+            discrepancy: 0.0,
+        });
+        shares[t].store(share.to_bits(), Ordering::Relaxed);
+    });
+    for (&(i, _), share) in tasks.iter().zip(&shares) {
+        wave[i].discrepancy += f64::from_bits(share.load(Ordering::Relaxed));
+    }
+}
+
+struct Softmax<'a> {
+    z: &'a mut [f32],
+    cols: usize,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // A column's largest value is taken off first, so that no exponent is positive and one of them is zero.
+        for c in 0..self.cols {
+            let column = |z: &[f32]| z.iter().skip(c).step_by(self.cols).fold(f32::NEG_INFINITY, |m, &v| m.max(v));
+            let largest = column(self.z);
+            self.z.iter_mut().skip(c).step_by(self.cols).for_each(|v| *v -= largest);
+        }
+        let (head, tail) = S::as_mut_simd_f32s(self.z);
+        head.iter_mut().for_each(|v| *v = crate::simd::exp(simd, *v));
+        if !tail.is_empty() {
+            let last = crate::simd::exp(simd, simd.partial_load_f32s(tail));
+            simd.partial_store_f32s(tail, last);
+        }
+        for c in 0..self.cols {
+            let sum: f32 = self.z.iter().skip(c).step_by(self.cols).sum();
+            self.z.iter_mut().skip(c).step_by(self.cols).for_each(|v| *v /= sum);
+        }
+    }
+}
+
+/// Turns h into softmax(h), column by column.
+fn softmax(cpu: &Cpu, z: &mut Tensor) {
+    let cols = z.cols();
+    cpu.arch.dispatch(Softmax { z: z.f32_mut(), cols });
+}

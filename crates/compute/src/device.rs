@@ -1,0 +1,133 @@
+//! [`Device`]: where tensors live and who computes.
+//!
+//! The operations are phases of a layer, not single tensor operations: that is the seam at which a step can be made
+//! fast on a CPU and at which a GPU can be added. A phase is a struct that names its inputs and outputs; the device
+//! runs it. [`Device::oracle`] computes every phase once more, naively and in float64: the truth the kernels are
+//! tested against, and a way to check a rule to 1e-12.
+
+use crate::pool::Pool;
+use crate::simd::Level;
+use crate::tensor::{Aligned, Storage, Tensor};
+use std::sync::Arc;
+
+/// A place to compute. Cheap to clone: clones share the worker threads.
+#[derive(Clone, Debug)]
+pub struct Device(pub(crate) Backend);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Backend {
+    Cpu(Cpu),
+    Oracle,
+}
+
+/// float32 on the processor: worker threads and an instruction set.
+#[derive(Clone, Debug)]
+pub(crate) struct Cpu {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) arch: pulp::Arch,
+    pub(crate) level: Level,
+}
+
+impl Device {
+    /// float32 kernels on `threads` threads (at least one), in the best instruction set of this processor.
+    #[must_use]
+    pub fn cpu(threads: usize) -> Device {
+        Device::cpu_at(threads, Level::best()).expect("the best level is available")
+    }
+
+    /// The same held to an instruction set; `None` if the processor lacks it.
+    #[must_use]
+    pub fn cpu_at(threads: usize, level: Level) -> Option<Device> {
+        let arch = level.arch()?;
+        Some(Device(Backend::Cpu(Cpu { pool: Arc::new(Pool::new(threads)), arch, level })))
+    }
+
+    /// Naive float64: slow and exact.
+    #[must_use]
+    pub fn oracle() -> Device {
+        Device(Backend::Oracle)
+    }
+
+    /// Threads that compute.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match &self.0 {
+            Backend::Cpu(cpu) => cpu.pool.threads(),
+            Backend::Oracle => 1,
+        }
+    }
+
+    /// A tensor of zeros.
+    #[must_use]
+    pub fn zeros(&self, shape: &[usize]) -> Tensor {
+        let len: usize = shape.iter().product();
+        let storage = match self.0 {
+            Backend::Cpu(_) => {
+                let mut v = Aligned::with_capacity(64, len);
+                v.resize(len, 0.0);
+                Storage::F32(v)
+            }
+            Backend::Oracle => {
+                let mut v = Aligned::with_capacity(64, len);
+                v.resize(len, 0.0);
+                Storage::F64(v)
+            }
+        };
+        Tensor { storage, shape: shape.to_vec() }
+    }
+
+    /// A tensor with the given elements, row by row.
+    ///
+    /// # Panics
+    /// If the number of elements is not the product of `shape`.
+    #[must_use]
+    pub fn tensor(&self, shape: &[usize], values: &[f64]) -> Tensor {
+        let mut t = self.zeros(shape);
+        t.copy_from_f64(values);
+        t
+    }
+
+    /// z = x^T / turns a batch with one sample a row (B x n) into an activity with one sample a column (n x B).
+    ///
+    /// # Panics
+    /// If `samples` is not `B * n` long for some B.
+    pub fn load_batch(&self, samples: &[f32], z: &mut Tensor) {
+        let n = z.rows();
+        assert_eq!(samples.len() % n.max(1), 0, "load_batch: {} values for samples of {n}", samples.len());
+        let b = samples.len() / n.max(1);
+        z.set_cols(b);
+        match &mut z.storage {
+            Storage::F32(_) => transpose(samples, b, n, z.f32_mut()),
+            Storage::F64(_) => {
+                let out = z.f64_mut();
+                for (i, row) in samples.chunks_exact(n).enumerate() {
+                    row.iter().enumerate().for_each(|(k, &v)| out[k * b + i] = f64::from(v));
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Backend::Cpu(cpu) => write!(f, "CPU, {} threads, {}", cpu.pool.threads(), cpu.level),
+            Backend::Oracle => f.write_str("float64 oracle"),
+        }
+    }
+}
+
+/// `to` (cols x rows) = `from` (rows x cols) transposed, in blocks that stay in the first cache level.
+pub(crate) fn transpose(from: &[f32], rows: usize, cols: usize, to: &mut [f32]) {
+    const BLOCK: usize = 16;
+    assert!(from.len() == rows * cols && to.len() == rows * cols, "transpose: sizes differ");
+    for r0 in (0..rows).step_by(BLOCK) {
+        for c0 in (0..cols).step_by(BLOCK) {
+            for c in c0..(c0 + BLOCK).min(cols) {
+                for r in r0..(r0 + BLOCK).min(rows) {
+                    to[c * rows + r] = from[r * cols + c];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Every phase once more, naive and obvious, in float64: what the fast kernels are tested against.
+//!
+//! Nothing here is clever. A loop a sum, one index a letter, in the order of the formula.
+
+use crate::dense::{Forward, Receive, Response};
+use crate::pointwise::Phi;
+use crate::tensor::Tensor;
+use crate::update::{Local, Moments};
+
+/// C = A X for A n x m and X m x b.
+fn product(a: &[f64], x: &[f64], n: usize, m: usize, b: usize) -> Vec<f64> {
+    let mut c = vec![0.0; n * b];
+    for i in 0..n {
+        for s in 0..b {
+            c[i * b + s] = (0..m).map(|k| a[i * m + k] * x[k * b + s]).sum();
+        }
+    }
+    c
+}
+
+/// A^T for A n x m.
+fn transposed(a: &[f64], n: usize, m: usize) -> Vec<f64> {
+    (0..n * m).map(|i| a[(i % n) * m + i / n]).collect()
+}
+
+pub(crate) fn forward(phase: Forward<'_>) {
+    let (n, b) = (phase.h.rows(), phase.h.cols());
+    let mut h = vec![0.0; n * b];
+    for a in &phase.afferents {
+        let wz = product(a.weight.f64(), a.z.f64(), n, a.z.rows(), b);
+        h.iter_mut().zip(wz).for_each(|(h, v)| *h += v);
+    }
+    for (i, row) in h.chunks_exact_mut(b.max(1)).enumerate() {
+        row.iter_mut().for_each(|h| *h += phase.bias.map_or(0.0, |v| v.f64()[i]));
+    }
+    for s in &phase.shortcuts {
+        h.iter_mut().zip(s.f64()).for_each(|(h, v)| *h += v);
+    }
+    let z = match phase.phi {
+        Phi::Softmax => softmax(&h, n, b),
+        phi => h.iter().map(|&h| phi.f(h)).collect(),
+    };
+    phase.h.f64_mut().copy_from_slice(&h);
+    phase.z.f64_mut().copy_from_slice(&z);
+}
+
+fn softmax(h: &[f64], n: usize, b: usize) -> Vec<f64> {
+    let mut z = vec![0.0; n * b];
+    for s in 0..b {
+        let largest = (0..n).map(|i| h[i * b + s]).fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = (0..n).map(|i| (h[i * b + s] - largest).exp()).sum();
+        (0..n).for_each(|i| z[i * b + s] = (h[i * b + s] - largest).exp() / sum);
+    }
+    z
+}
+
+pub(crate) fn receive(r: &mut Receive<'_>) {
+    let (n, b) = (r.h.rows(), r.h.cols());
+    let mut d = vec![0.0; n * b];
+    for m in &r.messages {
+        let rows = m.e.rows();
+        let me = product(&transposed(m.synapse.f64(), rows, n), m.e.f64(), n, rows, b);
+        d.iter_mut().zip(me).for_each(|(d, v)| *d += v);
+    }
+    for s in &r.shortcuts {
+        d.iter_mut().zip(s.f64()).for_each(|(d, v)| *d += v);
+    }
+    let (h, z) = (r.h.f64(), r.z.f64());
+    let e: Vec<f64> = match r.response {
+        Response::Target { beta, mismatch } => {
+            let y: Vec<f64> = (0..n * b).map(|i| r.phi.f(h[i] - beta * d[i])).collect();
+            let fired: Vec<(f64, f64)> = (0..n * b).map(|i| mismatch.f(z[i] - y[i])).collect();
+            r.y.f64_mut().copy_from_slice(&y);
+            r.discrepancy = fired.iter().map(|f| f.1).sum();
+            fired.iter().map(|f| f.0).collect()
+        }
+        Response::Derivative => (0..n * b).map(|i| d[i] * r.phi.df(h[i])).collect(),
+        Response::Plain => d.clone(),
+    };
+    r.d.f64_mut().copy_from_slice(&d);
+    r.e.f64_mut().copy_from_slice(&e);
+}
+
+/// scale * post pre^T; without pre, scale * the row sums of post.
+pub(crate) fn outer(post: &Tensor, pre: Option<&Tensor>, scale: f64) -> Vec<f64> {
+    let (n, b) = (post.rows(), post.cols());
+    let ones = vec![1.0; b];
+    let (x, m) = pre.map_or((&ones[..], 1), |p| (p.f64(), p.rows()));
+    product(post.f64(), &transposed(x, m, b), n, b, m).iter().map(|v| scale * v).collect()
+}
+
+pub(crate) fn update(l: &mut Local<'_>) {
+    let mut d = outer(l.post, l.pre, l.scale);
+    let norm = d.iter().map(|v| v * v).sum::<f64>().sqrt();
+    if let (Some(_), Some(c)) = (l.pre, l.radius)
+        && norm >= c
+    {
+        d.iter_mut().for_each(|v| *v *= c / norm);
+    }
+    let Moments { first, second } = &mut *l.moments;
+    let (mut first, mut second) = (first.as_mut().map(Tensor::f64_mut), second.as_mut().map(Tensor::f64_mut));
+    let keep = 1.0 - l.descent.rate() * l.decay;
+    for (i, &d) in d.iter().enumerate() {
+        let (increment, m, v) =
+            l.descent.one(d, first.as_ref().map_or(0.0, |s| s[i]), second.as_ref().map_or(0.0, |s| s[i]));
+        let w = &mut l.param.f64_mut()[i];
+        *w = keep * *w + increment;
+        if let Some(mirror) = &mut l.mirror {
+            mirror.f64_mut()[i] += increment;
+        }
+        if let Some(s) = &mut first {
+            s[i] = m;
+        }
+        if let Some(s) = &mut second {
+            s[i] = v;
+        }
+    }
+}

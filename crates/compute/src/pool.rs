@@ -1,0 +1,287 @@
+//! A fixed set of worker threads that split the outputs of one kernel between them.
+//!
+//! A training step of a small network is a dozen kernels of some ten microseconds each, so waking a sleeping thread
+//! for each of them would cost more than the work. Workers spin for a short while after each kernel and park only
+//! when nothing comes. Tasks are handed out by a counter: which worker computes an output is left open, how it is
+//! computed is not, so results are the same bits for any number of threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Rounds a worker spins before it parks: about fifty microseconds.
+const SPINS: usize = 20_000;
+
+/// A kernel in flight, on the stack of the thread that called [`Pool::for_each`].
+struct Job<'a> {
+    task: &'a (dyn Fn(usize) + Sync),
+    tasks: usize,
+    next: AtomicUsize,
+    panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+}
+
+impl Job<'_> {
+    /// Takes tasks until none is left. The first panic of a task is kept, and the remaining tasks are dropped.
+    fn work(&self) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                let i = self.next.fetch_add(1, Ordering::Relaxed);
+                if i >= self.tasks {
+                    break;
+                }
+                (self.task)(i);
+            }
+        }));
+        if let Err(payload) = outcome {
+            self.next.store(self.tasks, Ordering::Relaxed);
+            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+        }
+    }
+}
+
+struct Shared {
+    /// Counts the jobs handed out; a worker that sees it change looks at `job`.
+    epoch: AtomicUsize,
+    job: AtomicPtr<()>,
+    /// Workers that have not yet finished with the current job.
+    busy: AtomicUsize,
+    stop: AtomicBool,
+    parked: Mutex<usize>,
+    wake: Condvar,
+}
+
+/// Worker threads; the calling thread is one of them. Cheap to keep, joined when dropped.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    handles: Vec<JoinHandle<()>>,
+    /// One job at a time: two threads may share a device, their kernels then run one after the other.
+    turn: Mutex<()>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({} threads)", self.threads())
+    }
+}
+
+impl Pool {
+    /// A pool of `threads` threads in all, the caller's included. Where the system refuses to start one, the pool
+    /// is smaller: results do not depend on it.
+    pub(crate) fn new(threads: usize) -> Self {
+        let shared = Arc::new(Shared {
+            epoch: AtomicUsize::new(0),
+            job: AtomicPtr::new(std::ptr::null_mut()),
+            busy: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            parked: Mutex::new(0),
+            wake: Condvar::new(),
+        });
+        let handles = (1..threads.max(1))
+            .map_while(|i| {
+                let shared = shared.clone();
+                std::thread::Builder::new().name(format!("reclra-{i}")).spawn(move || worker(&shared)).ok()
+            })
+            .collect();
+        Pool { shared, handles, turn: Mutex::new(()) }
+    }
+
+    /// Threads that take part, the caller's included.
+    pub(crate) fn threads(&self) -> usize {
+        self.handles.len() + 1
+    }
+
+    /// Calls `task(i)` once for every `i` in `0..tasks`, on all threads, and returns when all are done.
+    ///
+    /// # Panics
+    /// With the panic of a task, if one panics.
+    pub(crate) fn for_each(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        let _denormals = FlushDenormals::on();
+        if self.handles.is_empty() || tasks <= 1 {
+            return (0..tasks).for_each(task);
+        }
+        let job = Job { task, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+        {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let s = &*self.shared;
+            s.busy.store(self.handles.len(), Ordering::Relaxed);
+            s.job.store((&raw const job).cast_mut().cast(), Ordering::Relaxed);
+            // SeqCst pairs with the worker's count under `parked`: either it sees the new epoch, or we see it parked.
+            s.epoch.fetch_add(1, Ordering::SeqCst);
+            if *s.parked.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
+                s.wake.notify_all();
+            }
+            job.work();
+            let mut spins = 0_usize;
+            while s.busy.load(Ordering::Acquire) != 0 {
+                spins += 1;
+                // A worker may have lost its core to another process: stop burning ours then.
+                if spins.is_multiple_of(SPINS) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            }
+        }
+        if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        {
+            let _parked = self.shared.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.wake.notify_all();
+        }
+        for handle in self.handles.drain(..) {
+            let _ = handle.join(); // a worker never panics: tasks are caught
+        }
+    }
+}
+
+fn worker(s: &Shared) {
+    let _denormals = FlushDenormals::on();
+    let mut seen = 0;
+    loop {
+        let mut spins = 0;
+        while s.epoch.load(Ordering::SeqCst) == seen {
+            spins += 1;
+            if spins < SPINS {
+                std::hint::spin_loop();
+                continue;
+            }
+            let mut parked = s.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            *parked += 1;
+            while s.epoch.load(Ordering::SeqCst) == seen {
+                parked = s.wake.wait(parked).unwrap_or_else(PoisonError::into_inner);
+            }
+            *parked -= 1;
+        }
+        seen = seen.wrapping_add(1);
+        if s.stop.load(Ordering::SeqCst) {
+            return;
+        }
+        // SAFETY: `for_each` published the pointer before the epoch and waits, `job` alive on its stack, until every
+        // worker has counted itself out of `busy`, which is the last thing done with it here.
+        let job = unsafe { &*s.job.load(Ordering::Acquire).cast_const().cast::<Job<'_>>() };
+        job.work();
+        s.busy.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// While alive, numbers below 1e-38 count as zero on this thread; the former mode comes back on drop.
+///
+/// Adam's second moments fade into denormals after some hundred steps, and each operation on one costs a hundred
+/// cycles: without this a step slows down threefold.
+pub(crate) struct FlushDenormals {
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
+    before: u64,
+}
+
+impl FlushDenormals {
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn on() -> Self {
+        let mut mode = 0_u32;
+        // SAFETY: stores the SSE control register to a local, and loads it back with FTZ (bit 15) and DAZ (bit 6),
+        // which every x86-64 processor has; rounding and exception masks stay as they are.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mode, options(nostack)) };
+        let flushed = mode | 0x8040;
+        if flushed != mode {
+            // SAFETY: as above.
+            unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const flushed, options(nostack)) };
+        }
+        FlushDenormals { before: u64::from(mode) }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn on() -> Self {
+        let before: u64;
+        // SAFETY: reads the floating-point control register and sets FZ (bit 24); nothing else changes.
+        unsafe {
+            std::arch::asm!("mrs {}, fpcr", out(reg) before, options(nomem, nostack));
+            std::arch::asm!("msr fpcr, {}", in(reg) before | (1 << 24), options(nomem, nostack));
+        }
+        FlushDenormals { before }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(crate) fn on() -> Self {
+        FlushDenormals { before: 0 }
+    }
+}
+
+impl Drop for FlushDenormals {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let mode = self.before as u32;
+            if mode & 0x8040 != 0x8040 {
+                // SAFETY: restores what `on` read from this very register on this thread.
+                unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack)) };
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: restores what `on` read from this very register on this thread.
+        unsafe {
+            std::arch::asm!("msr fpcr, {}", in(reg) self.before, options(nomem, nostack));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once_on_any_number_of_threads() {
+        for threads in [1, 2, 5] {
+            let pool = Pool::new(threads);
+            for tasks in [0, 1, 2, 3, 64, 1000] {
+                let hits: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                for _ in 0..50 {
+                    pool.for_each(tasks, &|i| {
+                        hits[i].fetch_add(1, Ordering::Relaxed);
+                    });
+                }
+                assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 50), "{threads} threads, {tasks} tasks");
+            }
+        }
+    }
+
+    #[test]
+    fn workers_wake_after_parking() {
+        let pool = Pool::new(3);
+        for pause in [0, 1, 20] {
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+            let sum = AtomicUsize::new(0);
+            pool.for_each(10, &|i| {
+                sum.fetch_add(i, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 45);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_task_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = Pool::new(2);
+        let caught = catch_unwind(AssertUnwindSafe(|| pool.for_each(8, &|i| assert!(i != 5, "task five"))));
+        let message = caught.expect_err("the panic is passed on");
+        assert!(message.downcast_ref::<&str>().is_some_and(|m| m.contains("task five")));
+        let sum = AtomicUsize::new(0);
+        pool.for_each(4, &|i| {
+            sum.fetch_add(i, Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner(), 6);
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn denormals_are_zero_inside_and_back_outside() {
+        let tiny = std::hint::black_box(f32::MIN_POSITIVE);
+        let half = |x: f32| std::hint::black_box(x * std::hint::black_box(0.5));
+        assert!(half(tiny) > 0.0);
+        let pool = Pool::new(2);
+        pool.for_each(64, &|_| assert_eq!(half(tiny).to_bits(), 0));
+        assert!(half(tiny) > 0.0);
+    }
+}

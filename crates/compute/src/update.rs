@@ -1,0 +1,501 @@
+//! The fused local update: outer product, re-projection and optimiser in one pass over the weights.
+//!
+//! D = scale * sum over the batch of post pre^T is never stored: each sum goes from its register straight into the
+//! optimiser, so that weights and moments are read and written once. The Frobenius norm that re-projection needs comes
+//! first. Where that is cheaper, it is taken from two B x B Gram matrices,
+//! |post pre^T|_F^2 = sum of (post^T post) * (pre^T pre), else from a pass over D that keeps only squares.
+//! [`Device::outer`] gives D as a tensor, for tests, measurements and exchange between machines.
+
+use crate::dense::Out;
+use crate::device::{Backend, Cpu, Device, transpose};
+use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, sweep};
+use crate::oracle;
+use crate::tensor::{Aligned, Tensor};
+use pulp::{Simd, WithSimd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One step of descent along D, the optimiser's settings resolved for this step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Descent {
+    /// m = b1 m + (1 - b1) D, v = b2 v + (1 - b2) D^2, W = W - rate * m_hat / (sqrt(v_hat) + epsilon), with
+    /// m_hat = m / (1 - b1^t), v_hat = v / (1 - b2^t) (Kingma and Ba 2015).
+    Adam {
+        /// Learning rate of this step.
+        rate: f64,
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root, outside of it.
+        epsilon: f64,
+        /// t, counted from 1.
+        step: u64,
+    },
+    /// u = momentum u + D, W = W - rate u; Nesterov: W = W - rate (D + momentum u).
+    Sgd {
+        /// Learning rate of this step.
+        rate: f64,
+        /// 0 for plain descent, which keeps no moment.
+        momentum: f64,
+        /// Look ahead along the momentum.
+        nesterov: bool,
+    },
+}
+
+impl Descent {
+    /// Learning rate of this step.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        match *self {
+            Descent::Adam { rate, .. } | Descent::Sgd { rate, .. } => rate,
+        }
+    }
+
+    /// Moments it keeps for each weight.
+    #[must_use]
+    pub fn moments(&self) -> usize {
+        match *self {
+            Descent::Adam { .. } => 2,
+            Descent::Sgd { momentum, .. } => usize::from(momentum != 0.0),
+        }
+    }
+
+    /// The update of one weight: (its increment, first moment, second moment) from D and the moments before.
+    pub(crate) fn one(&self, d: f64, m: f64, v: f64) -> (f64, f64, f64) {
+        match *self {
+            Descent::Adam { rate, beta1, beta2, epsilon, step } => {
+                let (m, v) = (beta1 * m + (1.0 - beta1) * d, beta2 * v + (1.0 - beta2) * d * d);
+                let (m_hat, v_hat) = (m / (1.0 - power(beta1, step)), v / (1.0 - power(beta2, step)));
+                (-rate * m_hat / (v_hat.sqrt() + epsilon), m, v)
+            }
+            Descent::Sgd { rate, momentum, nesterov } => {
+                let u = momentum * m + d;
+                (-rate * if nesterov { d + momentum * u } else { u }, u, v)
+            }
+        }
+    }
+}
+
+fn power(base: f64, exponent: u64) -> f64 {
+    base.powf(exponent as f64)
+}
+
+/// What the optimiser remembers of one parameter, each of the parameter's shape. Empty where nothing is remembered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// m of Adam, u of momentum.
+    pub first: Option<Tensor>,
+    /// v of Adam.
+    pub second: Option<Tensor>,
+}
+
+impl Moments {
+    /// Zeros for a parameter of this shape.
+    #[must_use]
+    pub fn new(device: &Device, shape: &[usize], descent: &Descent) -> Moments {
+        let some = |k| (descent.moments() > k).then(|| device.zeros(shape));
+        Moments { first: some(0), second: some(1) }
+    }
+}
+
+/// The local update of one parameter: W = descend(W, D), D = Nm(scale * sum over the batch of post pre^T, radius).
+#[derive(Debug)]
+pub struct Local<'a> {
+    /// W, n x m (or a bias, n long).
+    pub param: &'a mut Tensor,
+    /// A second parameter of W's shape that receives the same increment: E^T under mirror plasticity.
+    pub mirror: Option<&'a mut Tensor>,
+    /// Shared by the two.
+    pub moments: &'a mut Moments,
+    /// Error neurons, n x B.
+    pub post: &'a Tensor,
+    /// Activities, m x B; none for a bias, whose partner is the constant one.
+    pub pre: Option<&'a Tensor>,
+    /// Mean over the batch, kappa, gamma and sign in one factor.
+    pub scale: f64,
+    /// c of the ball re-projection Nm(D, c) = D * min(1, c / |D|_F); none for no re-projection.
+    pub radius: Option<f64>,
+    /// The optimiser at this step.
+    pub descent: Descent,
+    /// Decoupled weight decay: W loses rate * decay * W; the mirror does not decay.
+    pub decay: f64,
+}
+
+/// Room the update needs between its phases: kept by the caller so that no step allocates.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    transposed: Vec<Aligned<f32>>,
+    grams: Vec<Aligned<f32>>,
+}
+
+impl Device {
+    /// Runs the local updates of all given parameters, which are independent of each other, in one parallel pass.
+    ///
+    /// # Panics
+    /// If shapes do not fit: rules are validated before they come here.
+    pub fn update(&self, locals: &mut [Local<'_>], scratch: &mut Scratch) {
+        for l in locals.iter() {
+            match l.pre {
+                Some(pre) => {
+                    assert_eq!(l.param.shape(), [l.post.rows(), pre.rows()], "update: outer product does not fit");
+                    assert_eq!(l.post.cols(), pre.cols(), "update: batches differ");
+                }
+                None => assert_eq!(l.param.len(), l.post.rows(), "update: bias does not fit"),
+            }
+            let same = |t: &Tensor| t.shape() == l.param.shape();
+            assert!(l.mirror.as_deref().is_none_or(same), "update: mirror does not fit");
+            let m = &l.moments;
+            assert!(m.first.as_ref().is_none_or(same) && m.second.as_ref().is_none_or(same), "update: moments");
+            assert!(
+                usize::from(m.first.is_some()) + usize::from(m.second.is_some()) >= l.descent.moments(),
+                "update: the optimiser has no moments"
+            );
+        }
+        match &self.0 {
+            Backend::Cpu(cpu) => update(cpu, locals, scratch),
+            Backend::Oracle => locals.iter_mut().for_each(oracle::update),
+        }
+    }
+
+    /// D = scale * post pre^T, as a tensor (n x m): the same numbers, unfused.
+    ///
+    /// # Panics
+    /// If the batches differ.
+    #[must_use]
+    pub fn outer(&self, post: &Tensor, pre: &Tensor, scale: f64) -> Tensor {
+        assert_eq!(post.cols(), pre.cols(), "outer: batches differ");
+        let (n, m, b) = (post.rows(), pre.rows(), post.cols());
+        let mut out = self.zeros(&[n, m]);
+        match &self.0 {
+            Backend::Cpu(cpu) => {
+                let mut t = Aligned::with_capacity(64, b * m);
+                t.resize(b * m, 0.0);
+                transpose(pre.f32(), m, b, &mut t);
+                let to = Out(out.f32_mut().as_mut_ptr());
+                let products = [Product::plain(post.f32(), &t, b, m)];
+                cpu.pool.for_each(n.div_ceil(TASK_ROWS), &|t| {
+                    let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
+                    cpu.arch.dispatch(StoreRows { products: &products, rows, cols: m, scale: scale as f32, to });
+                });
+            }
+            Backend::Oracle => out.f64_mut().copy_from_slice(&oracle::outer(post, Some(pre), scale)),
+        }
+        out
+    }
+}
+
+struct StoreRows<'a> {
+    products: &'a [Product<'a>],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+    scale: f32,
+    to: Out,
+}
+
+impl WithSimd for StoreRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        sweep(simd, products, rows, cols, &mut self);
+    }
+}
+
+impl<S: Simd> Epilogue<S> for StoreRows<'_> {
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let value = simd.mul_f32s(sum, simd.splat_f32s(self.scale));
+        // SAFETY: the place lies within this task's rows of the output.
+        unsafe { at.store(simd, self.to.0, at.row * self.cols + at.col, value) };
+    }
+}
+
+struct SquareRows<'a> {
+    products: &'a [Product<'a>],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+    sum: f64,
+}
+
+impl WithSimd for SquareRows<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
+        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        sweep(simd, products, rows, cols, &mut self);
+        self.sum
+    }
+}
+
+impl<S: Simd> Epilogue<S> for SquareRows<'_> {
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        self.sum += f64::from(at.sum(simd, simd.mul_f32s(sum, sum)));
+    }
+}
+
+/// The optimiser's step in the numbers the inner loop needs.
+#[derive(Clone, Copy)]
+enum Step {
+    Adam { rate: f32, beta1: f32, beta2: f32, epsilon: f32 },
+    Sgd { rate: f32, momentum: f32, nesterov: bool },
+}
+
+impl Step {
+    fn new(descent: &Descent) -> Step {
+        match *descent {
+            // rate * m_hat / (sqrt(v_hat) + epsilon), with the bias corrections moved out of the loop.
+            Descent::Adam { rate, beta1, beta2, epsilon, step } => {
+                let root = (1.0 - power(beta2, step)).sqrt();
+                Step::Adam {
+                    rate: (rate * root / (1.0 - power(beta1, step))) as f32,
+                    beta1: beta1 as f32,
+                    beta2: beta2 as f32,
+                    epsilon: (epsilon * root) as f32,
+                }
+            }
+            Descent::Sgd { rate, momentum, nesterov } => {
+                Step::Sgd { rate: rate as f32, momentum: momentum as f32, nesterov }
+            }
+        }
+    }
+}
+
+struct DescendRows<'a> {
+    products: &'a [Product<'a>],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+    scale: f32,
+    step: Step,
+    /// 1 - rate * decay
+    keep: f32,
+    w: Out,
+    mirror: Option<Out>,
+    first: Option<Out>,
+    second: Option<Out>,
+}
+
+impl WithSimd for DescendRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        sweep(simd, products, rows, cols, &mut self);
+    }
+}
+
+impl<S: Simd> Epilogue<S> for DescendRows<'_> {
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let c = |v: f32| simd.splat_f32s(v);
+        let offset = at.row * self.cols + at.col;
+        let d = simd.mul_f32s(sum, c(self.scale));
+        // SAFETY: the place lies within this task's rows of W and of tensors of W's shape, checked by `Device::update`.
+        unsafe {
+            let increment = match (self.step, self.first, self.second) {
+                (Step::Adam { rate, beta1, beta2, epsilon }, Some(first), Some(second)) => {
+                    let (m, v) = (at.load(simd, first.0, offset), at.load(simd, second.0, offset));
+                    let m = simd.mul_add_e_f32s(c(beta1), m, simd.mul_f32s(c(1.0 - beta1), d));
+                    let v = simd.mul_add_e_f32s(c(beta2), v, simd.mul_f32s(c(1.0 - beta2), simd.mul_f32s(d, d)));
+                    at.store(simd, first.0, offset, m);
+                    at.store(simd, second.0, offset, v);
+                    let root = simd.add_f32s(simd.sqrt_f32s(v), c(epsilon));
+                    simd.div_f32s(simd.mul_f32s(c(-rate), m), root)
+                }
+                (Step::Sgd { rate, momentum, nesterov }, Some(first), _) => {
+                    let u = simd.mul_add_e_f32s(c(momentum), at.load(simd, first.0, offset), d);
+                    at.store(simd, first.0, offset, u);
+                    let along = if nesterov { simd.mul_add_e_f32s(c(momentum), u, d) } else { u };
+                    simd.mul_f32s(c(-rate), along)
+                }
+                (Step::Sgd { rate, .. } | Step::Adam { rate, .. }, _, _) => simd.mul_f32s(c(-rate), d),
+            };
+            let w = at.load(simd, self.w.0, offset);
+            at.store(simd, self.w.0, offset, simd.mul_add_e_f32s(c(self.keep), w, increment));
+            if let Some(mirror) = self.mirror {
+                let e = at.load(simd, mirror.0, offset);
+                at.store(simd, mirror.0, offset, simd.add_f32s(e, increment));
+            }
+        }
+    }
+}
+
+/// Where a tensor of this step stands in a list without repetition.
+fn find<'a>(list: &mut Vec<&'a Tensor>, t: &'a Tensor) -> usize {
+    list.iter().position(|known| std::ptr::eq(*known, t)).unwrap_or_else(|| {
+        list.push(t);
+        list.len() - 1
+    })
+}
+
+/// How the norm of D is had, if it is needed.
+#[derive(Clone, Copy)]
+enum Norm {
+    NotNeeded,
+    /// From the Gram matrices with these numbers.
+    Grams(usize, usize),
+    /// From a pass over D.
+    Pass,
+}
+
+fn room(buffers: &mut Vec<Aligned<f32>>, sizes: impl Iterator<Item = usize>) -> Vec<Out> {
+    let mut outs = Vec::new();
+    for (i, size) in sizes.enumerate() {
+        if buffers.len() == i {
+            buffers.push(Aligned::new(64));
+        }
+        if buffers[i].len() < size {
+            buffers[i].resize(size, 0.0);
+        }
+        outs.push(Out(buffers[i].as_mut_ptr()));
+    }
+    outs
+}
+
+fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
+    // 1. What has to be transposed, and which Gram matrices are wanted.
+    let (mut pres, mut factors) = (Vec::new(), Vec::new());
+    let plans: Vec<(usize, Norm)> = locals
+        .iter()
+        .map(|l| {
+            let Some(pre) = l.pre else { return (0, Norm::NotNeeded) };
+            let (n, m, b) = (l.post.rows(), pre.rows(), l.post.cols());
+            let norm = match l.radius {
+                None => Norm::NotNeeded,
+                Some(_) if b * (n + m) <= n * m => Norm::Grams(find(&mut factors, l.post), find(&mut factors, pre)),
+                Some(_) => Norm::Pass,
+            };
+            (find(&mut pres, pre), norm)
+        })
+        .collect();
+    let turned = room(&mut scratch.transposed, pres.iter().map(|t| t.len()));
+    let grams = room(&mut scratch.grams, factors.iter().map(|t| t.cols() * t.cols()));
+
+    // 2. Transposes and Gram matrices, in one pass.
+    let mut tasks: Vec<(usize, usize)> = (0..pres.len()).map(|i| (i, 0)).collect();
+    for (i, t) in factors.iter().enumerate() {
+        tasks.extend((0..t.cols().div_ceil(TASK_ROWS)).map(|task| (pres.len() + i, task)));
+    }
+    cpu.pool.for_each(tasks.len(), &|t| {
+        let (i, task) = tasks[t];
+        if let Some(pre) = pres.get(i) {
+            // SAFETY: the buffer has room for the transposed tensor, and this task alone writes it.
+            let to = unsafe { std::slice::from_raw_parts_mut(turned[i].0, pre.len()) };
+            transpose(pre.f32(), pre.rows(), pre.cols(), to);
+        } else {
+            let i = i - pres.len();
+            let (x, b) = (factors[i].f32(), factors[i].cols());
+            let products = [Product::transposed(x, b, x, factors[i].rows(), b)];
+            let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(b);
+            cpu.arch.dispatch(StoreRows { products: &products, rows, cols: b, scale: 1.0, to: grams[i] });
+        }
+    });
+    // SAFETY: the buffers hold as many numbers, and from here on they are only read.
+    let pre_t = |i: usize| unsafe { std::slice::from_raw_parts(turned[i].0.cast_const(), pres[i].len()) };
+    // SAFETY: as above.
+    let gram = |i: usize| unsafe { std::slice::from_raw_parts(grams[i].0.cast_const(), factors[i].cols().pow(2)) };
+
+    // 3. Norms. Tasks of one row block each leave their squares in places of their own, added up in order.
+    let mut tasks: Vec<(usize, usize)> = Vec::new();
+    for (i, (l, plan)) in locals.iter().zip(&plans).enumerate() {
+        match plan.1 {
+            Norm::NotNeeded => {}
+            Norm::Grams(..) => tasks.push((i, 0)),
+            Norm::Pass => tasks.extend((0..l.post.rows().div_ceil(TASK_ROWS)).map(|t| (i, t))),
+        }
+    }
+    let squares: Vec<AtomicU64> = tasks.iter().map(|_| AtomicU64::new(0)).collect();
+    {
+        let locals = &*locals;
+        cpu.pool.for_each(tasks.len(), &|t| {
+            let (i, task) = tasks[t];
+            let (n, b) = (locals[i].post.rows(), locals[i].post.cols());
+            let sum = match plans[i].1 {
+                Norm::Grams(p, q) => {
+                    gram(p).iter().zip(gram(q)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>().max(0.0)
+                }
+                _ => {
+                    let x = pre_t(plans[i].0);
+                    let cols = x.len() / b.max(1);
+                    let products = [Product::plain(locals[i].post.f32(), x, b, cols)];
+                    let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n);
+                    cpu.arch.dispatch(SquareRows { products: &products, rows, cols, sum: 0.0 })
+                }
+            };
+            squares[t].store(sum.to_bits(), Ordering::Relaxed);
+        });
+    }
+    let mut norms = vec![0.0; locals.len()];
+    for (&(i, _), s) in tasks.iter().zip(&squares) {
+        norms[i] += f64::from_bits(s.load(Ordering::Relaxed));
+    }
+
+    // 4. The pass over the weights.
+    let mut tasks: Vec<(usize, usize)> = Vec::new();
+    let mut outs = Vec::with_capacity(locals.len());
+    for (i, l) in locals.iter_mut().enumerate() {
+        let blocks = if l.pre.is_some() { l.post.rows().div_ceil(TASK_ROWS) } else { 1 };
+        tasks.extend((0..blocks).map(|t| (i, t)));
+        let out = |t: &mut Tensor| Out(t.f32_mut().as_mut_ptr());
+        outs.push((
+            out(l.param),
+            l.mirror.as_deref_mut().map(out),
+            l.moments.first.as_mut().map(out),
+            l.moments.second.as_mut().map(out),
+        ));
+    }
+    let locals = &*locals;
+    cpu.pool.for_each(tasks.len(), &|t| {
+        let (i, task) = tasks[t];
+        let (l, (w, mirror, first, second)) = (&locals[i], outs[i]);
+        let (n, b) = (l.post.rows(), l.post.cols());
+        if l.pre.is_none() {
+            return bias(l, [Some(w), mirror, first, second]);
+        }
+        let x = pre_t(plans[i].0);
+        let cols = x.len() / b.max(1);
+        let norm = norms[i].sqrt() * l.scale.abs();
+        let shrink = l.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm);
+        cpu.arch.dispatch(DescendRows {
+            products: &[Product::plain(l.post.f32(), x, b, cols)],
+            rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
+            cols,
+            scale: (l.scale * shrink) as f32,
+            step: Step::new(&l.descent),
+            keep: (1.0 - l.descent.rate() * l.decay) as f32,
+            w,
+            mirror,
+            first,
+            second,
+        });
+    });
+}
+
+/// The update of a bias: few numbers, each a sum over the batch, in float64.
+fn bias(l: &Local<'_>, [w, mirror, first, second]: [Option<Out>; 4]) {
+    let (n, b) = (l.post.rows(), l.post.cols());
+    // SAFETY: each is a tensor of the bias's shape, n long, and this task alone touches it.
+    let slice = |o: Out| unsafe { std::slice::from_raw_parts_mut(o.0, n) };
+    let [mut w, mut mirror, mut first, mut second] = [w, mirror, first, second].map(|o| o.map(slice));
+    for (i, row) in l.post.f32().chunks_exact(b.max(1)).enumerate() {
+        let mut lanes = [0.0_f32; 16];
+        let (head, tail) = row.as_chunks::<16>();
+        head.iter().for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(s, x)| *s += x));
+        lanes.iter_mut().zip(tail).for_each(|(s, x)| *s += x);
+        let sum: f64 = lanes.iter().map(|&x| f64::from(x)).sum();
+        let old = |s: &Option<&mut [f32]>| s.as_ref().map_or(0.0, |s| f64::from(s[i]));
+        let (increment, m, v) = l.descent.one(l.scale * sum, old(&first), old(&second));
+        let put = |s: &mut Option<&mut [f32]>, x: f64| {
+            if let Some(s) = s {
+                s[i] = x as f32;
+            }
+        };
+        let kept = old(&w) * (1.0 - l.descent.rate() * l.decay);
+        put(&mut w, kept + increment);
+        let kept = old(&mirror);
+        put(&mut mirror, kept + increment);
+        put(&mut first, m);
+        put(&mut second, v);
+    }
+}
