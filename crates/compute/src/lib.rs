@@ -11,10 +11,12 @@
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
 //! | `oracle` | everything once more, naive, in float64 |
 
+mod average;
 pub mod dense;
 mod device;
 mod gemm;
 mod oracle;
+mod output;
 pub mod pointwise;
 mod pool;
 pub mod rng;
@@ -23,5 +25,6 @@ mod tensor;
 pub mod update;
 
 pub use device::Device;
+pub use output::Verdict;
 pub use simd::Level;
 pub use tensor::Tensor;

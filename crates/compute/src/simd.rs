@@ -190,11 +190,11 @@ mod tests {
         x.retain(|v| (range.0..=range.1).contains(v));
         for level in Level::available() {
             let y = level.arch().unwrap().dispatch(Map(&x, f));
-            let (worst, at) =
-                x.iter()
-                    .zip(&y)
-                    .map(|(&x, &y)| (ulps(y, exact(f64::from(x))), x))
-                    .fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a });
+            let (worst, at) = x
+                .iter()
+                .zip(&y)
+                .map(|(&x, &y)| (ulps(y, exact(f64::from(x))), x))
+                .fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a });
             assert!(worst <= bound, "{level}: {worst} ulp at {at}");
             assert!(level.arch().unwrap().dispatch(Map(&[f32::NAN], f))[0].is_nan(), "{level}: NaN must pass");
         }

@@ -1,0 +1,243 @@
+//! Recursive local representation alignment (Ororbia, Mali, Kifer, Giles, arXiv 2002.03911).
+//!
+//! Every region i receives the error neurons e_j of its parents j through error synapses E_{j->i}. What it receives
+//! moves its pre-activation to where its target lies; the mismatch of activity and target is its own error neuron:
+//!
+//! ```text
+//! e_L = z_L - y_L                       the output: label against softmax
+//! d_i = sum over parents j of E_{j->i} e_j      all messages first, then
+//! y_i = phi_i(h_i - beta d_i)           the target
+//! e_i = z_i - y_i                       the error neurons
+//! dW_{i->j} = e_j z_i^T,  db_j = e_j    the local updates
+//! ```
+//!
+//! Needs: no derivative of phi, no transpose of W, no inverse, no settling. Cost of a step in matrix products of the
+//! size of W: one forward, one for messages (the first layer sends none), one for updates; one more for updates of E
+//! unless they mirror W and share its increment.
+
+use crate::error::{Result, check};
+use crate::graph::{Graph, RegionId};
+use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
+use crate::wiring::{ErrorGraph, Wiring};
+use reclra_compute::dense::{Message, Receive, Response};
+use reclra_compute::pointwise::Mismatch;
+
+/// How the error synapses learn (method section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Plasticity {
+    /// dE_{j->i} = gamma z_i e_j^T
+    Mirror,
+    /// dE_{j->i} = 0
+    Fixed,
+    /// dE_{j->i} = -gamma e_i d_j^T, d_L := e_L: Algorithm 1 as printed. Diverges.
+    Algorithm1,
+    /// dE_{j->i} = -gamma d_i e_j^T: Algorithm 2 as printed, its index repaired. Diverges.
+    Algorithm2,
+}
+
+impl Plasticity {
+    /// The name in a spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Plasticity::Mirror => "mirror",
+            Plasticity::Fixed => "fixed",
+            Plasticity::Algorithm1 => "algorithm1",
+            Plasticity::Algorithm2 => "algorithm2",
+        }
+    }
+}
+
+/// Settings of rec-LRA. The defaults are those of up to three hidden tanh layers (method section 5).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecLraConfig {
+    /// Which region sends to which.
+    pub wiring: Wiring,
+    /// Levels below the output that are given error neurons; none for all.
+    pub depth: Option<usize>,
+    /// Target modulation beta.
+    pub beta: f64,
+    /// Factor gamma on updates of E. Under Adam it is inert; `rate` is not.
+    pub gamma: f64,
+    /// How E learns.
+    pub plasticity: Plasticity,
+    /// Factor on the learning rate of E.
+    pub rate: f64,
+    /// Standard deviation of E at the start.
+    pub std: f64,
+    /// How hidden error neurons follow from z - y. The output's are z_L - y_L always.
+    pub mismatch: Mismatch,
+    /// kappa_l of regions 1..L: factors on e_l in the updates of W_l and b_l. Missing ones are 1.
+    pub kappa: Vec<f64>,
+}
+
+impl Default for RecLraConfig {
+    fn default() -> Self {
+        RecLraConfig {
+            wiring: Wiring::Chain,
+            depth: None,
+            beta: 0.1,
+            gamma: 1.0,
+            plasticity: Plasticity::Mirror,
+            rate: 1.0,
+            std: 0.1,
+            mismatch: Mismatch::L2,
+            kappa: Vec::new(),
+        }
+    }
+}
+
+/// rec-LRA on one graph.
+#[derive(Clone, Debug)]
+pub struct RecLra {
+    config: RecLraConfig,
+    errors: ErrorGraph,
+}
+
+impl RecLra {
+    /// Checks the settings and lays the wiring over the graph.
+    ///
+    /// # Errors
+    /// Names the setting that is out of its range, or the region the wiring fails at.
+    pub fn new(config: RecLraConfig, graph: &Graph) -> Result<RecLra> {
+        let finite = |x: f64| x.is_finite() && x >= 0.0;
+        check(finite(config.beta) && config.beta > 0.0, "rule.beta", config.beta, "must be a positive number")?;
+        check(finite(config.gamma), "rule.gamma", config.gamma, "must be 0 or a positive number")?;
+        check(finite(config.rate), "rule.e_rate", config.rate, "must be 0 or a positive number")?;
+        check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
+        let share = config.mismatch.share();
+        check((0.0..=1.0).contains(&share), "rule.mix", share, "must lie in [0, 1]")?;
+        let fits = config.kappa.is_empty() || config.kappa.len() == graph.output();
+        let want = format!("must have one number for each of the {} regions after the input", graph.output());
+        check(fits, "rule.kappa", format!("{:?}", config.kappa), &want)?;
+        let positive = config.kappa.iter().all(|&k| finite(k));
+        check(positive, "rule.kappa", format!("{:?}", config.kappa), "must hold numbers of 0 or more")?;
+        let errors = ErrorGraph::new(graph, &config.wiring, config.depth)?;
+        Ok(RecLra { config, errors })
+    }
+
+    /// The error synapses in waves.
+    #[must_use]
+    pub fn error_graph(&self) -> &ErrorGraph {
+        &self.errors
+    }
+
+    fn kappa(&self, i: RegionId) -> f64 {
+        self.config.kappa.get(i - 1).copied().unwrap_or(1.0)
+    }
+}
+
+impl Rule for RecLra {
+    fn name(&self) -> &'static str {
+        "rec-lra"
+    }
+
+    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+        let region = |i: RegionId| &graph.regions()[i];
+        let synapse = |s: &crate::wiring::ErrorSynapse| OwnSynapse {
+            name: format!("E.{}->{}", region(s.from).name, region(s.to).name),
+            from_width: region(s.from).width,
+            to_width: region(s.to).width,
+            std: self.config.std,
+        };
+        self.errors.synapses().iter().map(synapse).collect()
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        let (h, z) = (&step.activity.h, &step.activity.z);
+        let (beta, mismatch) = (self.config.beta, self.config.mismatch);
+        // Alg. 1, line 6: e_L = z_L - y_L is there; down from it, wave by wave (lines 7-12).
+        for wave in self.errors.waves() {
+            let receive = |&i: &RegionId| {
+                let lent = |list: &mut Vec<_>| std::mem::take(&mut list[i]);
+                (i, lent(&mut step.errors.d), lent(&mut step.errors.y), lent(&mut step.errors.e))
+            };
+            let lent: Vec<_> = wave.iter().map(receive).collect();
+            let e = &step.errors.e;
+            let mut received: Vec<Receive<'_>> = lent
+                .into_iter()
+                .map(|(i, d, y, e_i)| Receive {
+                    // Alg. 1, line 9: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
+                    messages: self
+                        .errors
+                        .into_region(i)
+                        .map(|n| Message { synapse: &step.own[n], e: &e[self.errors.synapses()[n].from] })
+                        .collect(),
+                    shortcuts: Default::default(),
+                    h: &h[i],
+                    z: &z[i],
+                    phi: step.graph.regions()[i].phi,
+                    // Alg. 1, lines 10-11: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
+                    response: Response::Target { beta, mismatch },
+                    d,
+                    y,
+                    e: e_i,
+                    discrepancy: 0.0,
+                })
+                .collect();
+            step.device.receive(&mut received);
+            let done: Vec<_> = received.into_iter().map(|r| (r.d, r.y, r.e, r.discrepancy)).collect();
+            for (&i, (d, y, e, discrepancy)) in wave.iter().zip(done) {
+                let batch = e.cols().max(1) as f64;
+                step.errors.discrepancy[i] = self.kappa(i) * discrepancy / batch;
+                (step.errors.d[i], step.errors.y[i], step.errors.e[i]) = (d, y, e);
+            }
+        }
+        let out = step.graph.output();
+        step.errors.discrepancy[out] *= self.kappa(out);
+    }
+
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        let config = &self.config;
+        let learns = |i: RegionId| i == graph.output() || self.errors.reaches(i);
+        // Alg. 1, lines 14-15: dW_{i->j} = e_j z_i^T, db_j = e_j.
+        let mut updates = weight_updates(graph, learns, &config.kappa);
+        for (n, s) in self.errors.synapses().iter().enumerate() {
+            let (j, i) = (s.from, s.to);
+            // M = E^T, so each product is written the other way round.
+            let (post, pre, factor) = match config.plasticity {
+                Plasticity::Fixed => continue,
+                // dE_{j->i} = gamma z_i e_j^T
+                Plasticity::Mirror => (Signal::E(j), Signal::Z(i), config.gamma),
+                // Alg. 1, line 16: dE_{j->i} = -gamma e_i d_j^T
+                Plasticity::Algorithm1 => (Signal::D(j), Signal::E(i), -config.gamma),
+                // Alg. 2: dE_{j->i} = -gamma d_i e_j^T
+                Plasticity::Algorithm2 => (Signal::E(j), Signal::D(i), -config.gamma),
+            };
+            // Where E answers a W directly and nothing distinguishes their updates, they share one: E then needs no
+            // moments of its own, and E_t = W_t^T + (E_0 - W_0^T) but for rounding.
+            let twin = graph.regions()[j].sources.iter().position(|&k| k == i);
+            if let Some(source) = twin
+                && config.plasticity == Plasticity::Mirror
+                && (config.gamma, config.rate, self.kappa(j)) == (1.0, 1.0, 1.0)
+                && let Some(w) = updates.iter_mut().find(|u| u.param == Param::Weight { region: j, source })
+            {
+                w.mirror = Some(n);
+                continue;
+            }
+            let param = Param::Own(n);
+            updates.push(LocalUpdate { param, mirror: None, post, pre: Some(pre), factor, rate: config.rate });
+        }
+        updates
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        match self.config.plasticity {
+            Plasticity::Algorithm1 | Plasticity::Algorithm2 => vec![format!(
+                "plasticity {} is kept as printed in the paper, where E grows without bound: expect it to diverge; \
+                 `mirror` does not",
+                self.config.plasticity.name()
+            )],
+            Plasticity::Mirror | Plasticity::Fixed => Vec::new(),
+        }
+    }
+
+    fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
+        self.errors.synapses().iter().map(|s| (s.from, s.to)).collect()
+    }
+
+    fn waves(&self, graph: &Graph) -> Vec<Vec<RegionId>> {
+        std::iter::once(vec![graph.output()]).chain(self.errors.waves().iter().cloned()).collect()
+    }
+}
