@@ -1,0 +1,319 @@
+//! [`RunSpec`]: what one TOML file says about a run, validated once, into a type that cannot be wrong.
+//!
+//! Settings are collected as users write them ([`Settings`]), then resolved: every key gets its value, where nothing was
+//! set the default that suits the data set, activation and depth (method section 5). The resolved spec prints as TOML
+//! that gives the same run again.
+
+pub mod keys;
+mod read;
+mod rules;
+
+pub use read::{Settings, did_you_mean};
+pub use rules::RuleSpec;
+
+use read::Reader;
+use reclra::optim::{METHODS, Method, SCHEDULES, Schedule};
+use reclra::{Graph, Optim, phi};
+use toml::{Table, Value};
+
+/// What is wrong with a spec: one line that names the key and the remedy.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Not TOML.
+    #[error("{origin}, line {line}: {what}; mend the TOML syntax there")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// What the parser says.
+        what: String,
+    },
+    /// A key that does not exist.
+    #[error("{origin}: unknown key `{key}`{hint}{}", if .hint.is_empty() { "; `reclra list keys` shows all" } else { "" })]
+    UnknownKey {
+        /// The file or flag.
+        origin: String,
+        /// As written.
+        key: String,
+        /// `, did you mean ...?` or nothing.
+        hint: String,
+    },
+    /// `--set` without a value.
+    #[error("--set {0}: write it as key=value, optim.lr=1e-3 say")]
+    Assignment(String),
+    /// A value that does not do.
+    #[error("{key} = {value}: {want}")]
+    Value {
+        /// The key.
+        key: String,
+        /// As written.
+        value: String,
+        /// What it must be.
+        want: String,
+    },
+    /// A key of another rule.
+    #[error("{key} is no setting of {rule}; it belongs to {owners}: remove it or choose another rule.name")]
+    Foreign {
+        /// The key.
+        key: &'static str,
+        /// The rule chosen.
+        rule: String,
+        /// The rules that have it.
+        owners: String,
+    },
+    /// A network or rule that cannot be.
+    #[error("{0}")]
+    Core(#[from] reclra::Error),
+}
+
+impl SpecError {
+    pub(crate) fn bad(key: &str, value: &Value, want: String) -> SpecError {
+        SpecError::Value { key: key.to_owned(), value: value.to_string(), want }
+    }
+}
+
+/// Shorthand of this room.
+pub type Result<T, E = SpecError> = std::result::Result<T, E>;
+
+/// What a spec has to know of its data before it can be resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataFacts {
+    /// Name of the data set.
+    pub name: String,
+    /// Numbers in a sample.
+    pub pixels: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Samples in the training part, before validation is drawn.
+    pub train: usize,
+    /// Samples drawn for validation unless told.
+    pub validation: usize,
+}
+
+/// The data of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSpec {
+    /// Name of the data set.
+    pub name: String,
+    /// Folder of its files, if one was named.
+    pub dir: Option<String>,
+    /// Samples drawn for validation.
+    pub validation: usize,
+    /// Largest shift of a training image, pixels.
+    pub shift: usize,
+}
+
+/// The network of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetSpec {
+    /// Widths from input to output.
+    pub widths: Vec<usize>,
+    /// Activation of hidden regions, by name.
+    pub act: String,
+    /// Residual gap.
+    pub residual: Option<usize>,
+    /// Whether there are biases.
+    pub bias: bool,
+    /// Standard deviation of W at the start.
+    pub w_std: f64,
+}
+
+/// The optimiser of a run, in epochs.
+#[derive(Clone, Debug, PartialEq)]
+struct OptimSpec {
+    optim: Optim,
+    warmup_epochs: f64,
+    step_epochs: u64,
+}
+
+/// A run, resolved: the same spec and data give the same run to the bit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpec {
+    /// All randomness follows from it.
+    pub seed: u64,
+    /// The data.
+    pub data: DataSpec,
+    /// The network.
+    pub net: NetSpec,
+    /// The rule.
+    pub rule: RuleSpec,
+    optim: OptimSpec,
+    /// Passes over the training part.
+    pub epochs: u64,
+    /// Samples a step.
+    pub batch: usize,
+    table: Table,
+}
+
+impl RunSpec {
+    /// Fills in every default, and checks everything against the data.
+    ///
+    /// # Errors
+    /// One line that names the key and the remedy.
+    pub fn resolve(settings: &Settings, facts: &DataFacts) -> Result<RunSpec> {
+        let mut r = Reader::new(settings);
+        let seed = r.count("seed", 0)?;
+        let data = data(&mut r, facts)?;
+        let net = net(&mut r, facts)?;
+        let rule = rules::read(&mut r, &net)?;
+        let optim = optim(&mut r, facts, &net)?;
+        let epochs = r.positive("train.epochs", if facts.name == "digits" { 60 } else { 12 })?;
+        let batch = usize::try_from(r.positive("train.batch", 32)?).unwrap_or(usize::MAX);
+        let trained = facts.train - data.validation;
+        if batch > trained {
+            let want = format!("must be at most the {trained} training images");
+            return Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want));
+        }
+        let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, table: r.resolved };
+        let graph = spec.graph()?;
+        spec.rule.build(&graph)?;
+        spec.optim(1).check()?;
+        Ok(spec)
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// None for a resolved spec.
+    pub fn graph(&self) -> Result<Graph> {
+        let phi = phi::by_name(&self.net.act).unwrap_or(phi::Phi::Tanh);
+        Ok(Graph::mlp_with(&self.net.widths, phi, self.net.residual, self.net.bias)?)
+    }
+
+    /// The optimiser, for epochs of so many steps.
+    #[must_use]
+    pub fn optim(&self, steps_per_epoch: u64) -> Optim {
+        let steps = |epochs: f64| (epochs * steps_per_epoch as f64).round() as u64;
+        let mut optim = self.optim.optim;
+        optim.warmup = steps(self.optim.warmup_epochs);
+        optim.total = self.epochs.saturating_mul(steps_per_epoch);
+        if let Schedule::Step { every, .. } = &mut optim.schedule {
+            *every = (self.optim.step_epochs * steps_per_epoch).max(1);
+        }
+        optim
+    }
+
+    /// The resolved spec as TOML: every key with its value.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.table).unwrap_or_default()
+    }
+}
+
+fn data(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
+    let name = r.text("data.name", &facts.name)?;
+    let dir = Some(r.text("data.dir", "")?).filter(|d| !d.is_empty());
+    let validation = r.count("data.validation", facts.validation as u64)? as usize;
+    if validation >= facts.train {
+        let want = format!("must be below the {} training images of {}", facts.train, facts.name);
+        return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
+    }
+    let shift = r.count("data.shift", 0)? as usize;
+    if shift > 32 {
+        return Err(SpecError::bad("data.shift", &Value::Integer(shift as i64), "must be at most 32 pixels".into()));
+    }
+    Ok(DataSpec { name, dir, validation, shift })
+}
+
+/// Largest number of regions and of units in one: beyond, an architecture is a typing mistake.
+const LARGEST: (usize, usize) = (1000, 1 << 20);
+
+/// Reads 784-3x256-10 as 784, 256, 256, 256, 10.
+fn widths(arch: &str) -> Option<Vec<usize>> {
+    let mut widths = Vec::new();
+    for part in arch.split('-') {
+        let (times, width) = part.split_once('x').unwrap_or(("1", part));
+        let (times, width): (usize, usize) = (times.trim().parse().ok()?, width.trim().parse().ok()?);
+        if times == 0 || width == 0 || width > LARGEST.1 || widths.len() + times > LARGEST.0 {
+            return None;
+        }
+        widths.extend(std::iter::repeat_n(width, times));
+    }
+    (widths.len() >= 2).then_some(widths)
+}
+
+fn net(r: &mut Reader<'_>, facts: &DataFacts) -> Result<NetSpec> {
+    let hidden = if facts.name == "digits" { "2x256" } else { "3x256" };
+    let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels, facts.classes);
+    let arch = r.text("net.arch", &fitting(hidden))?;
+    let value = Value::String(arch.clone());
+    let widths = widths(&arch).ok_or_else(|| {
+        let want = format!("must be widths joined by dashes, each at least 1, such as {}", fitting(hidden));
+        SpecError::bad("net.arch", &value, want)
+    })?;
+    if (widths[0], widths[widths.len() - 1]) != (facts.pixels, facts.classes) {
+        let inner: Vec<&str> = arch.split('-').collect();
+        let inner = inner[1..inner.len() - 1].join("-");
+        let remedy = if inner.is_empty() { format!("{}-{}", facts.pixels, facts.classes) } else { fitting(&inner) };
+        let (name, pixels, classes) = (&facts.name, facts.pixels, facts.classes);
+        let want = format!("does not fit {name}, which has {pixels} pixels and {classes} classes; write {remedy}");
+        return Err(SpecError::bad("net.arch", &value, want));
+    }
+    let names: Vec<&str> = phi::KNOWN.iter().map(|k| k.name).collect();
+    let act = r.choice("net.act", "tanh", &names)?;
+    let residual = Some(r.count("net.residual", 0)? as usize).filter(|&g| g > 0);
+    let bias = r.flag("net.bias", true)?;
+    let deep = widths.len() > 5;
+    let w_std = r.number("net.w_std", if act == "sigmoid" && deep { 0.025 } else { 0.05 })?;
+    if w_std < 0.0 {
+        return Err(SpecError::bad("net.w_std", &Value::Float(w_std), "must be 0 or a positive number".into()));
+    }
+    Ok(NetSpec { widths, act, residual, bias, w_std })
+}
+
+fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<OptimSpec> {
+    let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
+    let method = r.choice("optim.name", "adam", &names(METHODS))?;
+    let sign = net.act == "sign";
+    let brisk = sign || facts.name == "digits";
+    let rate = r.number(
+        "optim.lr",
+        if method == "sgd" {
+            0.1
+        } else if brisk {
+            1e-3
+        } else {
+            2e-4
+        },
+    )?;
+    let schedule = r.choice("optim.schedule", if brisk { "linear" } else { "constant" }, &names(SCHEDULES))?;
+    let warmup_epochs = r.number("optim.warmup_epochs", 0.0)?;
+    if warmup_epochs < 0.0 {
+        let value = Value::Float(warmup_epochs);
+        return Err(SpecError::bad("optim.warmup_epochs", &value, "must be 0 or more".into()));
+    }
+    let step_epochs = r.positive("optim.step_epochs", 10)?;
+    let factor = r.number("optim.step_factor", 0.1)?;
+    let (beta1, beta2) = (r.number("optim.beta1", 0.9)?, r.number("optim.beta2", 0.999)?);
+    let epsilon = r.number("optim.epsilon", 1e-8)?;
+    let (momentum, nesterov) = (r.number("optim.momentum", 0.9)?, r.flag("optim.nesterov", false)?);
+    let decay = r.number("optim.weight_decay", 0.0)?;
+    let some = |x: f64| (x != 0.0).then_some(x);
+    let radius = some(r.number("optim.radius", if sign { 0.0 } else { 1.0 })?);
+    let average = some(r.number("optim.average", 0.0)?);
+    let optim = Optim {
+        method: if method == "sgd" {
+            Method::Sgd { momentum, nesterov }
+        } else {
+            Method::Adam { beta1, beta2, epsilon }
+        },
+        rate,
+        schedule: match schedule.as_str() {
+            "linear" => Schedule::Linear,
+            "cosine" => Schedule::Cosine,
+            "step" => Schedule::Step { every: 1, factor },
+            _ => Schedule::Constant,
+        },
+        warmup: 0,
+        total: u64::MAX,
+        decay,
+        radius,
+        average,
+    };
+    Ok(OptimSpec { optim, warmup_epochs, step_epochs })
+}
+
+#[cfg(test)]
+mod tests;

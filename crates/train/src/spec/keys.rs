@@ -1,0 +1,75 @@
+//! Every key a spec may hold: the one table behind the reader, "did you mean", `reclra list keys` and the documentation.
+
+/// A key of the spec.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// `section.name`
+    pub path: &'static str,
+    /// What it means, its unit, and its default, in one line.
+    pub about: &'static str,
+    /// The rules it belongs to; empty for all.
+    pub rules: &'static [&'static str],
+}
+
+const fn key(path: &'static str, about: &'static str) -> Key {
+    Key { path, about, rules: &[] }
+}
+
+const fn of(rules: &'static [&'static str], path: &'static str, about: &'static str) -> Key {
+    Key { path, about, rules }
+}
+
+const REC_LRA: &[&str] = &["rec-lra"];
+
+/// All keys, in the order in which a resolved spec is printed.
+pub const KEYS: &[Key] = &[
+    key("seed", "all randomness of the run follows from it [0]"),
+    key("data.name", "data set: digits, mnist, fashion-mnist [digits]"),
+    key("data.dir", "folder that holds the files; \"\" for the user's data folder [\"\"]"),
+    key("data.validation", "images drawn from the training part, with the seed, for validation [by data set]"),
+    key("data.shift", "training images are shifted by up to so many pixels each way [0]"),
+    key("net.arch", "widths from input to output; 784-3x256-10 is 784, three times 256, 10 [by data set]"),
+    key("net.act", "activation of hidden regions: tanh, sigmoid, relu, lrelu, elu, sign, identity [tanh]"),
+    key("net.residual", "residual gap g: region l also gets z of l - g where l mod g = 0; 0 for none [0]"),
+    key("net.bias", "whether regions have biases [true]"),
+    key("net.w_std", "standard deviation of the Gaussian W starts from [0.05; 0.025 for deep sigmoid nets]"),
+    key("rule.name", "rule of credit assignment [rec-lra]"),
+    of(REC_LRA, "rule.wiring", "error synapses: chain, gap, full, graph, list [by activation and depth]"),
+    of(REC_LRA, "rule.gap", "g of the wirings gap and graph [2]"),
+    of(REC_LRA, "rule.synapses", "error synapses of the wiring list, such as [\"out->b2\", \"b2->b1\"] [[]]"),
+    of(REC_LRA, "rule.depth", "levels below the output that are given error neurons; 0 for all [0]"),
+    of(REC_LRA, "rule.beta", "target modulation: y = phi(h - beta d) [0.1; 1 for sigmoid]"),
+    of(REC_LRA, "rule.gamma", "factor on updates of E; inert under Adam [1]"),
+    of(REC_LRA, "rule.plasticity", "how E learns: mirror, fixed, algorithm1, algorithm2 [mirror]"),
+    of(REC_LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
+    of(
+        REC_LRA,
+        "rule.e_std",
+        "standard deviation of the Gaussian E starts from [0.1; 0.05 from width 1024; 1 for sigmoid, sign]",
+    ),
+    of(REC_LRA, "rule.error", "error neurons from z - y: l2 (z - y), l1 (its sign), mixed [l2]"),
+    of(REC_LRA, "rule.mix", "share a of l2 in mixed: a (z - y) + (1 - a) sign(z - y) [0.5]"),
+    of(REC_LRA, "rule.kappa", "kappa of each region after the input, factors on its updates; [] for all 1 [[]]"),
+    key("optim.name", "adam or sgd [adam]"),
+    key("optim.lr", "learning rate at the top of the schedule [2e-4; 1e-3 for digits and for sign; 0.1 for sgd]"),
+    key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits and for sign]"),
+    key("optim.warmup_epochs", "epochs over which the rate first rises from 0; may be a fraction [0]"),
+    key("optim.step_epochs", "schedule step: epochs between two drops [10]"),
+    key("optim.step_factor", "schedule step: what the rate is multiplied by at each drop [0.1]"),
+    key("optim.beta1", "Adam: decay of the first moment [0.9]"),
+    key("optim.beta2", "Adam: decay of the second moment [0.999]"),
+    key("optim.epsilon", "Adam: added to the root [1e-8]"),
+    key("optim.momentum", "SGD: momentum [0.9]"),
+    key("optim.nesterov", "SGD: look ahead along the momentum [false]"),
+    key("optim.weight_decay", "decoupled decay of W: W loses lr * weight_decay * W a step [0]"),
+    key("optim.radius", "c of the re-projection Nm(D, c) of each matrix's update; 0 for none [1; 0 for sign]"),
+    key("optim.average", "decay of the moving average of weights that evaluation uses; 0 for none [0]"),
+    key("train.epochs", "passes over the training images [by data set]"),
+    key("train.batch", "samples in a step [32]"),
+];
+
+/// The key of that path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.path == path)
+}

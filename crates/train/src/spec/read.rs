@@ -1,0 +1,214 @@
+//! From what users write (a TOML file, `--set`, flags) to a table of settings, and from there to typed values.
+
+use super::keys::{self, KEYS};
+use super::{Result, SpecError};
+use toml::{Table, Value};
+
+/// What users set, from all sources: later ones override earlier ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    table: Table,
+}
+
+impl Settings {
+    /// Reads a TOML text; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// If it is no TOML, or holds a key that does not exist.
+    pub fn parse(text: &str, origin: &str) -> Result<Settings> {
+        let table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            let what = e.message().lines().next().unwrap_or("not TOML").to_owned();
+            SpecError::Syntax { origin: origin.to_owned(), line, what }
+        })?;
+        let mut settings = Settings::default();
+        for (section, value) in table {
+            match value {
+                Value::Table(inner) => {
+                    for (name, value) in inner {
+                        settings.put(&format!("{section}.{name}"), value, origin)?;
+                    }
+                }
+                value => settings.put(&section, value, origin)?,
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Sets one key; a later setting of the same key wins.
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn put(&mut self, path: &str, value: impl Into<Value>, origin: &str) -> Result<()> {
+        if keys::find(path).is_none() {
+            let sections: Vec<&str> = KEYS.iter().filter_map(|k| k.path.split('.').next()).collect();
+            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
+            let (origin, key) = (origin.to_owned(), path.to_owned());
+            return Err(SpecError::UnknownKey { origin, key, hint: did_you_mean(path, &known) });
+        }
+        self.table.insert(path.to_owned(), value.into());
+        Ok(())
+    }
+
+    /// Sets one key from `key=value`, as after `--set`. The value is TOML; what is no TOML is taken as text.
+    ///
+    /// # Errors
+    /// If there is no `=`, or no such key.
+    pub fn assign(&mut self, assignment: &str) -> Result<()> {
+        let Some((path, text)) = assignment.split_once('=') else {
+            return Err(SpecError::Assignment(assignment.to_owned()));
+        };
+        let (path, text) = (path.trim(), text.trim());
+        let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+        // One key, not a way to smuggle in a table.
+        let value = parsed.filter(|v| !v.is_table()).unwrap_or_else(|| Value::String(text.to_owned()));
+        self.put(path, value, "--set")
+    }
+
+    /// What a user has set for a key, if anything.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        self.table.get(path)
+    }
+
+    /// The settings of `other` over these.
+    #[must_use]
+    pub fn with(mut self, other: &Settings) -> Settings {
+        self.table.extend(other.table.iter().map(|(k, v)| (k.clone(), v.clone())));
+        self
+    }
+
+    /// Keys set so far.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.table.keys().map(String::as_str)
+    }
+}
+
+/// `, did you mean X?` if one of `known` is near, else nothing.
+#[must_use]
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let near = |k: &&str| {
+        // A key without its section, or in a wrong one, is still that key.
+        let last = |s: &str| s.rsplit('.').next().unwrap_or(s).to_owned();
+        strsim::jaro_winkler(word, k).max(strsim::jaro_winkler(&last(word), &last(k)) * 0.97)
+    };
+    let best = known.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    best.filter(|k| near(k) > 0.72).map_or(String::new(), |k| format!(", did you mean `{k}`?"))
+}
+
+/// Hands out typed values, and writes down each as resolved.
+pub(super) struct Reader<'a> {
+    settings: &'a Settings,
+    /// Every key read so far with its value, nested by section.
+    pub(super) resolved: Table,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        Reader { settings, resolved: Table::new() }
+    }
+
+    fn record(&mut self, path: &'static str, value: Value) {
+        debug_assert!(keys::find(path).is_some(), "{path} is missing in KEYS");
+        match path.split_once('.') {
+            Some((section, name)) => {
+                let table = self.resolved.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(table) = table {
+                    table.insert(name.to_owned(), value);
+                }
+            }
+            None => {
+                self.resolved.insert(path.to_owned(), value);
+            }
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        path: &'static str,
+        want: &str,
+        default: T,
+        from: impl Fn(&Value) -> Option<T>,
+        to: impl Fn(&T) -> Value,
+    ) -> Result<T> {
+        let value = match self.settings.get(path) {
+            None => default,
+            Some(v) => from(v).ok_or_else(|| SpecError::bad(path, v, format!("must be {want}")))?,
+        };
+        self.record(path, to(&value));
+        Ok(value)
+    }
+
+    /// A count.
+    pub(super) fn count(&mut self, path: &'static str, default: u64) -> Result<u64> {
+        let whole = |v: &Value| v.as_integer().and_then(|i| u64::try_from(i).ok());
+        self.read(path, "a whole number of 0 or more", default, whole, |&v| {
+            Value::Integer(i64::try_from(v).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// A count of at least one.
+    pub(super) fn positive(&mut self, path: &'static str, default: u64) -> Result<u64> {
+        let value = self.count(path, default)?;
+        if value == 0 {
+            return Err(SpecError::bad(path, &Value::Integer(0), "must be at least 1".into()));
+        }
+        Ok(value)
+    }
+
+    /// A finite number.
+    pub(super) fn number(&mut self, path: &'static str, default: f64) -> Result<f64> {
+        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64)).filter(|x| x.is_finite());
+        self.read(path, "a finite number", default, number, |&v| Value::Float(v))
+    }
+
+    /// true or false.
+    pub(super) fn flag(&mut self, path: &'static str, default: bool) -> Result<bool> {
+        self.read(path, "true or false", default, Value::as_bool, |&v| Value::Boolean(v))
+    }
+
+    /// Any text.
+    pub(super) fn text(&mut self, path: &'static str, default: &str) -> Result<String> {
+        let text = |v: &Value| v.as_str().map(str::to_owned);
+        self.read(path, "text in quotes", default.to_owned(), text, |v| Value::String(v.clone()))
+    }
+
+    /// One of several words.
+    pub(super) fn choice(&mut self, path: &'static str, default: &str, known: &[&str]) -> Result<String> {
+        let word = self.text(path, default)?;
+        if known.contains(&word.as_str()) {
+            return Ok(word);
+        }
+        let want = format!("must be one of {}{}", known.join(", "), did_you_mean(&word, known));
+        Err(SpecError::bad(path, &Value::String(word), want))
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&mut self, path: &'static str) -> Result<Vec<f64>> {
+        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64)).filter(|x| x.is_finite());
+        let list = |v: &Value| v.as_array().and_then(|a| a.iter().map(number).collect());
+        self.read(path, "a list of numbers", Vec::new(), list, |v: &Vec<f64>| {
+            Value::Array(v.iter().map(|&x| Value::Float(x)).collect())
+        })
+    }
+
+    /// A list of words; a single text is split at commas.
+    pub(super) fn words(&mut self, path: &'static str) -> Result<Vec<String>> {
+        let list = |v: &Value| match v {
+            Value::String(s) => Some(s.split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect()),
+            v => v.as_array().and_then(|a| a.iter().map(|w| w.as_str().map(str::to_owned)).collect()),
+        };
+        self.read(path, "a list of texts", Vec::new(), list, |v: &Vec<String>| {
+            Value::Array(v.iter().map(|w| Value::String(w.clone())).collect())
+        })
+    }
+
+    /// Refuses keys that belong to other rules only.
+    pub(super) fn only_for(&self, rule: &str) -> Result<()> {
+        let foreign = |k: &&keys::Key| !k.rules.is_empty() && !k.rules.contains(&rule);
+        match KEYS.iter().filter(foreign).find(|k| self.settings.get(k.path).is_some()) {
+            None => Ok(()),
+            Some(k) => Err(SpecError::Foreign { key: k.path, rule: rule.to_owned(), owners: k.rules.join(", ") }),
+        }
+    }
+}

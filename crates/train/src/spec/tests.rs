@@ -1,0 +1,121 @@
+//! Specs: defaults, overrides, round trips, and every way to get one wrong.
+
+use super::keys::KEYS;
+use super::*;
+
+fn facts(name: &str, pixels: usize) -> DataFacts {
+    DataFacts { name: name.into(), pixels, classes: 10, train: 60_000, validation: 2_000 }
+}
+
+fn resolve(text: &str) -> Result<RunSpec> {
+    RunSpec::resolve(&Settings::parse(text, "spec.toml")?, &facts("mnist", 784))
+}
+
+fn error(text: &str) -> String {
+    resolve(text).expect_err(text).to_string()
+}
+
+#[test]
+fn a_resolved_spec_prints_to_the_same_spec_and_holds_every_key_of_its_rule() {
+    let spec = resolve("[net]\nact = \"elu\"\n[optim]\nlr = 1e-3\nschedule = \"linear\"").unwrap();
+    assert_eq!(resolve(&spec.to_toml()).unwrap(), spec);
+    let printed = Settings::parse(&spec.to_toml(), "printed").unwrap();
+    let own = |k: &&keys::Key| k.rules.is_empty() || k.rules.contains(&spec.rule.name());
+    let expected: Vec<&str> = KEYS.iter().filter(own).map(|k| k.path).collect();
+    assert_eq!(printed.keys().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn defaults_follow_activation_and_depth() {
+    let of = |text: &str| {
+        let spec = resolve(text).unwrap();
+        let RuleSpec::RecLra(c) = &spec.rule;
+        (c.wiring.clone(), c.beta, spec.net.w_std, c.std, spec.optim(1).rate, spec.optim(1).radius)
+    };
+    assert_eq!(of(""), (Wiring::Chain, 0.1, 0.05, 0.1, 2e-4, Some(1.0)));
+    assert_eq!(of("net.arch = \"784-3x1024-10\"").3, 0.05);
+    assert_eq!(of("net.arch = \"784-8x256-10\"").0, Wiring::Gap(2));
+    let sigmoid = of("net.act = \"sigmoid\"\nnet.arch = \"784-8x256-10\"");
+    assert_eq!(sigmoid, (Wiring::Full, 1.0, 0.025, 1.0, 2e-4, Some(1.0)));
+    assert_eq!(of("net.act = \"sign\""), (Wiring::Full, 0.1, 0.05, 1.0, 1e-3, None));
+    assert_eq!(resolve("net.act = \"sign\"").unwrap().optim(1).schedule, Schedule::Linear);
+}
+
+use reclra::Wiring;
+
+#[test]
+fn later_settings_override_earlier_ones() {
+    let mut s = Settings::parse("[optim]\nlr = 0.1\n[train]\nbatch = 8", "spec.toml").unwrap();
+    s.assign("optim.lr=0.2").unwrap();
+    s.assign("rule.wiring = full").unwrap();
+    s.assign("rule.kappa=[1, 1, 0.5, 2]").unwrap();
+    let spec = RunSpec::resolve(&s, &facts("mnist", 784)).unwrap();
+    let RuleSpec::RecLra(c) = &spec.rule;
+    assert_eq!((spec.optim(1).rate, spec.batch, &c.wiring), (0.2, 8, &Wiring::Full));
+    assert_eq!(c.kappa, [1.0, 1.0, 0.5, 2.0]);
+}
+
+#[test]
+fn epochs_become_steps() {
+    let text = "optim.schedule = \"step\"\noptim.step_epochs = 3\noptim.warmup_epochs = 0.5\ntrain.epochs = 10";
+    let optim = resolve(text).unwrap().optim(100);
+    assert_eq!((optim.schedule, optim.warmup, optim.total), (Schedule::Step { every: 300, factor: 0.1 }, 50, 1000));
+}
+
+#[test]
+fn every_mistake_is_one_line_with_key_and_remedy() {
+    for (text, want) in [
+        ("[optim]\nlrr = 1", "spec.toml: unknown key `optim.lrr`, did you mean `optim.lr`?"),
+        ("lr = 1", "spec.toml: unknown key `lr`, did you mean `optim.lr`?"),
+        ("[optm]\nlr = 1", "spec.toml: unknown key `optm.lr`, did you mean `optim.lr`?"),
+        ("[qqq]\nzzzz = 1", "spec.toml: unknown key `qqq.zzzz`; `reclra list keys` shows all"),
+        ("optim.lr = nan", "optim.lr = nan: must be a finite number"),
+        ("optim.lr = -1", "optim.lr = -1: must be a positive number"),
+        ("optim.lr = \"fast\"", "optim.lr = \"fast\": must be a finite number"),
+        ("train.batch = 0", "train.batch = 0: must be at least 1"),
+        ("train.epochs = 0", "train.epochs = 0: must be at least 1"),
+        ("train.batch = 60000", "train.batch = 60000: must be at most the 58000 training images"),
+        ("seed = -1", "seed = -1: must be a whole number of 0 or more"),
+        ("rule.name = \"rec-lar\"", "rule.name = \"rec-lar\": must be one of rec-lra, did you mean `rec-lra`?"),
+        (
+            "net.arch = \"64-256-10\"",
+            "net.arch = \"64-256-10\": does not fit mnist, which has 784 pixels and 10 classes; write 784-256-10",
+        ),
+        (
+            "net.arch = \"784,10\"",
+            "net.arch = \"784,10\": must be widths joined by dashes, each at least 1, such as 784-3x256-10",
+        ),
+        (
+            "rule.wiring = \"list\"\nrule.synapses = [\"out->b3\", \"b2->b1\", \"b1->b2\"]",
+            "the error synapses form a cycle through region `b1` (b1->b2->b1); remove one of them",
+        ),
+        (
+            "rule.wiring = \"list\"\nrule.synapses = [\"out->b9\"]",
+            "unknown region `b9`, did you mean `b3`?; regions are in, b1, b2, b3, out",
+        ),
+        (
+            "rule.wiring = \"list\"\nrule.synapses = [\"out->b3\"]",
+            "region `b1` is unreachable: no error synapse leads to it from the output; add one to the wiring",
+        ),
+        (
+            "rule.wiring = \"list\"\nrule.synapses = [\"out-b3\"]",
+            "rule.synapses = \"out-b3\": must be written sender->receiver, such as \"out->b2\"",
+        ),
+        ("data.validation = 60000", "data.validation = 60000: must be below the 60000 training images of mnist"),
+        ("optim.average = 1", "optim.average = 1: must lie in (0, 1), or be 0 for none"),
+        ("= 3", "spec.toml, line 1: "),
+        ("[optim]\nlr = ", "spec.toml, line 2: "),
+    ] {
+        let got = error(text);
+        if want.ends_with(": ") {
+            assert!(got.starts_with(want) && !got.contains('\n'), "{text}: {got}");
+        } else {
+            assert_eq!(got, want, "{text}");
+        }
+    }
+    let mut s = Settings::default();
+    assert_eq!(
+        s.assign("optim.lr").unwrap_err().to_string(),
+        "--set optim.lr: write it as key=value, optim.lr=1e-3 say"
+    );
+}
