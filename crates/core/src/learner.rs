@@ -372,28 +372,24 @@ impl Learner {
         list
     }
 
-    /// Overwrites a parameter, row by row in the shape [`Named`] gives it.
+    /// Overwrites a parameter, row by row in the shape [`Named`] gives it, its moving average too.
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.
     pub fn set(&mut self, param: Param, values: &[f64]) -> Result<()> {
-        let tensor = get_mut(&mut self.params, param);
-        let want = format!("must hold {} numbers", tensor.len());
-        check(values.len() == tensor.len(), "parameter", format!("{} numbers", values.len()), &want)?;
-        match param {
-            Param::Own(_) => {
-                let (rows, cols) = (tensor.rows(), tensor.cols());
-                let m: Vec<f64> = (0..rows * cols).map(|i| values[(i % cols) * rows + i / cols]).collect();
-                tensor.copy_from_f64(&m);
-            }
-            _ => tensor.copy_from_f64(values),
+        fill(get_mut(&mut self.params, param), param, values)?;
+        self.set_averaged(param, values)
+    }
+
+    /// Overwrites a weight or bias of the moving average; without one, or for a rule's own synapse, nothing happens.
+    ///
+    /// # Errors
+    /// If there are more or fewer values than the parameter has.
+    pub fn set_averaged(&mut self, param: Param, values: &[f64]) -> Result<()> {
+        match &mut self.average {
+            Some(average) if !matches!(param, Param::Own(_)) => fill(get_mut(average, param), param, values),
+            _ => Ok(()),
         }
-        if let Some(average) = &mut self.average
-            && !matches!(param, Param::Own(_))
-        {
-            get_mut(average, param).copy_from_f64(values);
-        }
-        Ok(())
     }
 
     /// Whether every weight, bias and synapse is a finite number. The name of the first parameter that is not.
@@ -404,6 +400,21 @@ impl Learner {
         let bad = |n: &Named<'_>| n.tensor.to_f32().iter().any(|v| !v.is_finite());
         self.parameters().into_iter().find(bad).map_or(Ok(()), |n| Err(n.name))
     }
+}
+
+/// Overwrites a tensor with values in the shape [`Named`] gives it.
+fn fill(tensor: &mut Tensor, param: Param, values: &[f64]) -> Result<()> {
+    let want = format!("must hold {} numbers", tensor.len());
+    check(values.len() == tensor.len(), "parameter", format!("{} numbers", values.len()), &want)?;
+    match param {
+        Param::Own(_) => {
+            let (rows, cols) = (tensor.rows(), tensor.cols());
+            let m: Vec<f64> = (0..rows * cols).map(|i| values[(i % cols) * rows + i / cols]).collect();
+            tensor.copy_from_f64(&m);
+        }
+        _ => tensor.copy_from_f64(values),
+    }
+    Ok(())
 }
 
 fn get(params: &Params, param: Param) -> &Tensor {

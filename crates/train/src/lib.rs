@@ -2,6 +2,10 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`model`] | saved models |
+//! | [`files`] | writing files so that none is ever half there |
 //! | [`spec`] | what one TOML file says, validated |
 
+pub mod files;
+pub mod model;
 pub mod spec;

@@ -14,6 +14,7 @@ pub use rules::RuleSpec;
 use read::Reader;
 use reclra::optim::{METHODS, Method, SCHEDULES, Schedule};
 use reclra::{Graph, Optim, phi};
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// What is wrong with a spec: one line that names the key and the remedy.
@@ -78,7 +79,7 @@ impl SpecError {
 pub type Result<T, E = SpecError> = std::result::Result<T, E>;
 
 /// What a spec has to know of its data before it can be resolved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataFacts {
     /// Name of the data set.
     pub name: String,
@@ -90,6 +91,20 @@ pub struct DataFacts {
     pub train: usize,
     /// Samples drawn for validation unless told.
     pub validation: usize,
+}
+
+impl DataFacts {
+    /// As TOML, for the metadata of a saved model.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Back from [`DataFacts::to_toml`]; `None` if it is damaged.
+    #[must_use]
+    pub fn from_toml(text: &str) -> Option<DataFacts> {
+        toml::from_str(text).ok().filter(|f: &DataFacts| f.validation < f.train && f.pixels > 0 && f.classes > 0)
+    }
 }
 
 /// The data of a run.
