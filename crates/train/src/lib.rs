@@ -2,10 +2,17 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`data`] | data sets, splits, batches |
+//! | [`fit`] | the visible loop |
+//! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`files`] | writing files so that none is ever half there |
 //! | [`spec`] | what one TOML file says, validated |
 
+pub mod data;
 pub mod files;
+pub mod fit;
+pub mod metrics;
 pub mod model;
 pub mod spec;
+mod streams;

@@ -94,6 +94,18 @@ pub struct DataFacts {
 }
 
 impl DataFacts {
+    /// The facts of an opened data set.
+    #[must_use]
+    pub fn of(dataset: &dyn crate::data::Dataset) -> DataFacts {
+        DataFacts {
+            name: dataset.name().to_owned(),
+            pixels: dataset.shape().len(),
+            classes: dataset.classes(),
+            train: dataset.len(crate::data::Part::Train),
+            validation: dataset.validation(),
+        }
+    }
+
     /// As TOML, for the metadata of a saved model.
     #[must_use]
     pub fn to_toml(&self) -> String {

@@ -25,6 +25,16 @@ impl RuleSpec {
         }
     }
 
+    /// The setting that is known to make this rule diverge, if it is chosen.
+    #[must_use]
+    pub fn diverges(&self) -> Option<&'static str> {
+        match self {
+            RuleSpec::RecLra(c) => {
+                matches!(c.plasticity, Plasticity::Algorithm1 | Plasticity::Algorithm2).then(|| c.plasticity.name())
+            }
+        }
+    }
+
     /// The name after `--rule`.
     #[must_use]
     pub fn name(&self) -> &'static str {

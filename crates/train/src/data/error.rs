@@ -1,0 +1,54 @@
+//! What can be wrong with data: one line that names the file and the remedy.
+
+use crate::files::FileError;
+use std::path::PathBuf;
+
+/// Data that cannot be had or cannot be right.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No data set of that name.
+    #[error("unknown data set `{name}`{hint}; `reclra list data` shows all")]
+    Unknown {
+        /// As written.
+        name: String,
+        /// `, did you mean ...?` or nothing.
+        hint: String,
+    },
+    /// Files that are not there.
+    #[error("{name}: {file} is not in {}; {remedy}", .looked.join(" or "))]
+    Missing {
+        /// Data set.
+        name: String,
+        /// The file, without `.gz`.
+        file: String,
+        /// Where it was looked for.
+        looked: Vec<String>,
+        /// What to do.
+        remedy: String,
+    },
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file that is not what it should be.
+    #[error("{}: {what}; {remedy}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// More validation samples than there are.
+    #[error("data.validation = {asked}: must be below the {there} training images")]
+    Validation {
+        /// As asked.
+        asked: usize,
+        /// Training samples.
+        there: usize,
+    },
+}
+
+/// Shorthand of this room.
+pub type Result<T, E = DataError> = std::result::Result<T, E>;

@@ -1,0 +1,230 @@
+//! Splits and batches: each a pure function of integers, so that a resumed run stores no generator.
+
+use super::{DataError, Dataset, ImageShape, Part, Result};
+use crate::streams;
+use rand::RngExt;
+use reclra_compute::rng::Key;
+use std::sync::Mutex;
+
+/// Which samples of the training part are trained on and which validate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    train: Vec<u32>,
+    validation: Vec<u32>,
+}
+
+impl Split {
+    /// Draws `validation` samples of the training part with the seed; the rest is trained on, both in ascending order.
+    ///
+    /// # Errors
+    /// If nothing would be left to train on.
+    pub fn new(dataset: &dyn Dataset, validation: usize, seed: u64) -> Result<Split> {
+        let there = dataset.len(Part::Train);
+        if validation >= there {
+            return Err(DataError::Validation { asked: validation, there });
+        }
+        let mut order = Key::new(seed).child(streams::VALIDATION).permutation(there);
+        let mut train = order.split_off(validation);
+        order.sort_unstable();
+        train.sort_unstable();
+        Ok(Split { train, validation: order })
+    }
+
+    /// Samples trained on, as places in the training part.
+    #[must_use]
+    pub fn train(&self) -> &[u32] {
+        &self.train
+    }
+
+    /// Samples that validate, as places in the training part.
+    #[must_use]
+    pub fn validation(&self) -> &[u32] {
+        &self.validation
+    }
+}
+
+/// Draws training batches.
+pub struct Loader<'a> {
+    dataset: &'a dyn Dataset,
+    samples: &'a [u32],
+    batch: usize,
+    shift: usize,
+    key: Key,
+    /// The order of the epoch asked for last.
+    order: Mutex<Option<(u64, Vec<u32>)>>,
+}
+
+impl<'a> Loader<'a> {
+    /// Batches of `batch` samples of the split's training samples, images shifted by up to `shift` pixels.
+    #[must_use]
+    pub fn new(dataset: &'a dyn Dataset, split: &'a Split, batch: usize, shift: usize, seed: u64) -> Loader<'a> {
+        Loader {
+            dataset,
+            samples: &split.train,
+            batch: batch.max(1),
+            shift,
+            key: Key::new(seed),
+            order: Mutex::new(None),
+        }
+    }
+
+    /// Batches in an epoch; the last may be smaller.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.samples.len().div_ceil(self.batch) as u64
+    }
+
+    /// Fills `x` (one sample a row) and `labels` with batch `position` of `epoch`, both counted from 0.
+    ///
+    /// # Errors
+    /// If a sample cannot be read.
+    pub fn fill(&self, epoch: u64, position: u64, x: &mut Vec<f32>, labels: &mut Vec<u32>) -> Result<()> {
+        let mut cached = self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if cached.as_ref().is_none_or(|(e, _)| *e != epoch) {
+            let order = self.key.child(streams::SHUFFLE).child(epoch).permutation(self.samples.len());
+            *cached = Some((epoch, order));
+        }
+        let Some((_, order)) = &*cached else { return Ok(()) };
+        let from = (position as usize).saturating_mul(self.batch).min(order.len());
+        let chosen = &order[from..(from + self.batch).min(order.len())];
+        let shape = self.dataset.shape();
+        let n = shape.len();
+        x.resize(chosen.len() * n, 0.0);
+        labels.clear();
+        for (&i, row) in chosen.iter().zip(x.chunks_exact_mut(n)) {
+            let sample = self.samples[i as usize] as usize;
+            self.dataset.pixels(Part::Train, sample, row)?;
+            labels.push(self.dataset.label(Part::Train, sample));
+        }
+        if self.shift > 0 {
+            // One draw a sample, in the order of the batch: uniform over the (2 shift + 1)^2 offsets.
+            let mut rng = self.key.child(streams::SHIFT).child(epoch).child(position).rng();
+            let s = self.shift as i64;
+            for row in x.chunks_exact_mut(n) {
+                let (down, right) = (rng.random_range(-s..=s), rng.random_range(-s..=s));
+                shift(row, shape, down as isize, right as isize);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves an image by whole pixels; what comes in from outside is 0.
+pub(super) fn shift(pixels: &mut [f32], shape: ImageShape, down: isize, right: isize) {
+    let (h, w) = (shape.height, shape.width);
+    let (dy, dx) = (down.unsigned_abs().min(h), right.unsigned_abs().min(w));
+    for image in pixels.chunks_exact_mut(h * w) {
+        // Whole rows first, then within each row: both are moves of a contiguous piece.
+        if down >= 0 {
+            image.copy_within(..(h - dy) * w, dy * w);
+            image[..dy * w].fill(0.0);
+        } else {
+            image.copy_within(dy * w.., 0);
+            image[(h - dy) * w..].fill(0.0);
+        }
+        for row in image.chunks_exact_mut(w) {
+            if right >= 0 {
+                row.copy_within(..w - dx, dx);
+                row[..dx].fill(0.0);
+            } else {
+                row.copy_within(dx.., 0);
+                row[w - dx..].fill(0.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+
+    #[test]
+    fn an_epoch_holds_every_training_sample_once_and_the_order_is_a_function_of_the_epoch() {
+        let d = digits().unwrap();
+        let split = Split::new(&d, 144, 7).unwrap();
+        assert_eq!(split.train().len() + split.validation().len(), d.len(Part::Train));
+        assert!(split.validation().iter().all(|v| !split.train().contains(v)));
+        let loader = Loader::new(&d, &split, 32, 0, 7);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        let mut count = [0_usize; 10];
+        let mut sum = 0.0_f64;
+        for p in 0..loader.batches() {
+            loader.fill(3, p, &mut x, &mut y).unwrap();
+            y.iter().for_each(|&c| count[c as usize] += 1);
+            sum += x.iter().map(|&v| f64::from(v)).sum::<f64>();
+            assert_eq!(x.len(), y.len() * 64);
+        }
+        let mut expected = [0_usize; 10];
+        let (mut total, mut row) = (0.0_f64, [0.0; 64]);
+        for &i in split.train() {
+            expected[d.label(Part::Train, i as usize) as usize] += 1;
+            d.pixels(Part::Train, i as usize, &mut row).unwrap();
+            total += row.iter().map(|&v| f64::from(v)).sum::<f64>();
+        }
+        assert_eq!(count, expected);
+        assert!((sum - total).abs() < 1e-6, "{sum} {total}");
+        // Asked for out of order, by another loader: the same.
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        loader.fill(3, 5, &mut x, &mut y).unwrap();
+        Loader::new(&d, &split, 32, 0, 7).fill(3, 5, &mut a, &mut b).unwrap();
+        assert_eq!((&x, &y), (&a, &b));
+        loader.fill(4, 5, &mut a, &mut b).unwrap();
+        assert_ne!(x, a);
+    }
+
+    #[test]
+    fn shifts_agree_with_the_naive_formula() {
+        let shape = ImageShape { channels: 2, height: 3, width: 4 };
+        let image: Vec<f32> = (1..=24).map(|v| v as f32).collect();
+        for down in -4_isize..=4 {
+            for right in -5_isize..=5 {
+                let mut moved = image.clone();
+                shift(&mut moved, shape, down, right);
+                for c in 0..2 {
+                    for y in 0..3_isize {
+                        for x in 0..4_isize {
+                            let (fy, fx) = (y - down, x - right);
+                            let inside = (0..3).contains(&fy) && (0..4).contains(&fx);
+                            let at = |y: isize, x: isize| c * 12 + (y * 4 + x) as usize;
+                            let want = if inside { image[at(fy, fx)] } else { 0.0 };
+                            assert_eq!(moved[at(y, x)], want, "shift {down} {right} at {c} {y} {x}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_sample_has_a_shift_of_its_own_and_the_batch_is_reproducible() {
+        let d = digits().unwrap();
+        let split = Split::new(&d, 144, 1).unwrap();
+        let still = Loader::new(&d, &split, 64, 0, 1);
+        let moving = Loader::new(&d, &split, 64, 1, 1);
+        let (mut x, mut y, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        still.fill(0, 2, &mut x, &mut labels).unwrap();
+        moving.fill(0, 2, &mut y, &mut labels).unwrap();
+        let mut offsets = std::collections::BTreeSet::new();
+        for (a, b) in x.chunks(64).zip(y.chunks(64)) {
+            let shape = d.shape();
+            let found = (-1..=1).flat_map(|i| (-1..=1).map(move |j| (i, j))).find(|&(i, j)| {
+                let mut m = a.to_vec();
+                shift(&mut m, shape, i, j);
+                m == b
+            });
+            offsets.insert(found.expect("a shift of at most one pixel"));
+        }
+        assert_eq!(offsets.len(), 9, "all nine shifts occur among 64 samples");
+        let mut again = Vec::new();
+        Loader::new(&d, &split, 64, 1, 1).fill(0, 2, &mut again, &mut labels).unwrap();
+        assert_eq!(y, again);
+    }
+
+    #[test]
+    fn too_many_validation_samples_are_refused() {
+        let d = digits().unwrap();
+        let error = Split::new(&d, d.len(Part::Train), 0).unwrap_err().to_string();
+        assert!(error.starts_with("data.validation = "), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! The data sets by name: one entry each. Adding one means a module that reads it and an entry here.
+
+use super::digits::digits;
+use super::error::{DataError, Result};
+use super::{Dataset, ImageShape, Labelled, MemoryImages, idx, scale_to};
+use crate::spec::did_you_mean;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A data set that can be named.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// As after `--data`.
+    pub name: &'static str,
+    /// One line for lists.
+    pub about: &'static str,
+    /// The files it is made of: training images and labels, test images and labels. None if it is embedded.
+    pub files: &'static [FileEntry],
+    /// Where the files can be fetched: each followed by a file's name gives its address. Tried in order.
+    pub mirrors: &'static [&'static str],
+    classes: &'static [&'static str],
+}
+
+/// A file of a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct FileEntry {
+    /// Name without `.gz`.
+    pub name: &'static str,
+    /// Bytes when decoded.
+    pub size: u64,
+    /// SHA-256 of the decoded content.
+    pub sha256: &'static str,
+}
+
+const fn file(name: &'static str, size: u64, sha256: &'static str) -> FileEntry {
+    FileEntry { name, size, sha256 }
+}
+
+const ENTRIES: &[Entry] = &[
+    Entry {
+        name: "digits",
+        about: "1,797 handwritten digits of 8x8 pixels, embedded in the program",
+        files: &[],
+        mirrors: &[],
+        classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    },
+    Entry {
+        name: "mnist",
+        about: "70,000 handwritten digits of 28x28 pixels",
+        files: &[
+            file(
+                "train-images-idx3-ubyte",
+                47_040_016,
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            ),
+            file("train-labels-idx1-ubyte", 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            file(
+                "t10k-images-idx3-ubyte",
+                7_840_016,
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            ),
+            file("t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        ],
+        mirrors: &[
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "http://yann.lecun.com/exdb/mnist/",
+        ],
+        classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    },
+    Entry {
+        name: "fashion-mnist",
+        about: "70,000 pictures of clothes of 28x28 pixels, ten kinds",
+        files: &[
+            file(
+                "train-images-idx3-ubyte",
+                47_040_016,
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            ),
+            file("train-labels-idx1-ubyte", 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            file(
+                "t10k-images-idx3-ubyte",
+                7_840_016,
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            ),
+            file("t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        ],
+        mirrors: &[
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ],
+        classes: &["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"],
+    },
+];
+
+/// All data sets.
+#[must_use]
+pub fn entries() -> &'static [Entry] {
+    ENTRIES
+}
+
+/// The data set of that name.
+///
+/// # Errors
+/// If there is none; the message names the nearest.
+pub fn entry(name: &str) -> Result<&'static Entry> {
+    ENTRIES.iter().find(|e| e.name == name).ok_or_else(|| {
+        let known: Vec<&str> = ENTRIES.iter().map(|e| e.name).collect();
+        DataError::Unknown { name: name.to_owned(), hint: did_you_mean(name, &known) }
+    })
+}
+
+/// The folder in which data sets have folders of their own: `RECLRA_DATA`, else `reclra` in the user's data folder.
+#[must_use]
+pub fn data_home() -> PathBuf {
+    let set = std::env::var_os("RECLRA_DATA").filter(|v| !v.is_empty()).map(PathBuf::from);
+    set.unwrap_or_else(|| dirs::data_dir().unwrap_or_else(|| PathBuf::from(".")).join("reclra"))
+}
+
+impl Entry {
+    /// Folders in which its files are looked for.
+    #[must_use]
+    pub fn folders(&self, dir: Option<&Path>) -> Vec<PathBuf> {
+        match dir {
+            Some(dir) => vec![dir.to_owned(), dir.join(self.name)],
+            None => vec![data_home().join(self.name)],
+        }
+    }
+
+    /// Where a file is, gzip or plain, in the first folder that has it.
+    ///
+    /// # Errors
+    /// If no folder has it: names the folders and how to fetch it.
+    pub fn find(&self, file: &str, dir: Option<&Path>) -> Result<PathBuf> {
+        let folders = self.folders(dir);
+        // Some archives write a dot for the first dash of the ending.
+        let dotted = file.replace("-idx", ".idx");
+        let names = [file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")];
+        let places = folders.iter().flat_map(|f| names.iter().map(move |n| f.join(n)));
+        places.into_iter().find(|p| p.exists()).ok_or_else(|| DataError::Missing {
+            name: self.name.to_owned(),
+            file: format!("{file}[.gz]"),
+            looked: folders.iter().map(|f| f.display().to_string()).collect(),
+            remedy: format!("run `reclra data fetch {}` or name the folder with --data-dir", self.name),
+        })
+    }
+
+    fn open(&self, dir: Option<&Path>) -> Result<MemoryImages> {
+        let remedy = format!("fetch it again with `reclra data fetch {}`", self.name);
+        let mut shape = None;
+        let mut parts = [Labelled::default(), Labelled::default()];
+        for (part, files) in parts.iter_mut().zip(self.files.chunks_exact(2)) {
+            let (images, labels) = (self.find(files[0].name, dir)?, self.find(files[1].name, dir)?);
+            let (pixels, height, width) = idx::images(&images, &remedy)?;
+            part.labels = idx::labels(&labels, self.classes.len(), &remedy)?;
+            part.pixels = pixels;
+            let content = |what: String| DataError::Content { path: images.clone(), what, remedy: remedy.clone() };
+            let count = part.pixels.len() / (height * width);
+            if count != part.labels.len() {
+                let what = format!("holds {count} images, {} {} labels", labels.display(), part.labels.len());
+                return Err(content(what));
+            }
+            let (h, w) = *shape.get_or_insert((height, width));
+            if (h, w) != (height, width) {
+                let what = format!("holds images of {height}x{width} pixels, the training part of {h}x{w}");
+                return Err(content(what));
+            }
+        }
+        let (height, width) = shape.unwrap_or((0, 0));
+        Ok(MemoryImages {
+            name: self.name.to_owned(),
+            shape: ImageShape { channels: 1, height, width },
+            class_names: self.classes.iter().map(|&c| c.to_owned()).collect(),
+            scale: scale_to(255.0),
+            validation: 2_000.min(parts[0].labels.len() / 10),
+            parts,
+        })
+    }
+}
+
+/// Opens a data set; `dir` is the folder of its files, or one that has a folder of its name.
+///
+/// # Errors
+/// Names the file that is missing or wrong, and the remedy.
+pub fn open(name: &str, dir: Option<&Path>) -> Result<Arc<dyn Dataset>> {
+    let entry = entry(name)?;
+    Ok(Arc::new(if entry.files.is_empty() { digits()? } else { entry.open(dir)? }))
+}
