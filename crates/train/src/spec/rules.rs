@@ -1,7 +1,7 @@
 //! The `[rule]` section: one arm a rule, with the defaults that work for the network at hand.
 
 use super::read::Reader;
-use super::{NetSpec, Result, SpecError};
+use super::{DataFacts, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
 use reclra::{Graph, Mismatch, Plasticity, RecLra, RecLraConfig, Wiring, rules};
 use toml::Value;
@@ -44,15 +44,15 @@ impl RuleSpec {
     }
 }
 
-pub(super) fn read(r: &mut Reader<'_>, net: &NetSpec) -> Result<RuleSpec> {
+pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RuleSpec> {
     let names: Vec<&str> = rules::KNOWN.iter().map(|k| k.0).collect();
     let name = r.choice("rule.name", "rec-lra", &names)?;
     r.only_for(&name)?;
-    Ok(RuleSpec::RecLra(rec_lra(r, net)?))
+    Ok(RuleSpec::RecLra(rec_lra(r, facts, net)?))
 }
 
 /// Defaults are the table of method section 5; what matters is beta times the scale of E.
-fn rec_lra(r: &mut Reader<'_>, net: &NetSpec) -> Result<RecLraConfig> {
+fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLraConfig> {
     let hidden = &net.widths[1..net.widths.len() - 1];
     let direct = matches!(net.act.as_str(), "sigmoid" | "sign");
     let wiring = if direct {
