@@ -416,8 +416,7 @@ fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
                     gram(p).iter().zip(gram(q)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>().max(0.0)
                 }
                 _ => {
-                    let x = pre_t(plans[i].0);
-                    let cols = x.len() / b.max(1);
+                    let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
                     let products = [Product::plain(locals[i].post.f32(), x, b, cols)];
                     let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n);
                     cpu.arch.dispatch(SquareRows { products: &products, rows, cols, sum: 0.0 })
@@ -453,8 +452,7 @@ fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
         if l.pre.is_none() {
             return bias(l, [Some(w), mirror, first, second]);
         }
-        let x = pre_t(plans[i].0);
-        let cols = x.len() / b.max(1);
+        let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
         let norm = norms[i].sqrt() * l.scale.abs();
         let shrink = l.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm);
         cpu.arch.dispatch(DescendRows {

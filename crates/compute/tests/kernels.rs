@@ -294,3 +294,26 @@ fn a_batch_is_turned_into_columns() {
         assert_eq!((z.shape(), z.to_vec()), (&[3, 2][..], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]), "{device}");
     }
 }
+
+/// The kernels write through pointers, so a shape that does not fit must stop before them.
+#[test]
+#[should_panic(expected = "forward: h and z differ")]
+fn h_and_z_of_different_widths_are_refused() {
+    let device = Device::cpu(1);
+    let x = device.zeros(&[2, 3]);
+    let (mut h, mut z) = (device.zeros(&[50, 3]), device.zeros(&[2, 3]));
+    let (afferents, shortcuts) = (Sources::new(), Sources::from_slice(&[&x]));
+    device.forward(Forward { afferents, bias: None, shortcuts, phi: Phi::Tanh, h: &mut h, z: &mut z });
+}
+
+/// The kernels would take it for the identity, the oracle has no answer.
+#[test]
+#[should_panic(expected = "receive: a softmax region takes no target or derivative")]
+fn a_softmax_region_takes_no_target() {
+    let device = Device::cpu(1);
+    let x = device.zeros(&[2, 3]);
+    let [d, y, e] = [(); 3].map(|()| device.zeros(&[2, 3]));
+    let (messages, shortcuts) = (Sources::new(), Sources::new());
+    let (phi, response) = (Phi::Softmax, RESPONSES[0]);
+    device.receive(&mut [Receive { messages, shortcuts, h: &x, z: &x, phi, response, d, y, e, discrepancy: 0.0 }]);
+}

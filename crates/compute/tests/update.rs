@@ -201,3 +201,14 @@ fn scratch_is_reused_without_a_trace() {
         }
     }
 }
+
+/// An empty batch is a step with D = 0: moments fade and weights follow them, as in the oracle.
+#[test]
+fn an_empty_batch_still_lets_the_moments_fade() {
+    let descent = Descent::Adam { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 2 };
+    for radius in [None, Some(0.1)] {
+        let (n, m, b) = (5, 7, 0);
+        let case = Case { n, m, b, descent, radius, mirror: true, decay: 0.1, scale: 1.0, seed: 3 };
+        check_everywhere(|device| update(device, &case), 1e-6, |_, _, _| true);
+    }
+}
