@@ -476,7 +476,8 @@ fn bias(l: &Local<'_>, [w, mirror, first, second]: [Option<Out>; 4]) {
     // SAFETY: each is a tensor of the bias's shape, n long, and this task alone touches it.
     let slice = |o: Out| unsafe { std::slice::from_raw_parts_mut(o.0, n) };
     let [mut w, mut mirror, mut first, mut second] = [w, mirror, first, second].map(|o| o.map(slice));
-    for (i, row) in l.post.f32().chunks_exact(b.max(1)).enumerate() {
+    for i in 0..n {
+        let row = &l.post.f32()[i * b..(i + 1) * b];
         let mut lanes = [0.0_f32; 16];
         let (head, tail) = row.as_chunks::<16>();
         head.iter().for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(s, x)| *s += x));
