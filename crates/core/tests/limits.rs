@@ -113,18 +113,19 @@ fn farthest(a: &[f64], b: &[f64]) -> f64 {
 fn mirror_keeps_e_at_a_constant_distance_from_w() {
     let data = clouds(12, 4, 3, 4);
     let momentum = Method::Sgd { momentum: 0.9, nesterov: true };
-    for method in [Method::ADAM, momentum] {
+    for (method, rate) in [(Method::ADAM, 0.01), (momentum, 0.3)] {
         // A small ball, so that re-projection bites; weight decay would part the two, as W alone decays.
-        let optim = Optim { method, rate: 0.01, radius: Some(0.05), ..Optim::default() };
-        for (device, rounding) in [(Device::oracle(), 1e-13), (Device::cpu(2), 3e-6)] {
+        let optim = Optim { method, rate, radius: Some(0.05), ..Optim::default() };
+        // In float32 two runs part slowly: Adam turns the rounding of a near-zero update into a step of full size.
+        for (device, rounding, parting) in [(Device::oracle(), 1e-13, 1e-6), (Device::cpu(2), 3e-6, 5e-3)] {
             let trained = |rate: f64, gamma: f64| {
                 let config = RecLraConfig { rate, gamma, ..RecLraConfig::default() };
                 let mut net = chain(Phi::Tanh, config, optim, &device);
-                let (start, w_start) = (offsets(&net), w(&net, 2));
+                let (start, w_start) = (offsets(&net), w(&net, 4));
                 for _ in 0..100 {
                     net.step(&data.x, &data.labels);
                 }
-                assert!(farthest(&w_start, &w(&net, 2)) > 0.05, "{device}: the weights have moved");
+                assert!(farthest(&w_start, &w(&net, 4)) > 0.05, "{device}: the weights have moved");
                 (start, offsets(&net), e(&net, 1))
             };
             let (start, end, shared) = trained(1.0, 1.0);
@@ -132,7 +133,7 @@ fn mirror_keeps_e_at_a_constant_distance_from_w() {
             assert!(drift < rounding, "{device}, {method:?}: E - W^T has moved by {drift}");
             // One part in ten million on the rate, and E is updated by itself, with moments of its own.
             let (start, end, own) = trained(1.000_000_1, 1.0);
-            assert!(farthest(&start, &end) < 1e-6 + rounding && farthest(&shared, &own) < 1e-6 + rounding, "{device}");
+            assert!(farthest(&start, &end) < 1e-6 + rounding && farthest(&shared, &own) < parting, "{device}");
             // The test can fail: at another rate E goes elsewhere.
             let (start, end, _) = trained(1.5, 1.0);
             assert!(farthest(&start, &end) > 0.01, "{device}");
