@@ -278,6 +278,22 @@ mod tests {
         }
     }
 
+    /// Tasks that wait for each other end only if as many threads take part.
+    #[test]
+    fn all_threads_take_part() {
+        for threads in [2, 4] {
+            let (pool, here) = (Pool::new(threads), AtomicUsize::new(0));
+            let start = std::time::Instant::now();
+            pool.for_each(threads, &|_| {
+                here.fetch_add(1, Ordering::Relaxed);
+                while here.load(Ordering::Relaxed) < threads && start.elapsed().as_secs() < 20 {
+                    std::thread::yield_now();
+                }
+                assert_eq!(here.load(Ordering::Relaxed), threads, "the others did not come");
+            });
+        }
+    }
+
     #[test]
     fn workers_wake_after_parking() {
         let pool = Pool::new(3);
