@@ -110,6 +110,7 @@ impl Device {
         }
         phase.shortcuts.iter().for_each(|s| assert_eq!(s.shape(), [n, b], "forward: shortcut does not fit"));
         assert!(phase.bias.is_none_or(|v| v.len() == n), "forward: b does not fit");
+        assert_eq!(phase.h.rows(), n, "forward: h and z differ");
         phase.h.set_cols(b);
         phase.z.set_cols(b);
         match &self.0 {
@@ -131,6 +132,9 @@ impl Device {
             }
             r.shortcuts.iter().for_each(|s| assert_eq!(s.shape(), [n, b], "receive: shortcut does not fit"));
             assert_eq!(r.z.shape(), r.h.shape(), "receive: h and z differ");
+            // Softmax is no function of a single unit: neither a target nor a derivative follows from one h.
+            let single = r.phi != Phi::Softmax || r.response == Response::Plain;
+            assert!(single, "receive: a softmax region takes no target or derivative");
             for t in [&mut r.d, &mut r.y, &mut r.e] {
                 assert_eq!(t.rows(), n, "receive: output does not fit");
                 t.set_cols(b);

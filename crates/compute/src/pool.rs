@@ -13,6 +13,9 @@ use std::thread::JoinHandle;
 /// Rounds a worker spins before it parks: about fifty microseconds.
 const SPINS: usize = 20_000;
 
+/// Set in [`Shared::inside`] while no worker may enter the job.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
 /// A kernel in flight, on the stack of the thread that called [`Pool::for_each`].
 struct Job<'a> {
     task: &'a (dyn Fn(usize) + Sync),
@@ -44,8 +47,10 @@ struct Shared {
     /// Counts the jobs handed out; a worker that sees it change looks at `job`.
     epoch: AtomicUsize,
     job: AtomicPtr<()>,
-    /// Workers that have not yet finished with the current job.
-    busy: AtomicUsize,
+    /// Workers that have entered the current job and not yet left it, and whether the door is [`CLOSED`]. Only those
+    /// inside are waited for: a worker that has lost its core to another process must not hold up a job that the
+    /// other threads have long finished.
+    inside: AtomicUsize,
     stop: AtomicBool,
     parked: Mutex<usize>,
     wake: Condvar,
@@ -72,7 +77,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             epoch: AtomicUsize::new(0),
             job: AtomicPtr::new(std::ptr::null_mut()),
-            busy: AtomicUsize::new(0),
+            inside: AtomicUsize::new(CLOSED),
             stop: AtomicBool::new(false),
             parked: Mutex::new(0),
             wake: Condvar::new(),
@@ -104,18 +109,21 @@ impl Pool {
         {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             let s = &*self.shared;
-            s.busy.store(self.handles.len(), Ordering::Relaxed);
             s.job.store((&raw const job).cast_mut().cast(), Ordering::Relaxed);
+            s.inside.store(0, Ordering::Release); // whoever enters sees the pointer
             // SeqCst pairs with the worker's count under `parked`: either it sees the new epoch, or we see it parked.
             s.epoch.fetch_add(1, Ordering::SeqCst);
             if *s.parked.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
                 s.wake.notify_all();
             }
             job.work();
+            // All tasks are taken. Close the door, then wait for those inside: what they wrote is seen after that.
+            let mut inside = s.inside.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
             let mut spins = 0_usize;
-            while s.busy.load(Ordering::Acquire) != 0 {
+            while inside != CLOSED {
+                inside = s.inside.load(Ordering::Acquire);
                 spins += 1;
-                // A worker may have lost its core to another process: stop burning ours then.
+                // A worker may have lost its core in the middle of a task: stop burning ours then.
                 if spins.is_multiple_of(SPINS) { std::thread::yield_now() } else { std::hint::spin_loop() }
             }
         }
@@ -157,15 +165,20 @@ fn worker(s: &Shared) {
             }
             *parked -= 1;
         }
-        seen = seen.wrapping_add(1);
+        seen = s.epoch.load(Ordering::SeqCst);
         if s.stop.load(Ordering::SeqCst) {
             return;
         }
-        // SAFETY: `for_each` published the pointer before the epoch and waits, `job` alive on its stack, until every
-        // worker has counted itself out of `busy`, which is the last thing done with it here.
+        // Whoever comes late finds the door closed, or open for a later job: either is well.
+        let enter = |inside: usize| (inside & CLOSED == 0).then_some(inside + 1);
+        if s.inside.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter).is_err() {
+            continue;
+        }
+        // SAFETY: `for_each` published the pointer before it opened the door, and keeps `job` alive on its stack until
+        // the door is closed and nobody is inside; leaving is the last thing done with it here.
         let job = unsafe { &*s.job.load(Ordering::Acquire).cast_const().cast::<Job<'_>>() };
         job.work();
-        s.busy.fetch_sub(1, Ordering::Release);
+        s.inside.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -245,6 +258,39 @@ mod tests {
                 }
                 assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 50), "{threads} threads, {tasks} tasks");
             }
+        }
+    }
+
+    /// Many short jobs, each with numbers of its own on the caller's stack, and more threads than any small machine has
+    /// cores: a worker that comes late must never meet a job that is over.
+    #[test]
+    fn late_workers_meet_no_job_that_is_over() {
+        let pool = Pool::new(9);
+        for round in 0..3000_usize {
+            let tasks = 2 + round % 7;
+            let got: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+            pool.for_each(tasks, &|i| {
+                got[i].fetch_add(round + i + 1, Ordering::Relaxed);
+            });
+            for (i, g) in got.into_iter().enumerate() {
+                assert_eq!(g.into_inner(), round + i + 1);
+            }
+        }
+    }
+
+    /// Tasks that wait for each other end only if as many threads take part.
+    #[test]
+    fn all_threads_take_part() {
+        for threads in [2, 4] {
+            let (pool, here) = (Pool::new(threads), AtomicUsize::new(0));
+            let start = std::time::Instant::now();
+            pool.for_each(threads, &|_| {
+                here.fetch_add(1, Ordering::Relaxed);
+                while here.load(Ordering::Relaxed) < threads && start.elapsed().as_secs() < 20 {
+                    std::thread::yield_now();
+                }
+                assert_eq!(here.load(Ordering::Relaxed), threads, "the others did not come");
+            });
         }
     }
 

@@ -416,8 +416,7 @@ fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
                     gram(p).iter().zip(gram(q)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>().max(0.0)
                 }
                 _ => {
-                    let x = pre_t(plans[i].0);
-                    let cols = x.len() / b.max(1);
+                    let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
                     let products = [Product::plain(locals[i].post.f32(), x, b, cols)];
                     let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n);
                     cpu.arch.dispatch(SquareRows { products: &products, rows, cols, sum: 0.0 })
@@ -453,8 +452,7 @@ fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
         if l.pre.is_none() {
             return bias(l, [Some(w), mirror, first, second]);
         }
-        let x = pre_t(plans[i].0);
-        let cols = x.len() / b.max(1);
+        let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
         let norm = norms[i].sqrt() * l.scale.abs();
         let shrink = l.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm);
         cpu.arch.dispatch(DescendRows {
@@ -478,7 +476,8 @@ fn bias(l: &Local<'_>, [w, mirror, first, second]: [Option<Out>; 4]) {
     // SAFETY: each is a tensor of the bias's shape, n long, and this task alone touches it.
     let slice = |o: Out| unsafe { std::slice::from_raw_parts_mut(o.0, n) };
     let [mut w, mut mirror, mut first, mut second] = [w, mirror, first, second].map(|o| o.map(slice));
-    for (i, row) in l.post.f32().chunks_exact(b.max(1)).enumerate() {
+    for i in 0..n {
+        let row = &l.post.f32()[i * b..(i + 1) * b];
         let mut lanes = [0.0_f32; 16];
         let (head, tail) = row.as_chunks::<16>();
         head.iter().for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(s, x)| *s += x));

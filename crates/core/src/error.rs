@@ -21,6 +21,9 @@ pub enum Error {
     /// A region of width zero.
     #[error("region `{0}` has no units; give it a width of at least 1")]
     EmptyRegion(String),
+    /// A softmax that is not the output: it is no function of a single unit, so no target follows from it.
+    #[error("region `{0}` is a softmax; only the output, which is added last, can be one")]
+    SoftmaxInside(String),
     /// A synapse given twice.
     #[error("the {kind} synapse {from}->{to} is given twice; remove one")]
     DuplicateSynapse {

@@ -180,6 +180,11 @@ impl GraphBuilder {
                 return Err(Error::EmptyRegion(r.name.clone()));
             }
         }
+        if let [inside @ .., _] = &regions[..]
+            && let Some(r) = inside.iter().find(|r| r.phi == Phi::Softmax)
+        {
+            return Err(Error::SoftmaxInside(r.name.clone()));
+        }
         let find =
             |name: &str| regions.iter().position(|r| r.name == name).ok_or_else(|| unknown(name, regions.iter()));
         let resolve =

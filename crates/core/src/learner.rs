@@ -46,9 +46,19 @@ impl Named<'_> {
             _ => values,
         }
     }
+
+    /// The same in float64: exact for the oracle device too.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<f64> {
+        let values = self.tensor.to_vec();
+        match self.param {
+            Param::Own(_) => transposed(&values, self.shape[1], self.shape[0]),
+            _ => values,
+        }
+    }
 }
 
-fn transposed(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
     (0..rows * cols).map(|i| x[(i % rows) * cols + i / rows]).collect()
 }
 
@@ -175,6 +185,22 @@ impl Learner {
     pub fn errors_of(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
         assert_eq!(x.len(), labels.len() * self.graph.regions()[0].width, "step: x and labels do not fit");
         self.device.load_batch(x, &mut self.activity.z[0]);
+        self.errors_of_loaded(labels)
+    }
+
+    /// The same for samples in float64, of which the oracle device loses nothing.
+    ///
+    /// # Panics
+    /// As [`Learner::step`].
+    pub fn errors_of_f64(&mut self, x: &[f64], labels: &[u32]) -> Verdict {
+        let (n, b) = (self.graph.regions()[0].width, labels.len());
+        assert_eq!(x.len(), n * b, "step: x and labels do not fit");
+        self.activity.z[0].set_cols(b);
+        self.activity.z[0].copy_from_f64(&transposed(x, b, n));
+        self.errors_of_loaded(labels)
+    }
+
+    fn errors_of_loaded(&mut self, labels: &[u32]) -> Verdict {
         forward(&self.device, &self.graph, &self.params, &mut self.activity);
         let out = self.graph.output();
         let verdict = self.judge(labels);

@@ -45,6 +45,8 @@ pub use graph::{Graph, GraphBuilder};
 pub use learner::{Learner, StepReport};
 pub use optim::Optim;
 pub use phi::Phi;
+/// The room below: phases, tensors and randomness, for rules and measurements of your own.
+pub use reclra_compute as compute;
 pub use reclra_compute::pointwise::Mismatch;
 pub use reclra_compute::{Device, Level, Tensor, Verdict};
 pub use rules::{Plasticity, RecLra, RecLraConfig};

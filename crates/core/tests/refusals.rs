@@ -1,0 +1,128 @@
+//! What cannot be is refused in one line that names the region or setting and says what to do.
+
+use reclra::graph::GraphBuilder;
+use reclra::{Error, Graph, Phi, RecLra, RecLraConfig, Wiring};
+
+/// in -> b1 -> b2 -> out
+fn builder() -> GraphBuilder {
+    let b = GraphBuilder::new(4).region("b1", 5, Phi::Tanh).region("b2", 6, Phi::Tanh).region("out", 3, Phi::Softmax);
+    b.synapse("in", "b1").synapse("b1", "b2").synapse("b2", "out")
+}
+
+#[track_caller]
+fn refused(b: GraphBuilder, message: &str) {
+    assert_eq!(b.build().unwrap_err().to_string(), message);
+}
+
+#[test]
+fn networks() {
+    assert!(builder().build().is_ok());
+    refused(
+        builder().synapse("b2", "b1"),
+        "the forward synapses form a cycle through region `b1` (b1->b2->b1); remove one of them",
+    );
+    refused(
+        builder().synapse("b1", "b1"),
+        "the forward synapses form a cycle through region `b1` (b1->b1); remove one of them",
+    );
+    refused(builder().shortcut("b1", "b2"), "the shortcut b1->b2 joins 5 units to 6; a shortcut needs equal widths");
+    refused(builder().synapse("b1", "c2"), "unknown region `c2`; regions are in, b1, b2, out");
+    refused(builder().synapse("B9", "out"), "unknown region `B9`, did you mean `b2`?; regions are in, b1, b2, out");
+    refused(builder().synapse("b1", "b2"), "the forward synapse b1->b2 is given twice; remove one");
+    refused(builder().synapse("b1", "in"), "the forward synapse b1->in cannot be: the input receives nothing");
+    refused(
+        builder().synapse("out", "b1"),
+        "the forward synapse out->b1 cannot be: the output sends nothing forward; add the output region last",
+    );
+    let more = |b: GraphBuilder| b.region("b3", 2, Phi::Tanh);
+    refused(
+        more(GraphBuilder::new(4)).region("out", 3, Phi::Softmax).synapse("in", "out").synapse("b3", "out"),
+        "region `b3` is unreachable: no path of forward synapses leads to it from the input; add one",
+    );
+    refused(
+        more(GraphBuilder::new(4)).region("out", 3, Phi::Softmax).synapse("in", "out").synapse("in", "b3"),
+        "region `b3` is unreachable: no path of forward synapses leads from it to the output; add one",
+    );
+    refused(builder().region("b1", 2, Phi::Tanh), "two regions are called `b1`; give each a name of its own");
+    refused(GraphBuilder::new(4).region("b1", 0, Phi::Tanh), "region `b1` has no units; give it a width of at least 1");
+    refused(
+        GraphBuilder::new(0).region("out", 1, Phi::Softmax),
+        "region `in` has no units; give it a width of at least 1",
+    );
+    refused(GraphBuilder::new(4), "regions = in: at least one region after the input");
+    refused(
+        GraphBuilder::new(4).region("b1", 3, Phi::Softmax).region("out", 3, Phi::Softmax),
+        "region `b1` is a softmax; only the output, which is added last, can be one",
+    );
+    assert_eq!(
+        Graph::mlp(&[4], Phi::Tanh, None).unwrap_err().to_string(),
+        "arch = [4]: at least an input and an output width"
+    );
+}
+
+#[track_caller]
+fn wiring_refused(synapses: &[&str], message: &str) {
+    let pair = |s: &&str| s.split_once("->").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a->b");
+    let wiring = Wiring::List(synapses.iter().map(pair).collect());
+    let config = RecLraConfig { wiring, ..RecLraConfig::default() };
+    assert_eq!(RecLra::new(config, &builder().build().unwrap()).unwrap_err().to_string(), message);
+}
+
+#[test]
+fn wirings() {
+    wiring_refused(
+        &["out->b2", "b2->b1", "b1->b2"],
+        "the error synapses form a cycle through region `b1` (b1->b2->b1); remove one of them",
+    );
+    // A region below the cycle is not on it, and is not blamed for it.
+    wiring_refused(
+        &["b2->b2", "b2->b1"],
+        "the error synapses form a cycle through region `b2` (b2->b2); remove one of them",
+    );
+    wiring_refused(
+        &["out->b2"],
+        "region `b1` is unreachable: no error synapse leads to it from the output; add one to the wiring",
+    );
+    wiring_refused(
+        &["b2->b1"],
+        "region `b2` is unreachable: no error synapse leads to it from the output; add one to the wiring",
+    );
+    wiring_refused(&["out->b1", "out->b4"], "unknown region `b4`, did you mean `b2`?; regions are in, b1, b2, out");
+    wiring_refused(&["out->b1", "out->b1"], "the error synapse out->b1 is given twice; remove one");
+    wiring_refused(&["out->in"], "the error synapse out->in cannot be: the input has no error neurons");
+    wiring_refused(
+        &["b1->out"],
+        "the error synapse b1->out cannot be: the error neurons of the output come from the label alone",
+    );
+}
+
+#[track_caller]
+fn setting_refused(change: impl Fn(&mut RecLraConfig), message: &str) {
+    let mut config = RecLraConfig::default();
+    change(&mut config);
+    let error = RecLra::new(config, &builder().build().unwrap()).unwrap_err();
+    assert!(matches!(error, Error::Setting { .. }));
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn settings() {
+    setting_refused(|c| c.beta = 0.0, "rule.beta = 0: must be a positive number");
+    setting_refused(|c| c.beta = f64::NAN, "rule.beta = NaN: must be a positive number");
+    setting_refused(|c| c.gamma = -1.0, "rule.gamma = -1: must be 0 or a positive number");
+    setting_refused(|c| c.rate = f64::INFINITY, "rule.e_rate = inf: must be 0 or a positive number");
+    setting_refused(|c| c.std = -0.1, "rule.e_std = -0.1: must be 0 or a positive number");
+    setting_refused(|c| c.mismatch = reclra::Mismatch::Mixed { a: 1.5 }, "rule.mix = 1.5: must lie in [0, 1]");
+    setting_refused(|c| c.mismatch = reclra::Mismatch::Mixed { a: f64::NAN }, "rule.mix = NaN: must lie in [0, 1]");
+    setting_refused(|c| c.depth = Some(0), "rule.depth = 0: must be at least 1: at 0 only the output would learn");
+    setting_refused(|c| c.wiring = Wiring::Gap(0), "rule.gap = 0: must be at least 1");
+    setting_refused(|c| c.wiring = Wiring::Graph(0), "rule.gap = 0: must be at least 1");
+    setting_refused(
+        |c| c.kappa = vec![1.0],
+        "rule.kappa = [1.0]: must have one number for each of the 3 regions after the input",
+    );
+    setting_refused(
+        |c| c.kappa = vec![1.0, -1.0, 1.0],
+        "rule.kappa = [1.0, -1.0, 1.0]: must hold numbers of 0 or more",
+    );
+}
