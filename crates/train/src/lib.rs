@@ -6,10 +6,12 @@
 //! | [`fit`] | the visible loop |
 //! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
+//! | [`experiment`] | results files, made by a command |
 //! | [`files`] | writing files so that none is ever half there |
 //! | [`spec`] | what one TOML file says, validated |
 
 pub mod data;
+pub mod experiment;
 pub mod files;
 pub mod fit;
 pub mod metrics;

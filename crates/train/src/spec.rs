@@ -306,13 +306,15 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<OptimSp
     let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
     let method = r.choice("optim.name", "adam", &names(METHODS))?;
     let sign = net.act == "sign";
-    let brisk = sign || facts.name == "digits";
+    let brisk = sign || small(facts);
     let rate = r.number(
         "optim.lr",
         if method == "sgd" {
             0.1
-        } else if brisk {
+        } else if sign {
             1e-3
+        } else if small(facts) {
+            3e-3
         } else {
             2e-4
         },

@@ -93,6 +93,8 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
         "rule.e_std",
         if direct {
             1.0
+        } else if small(facts) {
+            0.15
         } else if wide {
             0.05
         } else {
