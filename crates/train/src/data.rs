@@ -24,7 +24,7 @@ pub enum Part {
 }
 
 /// Pixels of one sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ImageShape {
     /// 1 for grey, 3 for colour.
     pub channels: usize,
@@ -66,6 +66,10 @@ pub trait Dataset: Send + Sync {
     /// If the sample cannot be read.
     fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()>;
 
+    /// Value of a stored byte that stands for the pixel 1.
+    fn white(&self) -> u8 {
+        255
+    }
     /// Samples drawn for validation unless told.
     fn validation(&self) -> usize {
         self.len(Part::Train) / 10
@@ -86,7 +90,9 @@ pub struct MemoryImages {
     pub(crate) name: String,
     pub(crate) shape: ImageShape,
     pub(crate) class_names: Vec<String>,
-    /// A byte's value as a pixel.
+    /// The byte that stands for the pixel 1.
+    pub(crate) white: u8,
+    /// Each byte as a pixel.
     pub(crate) scale: Box<[f32; 256]>,
     /// Training part, test part.
     pub(crate) parts: [Labelled; 2],
@@ -113,9 +119,10 @@ impl MemoryImages {
     }
 }
 
-/// byte / largest for each byte.
-pub(crate) fn scale_to(largest: f32) -> Box<[f32; 256]> {
-    Box::new(std::array::from_fn(|v| v as f32 / largest))
+/// byte / white for each byte: how pixels are scaled, in data sets and in images to be classified.
+#[must_use]
+pub fn scale_to(white: u8) -> Box<[f32; 256]> {
+    Box::new(std::array::from_fn(|v| v as f32 / f32::from(white)))
 }
 
 impl Dataset for MemoryImages {
@@ -143,6 +150,10 @@ impl Dataset for MemoryImages {
         let scale = &self.scale;
         out.iter_mut().zip(self.bytes(part, index)).for_each(|(o, &v)| *o = scale[usize::from(v)]);
         Ok(())
+    }
+
+    fn white(&self) -> u8 {
+        self.white
     }
 
     fn validation(&self) -> usize {

@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn the_experiments_of_the_program_are_sound() {
-        let facts = DataFacts { name: "mnist".into(), pixels: 784, classes: 10, train: 60_000, validation: 2_000 };
+        let facts = crate::spec::toy_facts("mnist", 28, 10, 60_000, 2_000);
         for (name, _) in KNOWN {
             let e = Experiment::read(name).unwrap();
             for run in &e.run {
@@ -399,7 +399,7 @@ mod tests {
         let error = Experiment::parse("title = 3", "x.toml").unwrap_err().to_string();
         assert!(error.starts_with("x.toml: line 1: ") && !error.contains('\n'), "{error}");
         let e = Experiment::parse(&TOY.replace("train.epochs", "train.epoch"), "toy").unwrap();
-        let facts = DataFacts { name: "digits".into(), pixels: 64, classes: 10, train: 1000, validation: 100 };
+        let facts = crate::spec::toy_facts("digits", 8, 10, 1000, 100);
         let error = e.run[0].spec(0, &facts).unwrap_err().to_string();
         assert_eq!(error, "run `short`: experiment: unknown key `train.epoch`, did you mean `train.epochs`?");
     }

@@ -8,6 +8,7 @@
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`files`] | writing files so that none is ever half there |
+//! | [`run`] | from settings to something that can run |
 //! | [`spec`] | what one TOML file says, validated |
 
 pub mod data;
@@ -16,5 +17,6 @@ pub mod files;
 pub mod fit;
 pub mod metrics;
 pub mod model;
+pub mod run;
 pub mod spec;
 mod streams;

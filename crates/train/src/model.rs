@@ -125,14 +125,14 @@ mod tests {
     use super::*;
 
     fn trained(average: f64) -> (RunSpec, DataFacts, Learner) {
-        let facts = DataFacts { name: "toy".into(), pixels: 6, classes: 3, train: 50, validation: 5 };
-        let mut settings = Settings::parse("net.arch = \"6-5-4-3\"\ntrain.batch = 4", "spec").unwrap();
+        let facts = crate::spec::toy_facts("toy", 3, 3, 50, 5);
+        let mut settings = Settings::parse("net.arch = \"9-5-4-3\"\ntrain.batch = 4", "spec").unwrap();
         settings.put("optim.average", average, "test").unwrap();
         let spec = RunSpec::resolve(&settings, &facts).unwrap();
         let graph = spec.graph().unwrap();
         let rule = spec.rule.build(&graph).unwrap();
         let mut learner = Learner::new(graph, rule, 0.3, spec.optim(1), Device::cpu(1), 3).unwrap();
-        let x: Vec<f32> = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x: Vec<f32> = (0..36).map(|i| (i as f32 * 0.7).sin()).collect();
         for _ in 0..20 {
             learner.step(&x, &[0, 1, 2, 1]);
         }
@@ -152,7 +152,7 @@ mod tests {
                 all.map(|p| (p.name.clone(), p.values())).collect::<Vec<_>>()
             };
             assert_eq!(values(&model.learner), values(&learner));
-            let x = [0.3_f32, 0.1, -0.5, 0.9, 0.0, 1.0];
+            let x = [0.3_f32, 0.1, -0.5, 0.9, 0.0, 1.0, 0.2, -0.7, 0.4];
             assert_eq!(model.learner.predict(&x), learner.predict(&x));
             let names: Vec<String> = model.learner.parameters().into_iter().map(|p| p.name).collect();
             assert_eq!(names[..3], ["W.in->b1", "b.b1", "W.b1->b2"]);

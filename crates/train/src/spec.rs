@@ -11,6 +11,7 @@ mod rules;
 pub use read::{Settings, did_you_mean};
 pub use rules::RuleSpec;
 
+use crate::data::ImageShape;
 use read::Reader;
 use reclra::optim::{METHODS, Method, SCHEDULES, Schedule};
 use reclra::{Graph, Optim, phi};
@@ -83,14 +84,16 @@ pub type Result<T, E = SpecError> = std::result::Result<T, E>;
 pub struct DataFacts {
     /// Name of the data set.
     pub name: String,
-    /// Numbers in a sample.
-    pub pixels: usize,
-    /// Number of classes.
-    pub classes: usize,
+    /// Names of the classes, by label.
+    pub class_names: Vec<String>,
+    /// Value of a stored byte that stands for the pixel 1.
+    pub white: u8,
     /// Samples in the training part, before validation is drawn.
     pub train: usize,
     /// Samples drawn for validation unless told.
     pub validation: usize,
+    /// Pixels of a sample.
+    pub shape: ImageShape,
 }
 
 impl DataFacts {
@@ -99,11 +102,24 @@ impl DataFacts {
     pub fn of(dataset: &dyn crate::data::Dataset) -> DataFacts {
         DataFacts {
             name: dataset.name().to_owned(),
-            pixels: dataset.shape().len(),
-            classes: dataset.classes(),
+            class_names: dataset.class_names().to_vec(),
+            white: dataset.white(),
             train: dataset.len(crate::data::Part::Train),
             validation: dataset.validation(),
+            shape: dataset.shape(),
         }
+    }
+
+    /// Numbers in a sample.
+    #[must_use]
+    pub fn pixels(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
     }
 
     /// As TOML, for the metadata of a saved model.
@@ -115,7 +131,7 @@ impl DataFacts {
     /// Back from [`DataFacts::to_toml`]; `None` if it is damaged.
     #[must_use]
     pub fn from_toml(text: &str) -> Option<DataFacts> {
-        toml::from_str(text).ok().filter(|f: &DataFacts| f.validation < f.train && f.pixels > 0 && f.classes > 0)
+        toml::from_str(text).ok().filter(|f: &DataFacts| f.validation < f.train && f.pixels() > 0 && f.classes() > 0)
     }
 }
 
@@ -268,18 +284,18 @@ fn widths(arch: &str) -> Option<Vec<usize>> {
 }
 
 fn net(r: &mut Reader<'_>, facts: &DataFacts) -> Result<NetSpec> {
-    let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels, facts.classes);
+    let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels(), facts.classes());
     let arch = r.text("net.arch", &fitting("3x256"))?;
     let value = Value::String(arch.clone());
     let widths = widths(&arch).ok_or_else(|| {
         let want = format!("must be widths joined by dashes, each at least 1, such as {}", fitting("3x256"));
         SpecError::bad("net.arch", &value, want)
     })?;
-    if (widths[0], widths[widths.len() - 1]) != (facts.pixels, facts.classes) {
+    if (widths[0], widths[widths.len() - 1]) != (facts.pixels(), facts.classes()) {
         let inner: Vec<&str> = arch.split('-').collect();
         let inner = inner[1..inner.len() - 1].join("-");
-        let remedy = if inner.is_empty() { format!("{}-{}", facts.pixels, facts.classes) } else { fitting(&inner) };
-        let (name, pixels, classes) = (&facts.name, facts.pixels, facts.classes);
+        let remedy = if inner.is_empty() { format!("{}-{}", facts.pixels(), facts.classes()) } else { fitting(&inner) };
+        let (name, pixels, classes) = (&facts.name, facts.pixels(), facts.classes());
         let want = format!("does not fit {name}, which has {pixels} pixels and {classes} classes; write {remedy}");
         return Err(SpecError::bad("net.arch", &value, want));
     }
@@ -354,6 +370,19 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<OptimSp
         average,
     };
     Ok(OptimSpec { optim, warmup_epochs, step_epochs })
+}
+
+/// Facts of a made-up data set of square grey images, for tests.
+#[cfg(test)]
+pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, validation: usize) -> DataFacts {
+    DataFacts {
+        name: name.to_owned(),
+        class_names: (0..classes).map(|c| c.to_string()).collect(),
+        white: 255,
+        train,
+        validation,
+        shape: ImageShape { channels: 1, height: side, width: side },
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub fn digits() -> Result<MemoryImages> {
         name: "digits".into(),
         shape: ImageShape { channels: 1, height, width },
         class_names: (0..10).map(|c| c.to_string()).collect(),
-        scale: scale_to(16.0),
+        white: 16,
+        scale: scale_to(16),
         parts,
         validation: 144,
     })

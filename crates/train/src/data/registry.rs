@@ -3,7 +3,7 @@
 use super::digits::digits;
 use super::error::{DataError, Result};
 use super::{Dataset, ImageShape, Labelled, MemoryImages, idx, scale_to};
-use crate::spec::did_you_mean;
+use crate::spec::{DataFacts, did_you_mean};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -146,6 +146,23 @@ impl Entry {
         })
     }
 
+    /// What is published of a data set of files, as [`DataFacts::of`] finds it in them; none if it is embedded.
+    #[must_use]
+    pub fn published(&self) -> Option<DataFacts> {
+        let [images, labels, ..] = self.files else { return None };
+        // An idx file is its header, 16 or 8 bytes, and a byte a pixel or label.
+        let train = (labels.size - 8) as usize;
+        let side = ((images.size - 16) as usize / train).isqrt();
+        Some(DataFacts {
+            name: self.name.to_owned(),
+            class_names: self.classes.iter().map(|&c| c.to_owned()).collect(),
+            white: 255,
+            train,
+            validation: validation(train),
+            shape: ImageShape { channels: 1, height: side, width: side },
+        })
+    }
+
     fn open(&self, dir: Option<&Path>) -> Result<MemoryImages> {
         let remedy = format!("fetch it again with `reclra data fetch {}`", self.name);
         let mut shape = None;
@@ -172,11 +189,17 @@ impl Entry {
             name: self.name.to_owned(),
             shape: ImageShape { channels: 1, height, width },
             class_names: self.classes.iter().map(|&c| c.to_owned()).collect(),
-            scale: scale_to(255.0),
-            validation: 2_000.min(parts[0].labels.len() / 10),
+            white: 255,
+            scale: scale_to(255),
+            validation: validation(parts[0].labels.len()),
             parts,
         })
     }
+}
+
+/// Samples drawn for validation from a training part: 2,000 of the published 60,000, a tenth of a small one.
+fn validation(train: usize) -> usize {
+    2_000.min(train / 10)
 }
 
 /// Opens a data set; `dir` is the folder of its files, or one that has a folder of its name.

@@ -3,12 +3,12 @@
 use super::keys::KEYS;
 use super::*;
 
-fn facts(name: &str, pixels: usize) -> DataFacts {
-    DataFacts { name: name.into(), pixels, classes: 10, train: 60_000, validation: 2_000 }
+fn facts() -> DataFacts {
+    toy_facts("mnist", 28, 10, 60_000, 2_000)
 }
 
 fn resolve(text: &str) -> Result<RunSpec> {
-    RunSpec::resolve(&Settings::parse(text, "spec.toml")?, &facts("mnist", 784))
+    RunSpec::resolve(&Settings::parse(text, "spec.toml")?, &facts())
 }
 
 fn error(text: &str) -> String {
@@ -49,7 +49,7 @@ fn later_settings_override_earlier_ones() {
     s.assign("optim.lr=0.2").unwrap();
     s.assign("rule.wiring = full").unwrap();
     s.assign("rule.kappa=[1, 1, 0.5, 2]").unwrap();
-    let spec = RunSpec::resolve(&s, &facts("mnist", 784)).unwrap();
+    let spec = RunSpec::resolve(&s, &facts()).unwrap();
     let RuleSpec::RecLra(c) = &spec.rule;
     assert_eq!((spec.optim(1).rate, spec.batch, &c.wiring), (0.2, 8, &Wiring::Full));
     assert_eq!(c.kappa, [1.0, 1.0, 0.5, 2.0]);

@@ -1,0 +1,74 @@
+//! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
+
+use crate::data::{self, DataError, Dataset};
+use crate::fit::FitError;
+use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A run that only has to be started.
+pub struct Prepared {
+    /// The resolved spec.
+    pub spec: RunSpec,
+    /// What it knows of its data.
+    pub facts: DataFacts,
+    /// The data.
+    pub dataset: Arc<dyn Dataset>,
+}
+
+/// Opens the data set the settings name (the embedded digits if none) and resolves them against it.
+///
+/// # Errors
+/// If data cannot be read or the spec cannot be.
+pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
+    let (name, dir) = (text(settings, "data.name", "digits")?, text(settings, "data.dir", "")?);
+    let dataset = data::open(&name, folder(&dir))?;
+    let facts = DataFacts::of(&*dataset);
+    let spec = RunSpec::resolve(settings, &facts)?;
+    Ok(Prepared { spec, facts, dataset })
+}
+
+/// The resolved spec alone: where the files of the data set are not there, by what is published of it.
+///
+/// # Errors
+/// If the spec cannot be, or the data is there and cannot be read.
+pub fn resolve(settings: &Settings) -> Result<(RunSpec, DataFacts), FitError> {
+    match prepare(settings) {
+        Ok(p) => Ok((p.spec, p.facts)),
+        Err(FitError::Data(missing @ DataError::Missing { .. })) => {
+            let name = text(settings, "data.name", "digits")?;
+            let facts = data::entry(&name)?.published().ok_or(missing)?;
+            Ok((RunSpec::resolve(settings, &facts)?, facts))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn text(settings: &Settings, key: &'static str, default: &str) -> Result<String, SpecError> {
+    match settings.get(key) {
+        None => Ok(default.to_owned()),
+        Some(v) => v.as_str().map(str::to_owned).ok_or_else(|| SpecError::bad(key, v, "must be text in quotes".into())),
+    }
+}
+
+fn folder(dir: &str) -> Option<&Path> {
+    (!dir.is_empty()).then(|| Path::new(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_resolves_without_its_data_as_with_it() {
+        let empty = tempfile::tempdir().unwrap();
+        let text = format!("data.name = \"mnist\"\ndata.dir = {:?}", empty.path().display().to_string());
+        let settings = Settings::parse(&text, "spec").unwrap();
+        assert!(matches!(prepare(&settings), Err(FitError::Data(DataError::Missing { .. }))));
+        let (spec, facts) = resolve(&settings).unwrap();
+        assert_eq!((facts.pixels(), facts.classes(), facts.train, facts.validation), (784, 10, 60_000, 2_000));
+        assert_eq!(spec.net.widths, [784, 256, 256, 256, 10]);
+        let digits = resolve(&Settings::default()).unwrap();
+        assert_eq!(digits.1, prepare(&Settings::default()).unwrap().facts);
+    }
+}
