@@ -7,11 +7,13 @@ mod digits;
 mod error;
 mod idx;
 mod loader;
+mod pictures;
 mod registry;
 
 pub use digits::digits;
 pub use error::{DataError, Result};
 pub use loader::{Loader, Split};
+pub use pictures::{Picture, pictures};
 pub use registry::{Entry, FileEntry, data_home, entries, entry, open};
 
 /// The published parts of a data set.

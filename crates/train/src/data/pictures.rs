@@ -1,0 +1,182 @@
+//! Images to be classified: picture files and rows of idx files, brought to the shape a network was trained on.
+
+use super::error::{DataError, Result};
+use super::{ImageShape, idx, scale_to};
+use crate::files::FileError;
+use crate::spec::DataFacts;
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageReader, Limits};
+use std::io::Cursor;
+use std::ops::Range;
+use std::path::Path;
+
+/// No picture is decoded beyond this many bytes: a file of a few hundred bytes may claim terabytes.
+const LARGEST: u64 = 256 << 20;
+
+/// An image ready for a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Its file, for an idx file with the row.
+    pub name: String,
+    /// Pixels, channel by channel, row by row, scaled as the network's data set is.
+    pub pixels: Vec<f32>,
+    /// What was done to it, if anything: a person should know that a photograph was shrunk to 28x28.
+    pub changed: Option<String>,
+}
+
+/// Reads a picture (PNG, JPEG, BMP, PNM) or the rows `rows` of an idx file (all without it). `invert` turns dark on
+/// light into light on dark, which is how the digits and clothes were stored.
+///
+/// # Errors
+/// Names the file and the remedy.
+pub fn pictures(path: &Path, facts: &DataFacts, rows: Option<Range<usize>>, invert: bool) -> Result<Vec<Picture>> {
+    let remedy = "give a PNG, JPEG, BMP or PNM picture, or an idx file of images";
+    let meta = std::fs::metadata(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let bad = |what: String| DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() };
+    if !meta.is_file() {
+        return Err(bad(if meta.is_dir() { "is a folder, where a file belongs" } else { "is no file" }.to_owned()));
+    }
+    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let idx_begins = [&[0x1f, 0x8b][..], &[0, 0, 8]];
+    let mut list = if idx_begins.iter().any(|b| bytes.starts_with(b)) {
+        let decoded = idx::decode(bytes).map_err(bad)?;
+        from_idx(&decoded, path, facts, rows, remedy)?
+    } else {
+        let picture = decode(&bytes).map_err(bad)?;
+        let (pixels, changed) = fit(&picture, facts.shape);
+        vec![Picture { name: path.display().to_string(), pixels, changed }]
+    };
+    if invert {
+        list.iter_mut().flat_map(|p| &mut p.pixels).for_each(|v| *v = 1.0 - *v);
+    }
+    Ok(list)
+}
+
+fn from_idx(
+    bytes: &[u8],
+    path: &Path,
+    facts: &DataFacts,
+    rows: Option<Range<usize>>,
+    remedy: &str,
+) -> Result<Vec<Picture>> {
+    let (bytes, height, width) = idx::parse_images(bytes, path, remedy)?;
+    let shape = ImageShape { channels: 1, height, width };
+    let bad =
+        |what: String, remedy: &str| DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() };
+    if shape != facts.shape {
+        let (h, w) = (facts.shape.height, facts.shape.width);
+        let what = format!("holds images of {height}x{width} pixels, the network wants {h}x{w}");
+        return Err(bad(what, "give images like those it was trained on"));
+    }
+    let n = shape.len();
+    let there = bytes.len() / n;
+    let rows = rows.unwrap_or(0..there);
+    if rows.end > there || rows.is_empty() {
+        let what = format!("has rows 0..{there}, not {}..{}", rows.start, rows.end);
+        return Err(bad(what, "name rows that are there with --rows"));
+    }
+    let scale = scale_to(facts.white);
+    let one = |row: usize| Picture {
+        name: format!("{}[{row}]", path.display()),
+        pixels: bytes[row * n..(row + 1) * n].iter().map(|&v| scale[usize::from(v)]).collect(),
+        changed: None,
+    };
+    Ok(rows.map(one).collect())
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    if bytes.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| format!("cannot be read: {e}"))?;
+    if reader.format().is_none() {
+        return Err("is neither a picture nor an idx file".to_owned());
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(LARGEST);
+    reader.limits(limits);
+    reader.decode().map_err(|e| format!("is a damaged picture: {}", e.to_string().lines().next().unwrap_or("?")))
+}
+
+/// Brings a picture to a shape: grey or colour, stretched to the size.
+fn fit(picture: &DynamicImage, shape: ImageShape) -> (Vec<f32>, Option<String>) {
+    let (w, h) = (shape.width as u32, shape.height as u32);
+    let from = (picture.width(), picture.height());
+    let sized = if from == (w, h) { picture.clone() } else { picture.resize_exact(w, h, FilterType::Triangle) };
+    let mut changes = Vec::new();
+    if from != (w, h) {
+        changes.push(format!("resized from {}x{} to {w}x{h}", from.0, from.1));
+    }
+    if picture.color().has_color() && shape.channels == 1 {
+        changes.push("turned grey".to_owned());
+    }
+    let pixels = if shape.channels == 1 {
+        sized.to_luma8().pixels().map(|p| f32::from(p.0[0]) / 255.0).collect()
+    } else {
+        let rgb = sized.to_rgb8();
+        (0..shape.channels).flat_map(|c| rgb.pixels().map(move |p| f32::from(p.0[c % 3]) / 255.0)).collect()
+    };
+    (pixels, (!changes.is_empty()).then(|| changes.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::toy_facts;
+
+    fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_png_of_the_right_size_is_read_pixel_by_pixel_and_another_is_resized_and_says_so() {
+        let facts = toy_facts("toy", 4, 2, 10, 1);
+        let grey = image::GrayImage::from_fn(4, 4, |x, y| image::Luma([(16 * y + x) as u8 * 4]));
+        let mut png = Cursor::new(Vec::new());
+        grey.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let (_dir, path) = written("a.png", png.get_ref());
+        let read = pictures(&path, &facts, None, false).unwrap().remove(0);
+        let want: Vec<f32> = (0..16).map(|i| ((16 * (i / 4) + i % 4) * 4) as f32 / 255.0).collect();
+        assert_eq!((read.pixels, read.changed), (want, None));
+        let other = pictures(&path, &toy_facts("toy", 2, 2, 10, 1), None, true).unwrap().remove(0);
+        assert_eq!((other.pixels.len(), other.changed.as_deref()), (4, Some("resized from 4x4 to 2x2")));
+    }
+
+    #[test]
+    fn rows_of_an_idx_file_are_scaled_like_the_data_set() {
+        let facts = DataFacts { white: 16, ..toy_facts("toy", 2, 2, 10, 1) };
+        let mut idx = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2];
+        idx.extend(0..12_u8);
+        let (_dir, path) = written("rows", &idx);
+        let read = pictures(&path, &facts, Some(1..3), false).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].pixels, [0.25, 0.3125, 0.375, 0.4375]);
+        assert!(read[1].name.ends_with("rows[2]"), "{}", read[1].name);
+        let error = pictures(&path, &facts, Some(1..4), false).unwrap_err().to_string();
+        assert!(error.contains("has rows 0..3, not 1..4; name rows that are there with --rows"), "{error}");
+        let error = pictures(&path, &toy_facts("toy", 3, 2, 10, 1), None, false).unwrap_err().to_string();
+        assert!(error.contains("holds images of 2x2 pixels, the network wants 3x3"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_in_one_line() {
+        let facts = toy_facts("toy", 4, 2, 10, 1);
+        let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\0\0\0\0\0\0\0\0";
+        for (bytes, want) in [
+            (&b""[..], "is empty"),
+            (b"hello, I am a text", "is neither a picture nor an idx file"),
+            (b"\x89PNG\r\n\x1a\n\0\0", "is a damaged picture"),
+            (bomb, "is a damaged picture"),
+        ] {
+            let (_dir, path) = written("x", bytes);
+            let error = pictures(&path, &facts, None, false).unwrap_err().to_string();
+            assert!(error.contains(want) && !error.contains('\n'), "{error}");
+        }
+        let error = pictures(Path::new("/nowhere/x.png"), &facts, None, false).unwrap_err().to_string();
+        assert!(error.contains("there is no such file"), "{error}");
+    }
+}
