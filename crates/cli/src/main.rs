@@ -1,3 +1,31 @@
-//! The `reclra` command line.
+//! The binary `reclra`: arguments in, exit code out. The work is done in the library rooms; here it is asked for and
+//! shown.
 
-fn main() {}
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod progress;
+
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|info| {
+            eprintln!("error: internal error ({info}); please report it with the command you ran");
+        }));
+    }
+    match std::panic::catch_unwind(run) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure.report(),
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let cli = args::Cli::try_parse()?;
+    commands::run(cli)
+}

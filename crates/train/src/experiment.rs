@@ -17,6 +17,12 @@ use std::sync::atomic::AtomicBool;
 /// The experiments that come with the program, by name.
 pub const KNOWN: &[(&str, &str)] = &[("foundation", include_str!("../../../experiments/foundation.toml"))];
 
+/// The title of an experiment that comes with the program.
+#[must_use]
+pub fn about(text: &str) -> String {
+    Experiment::parse(text, "experiment").map_or(String::new(), |e| e.title)
+}
+
 /// What an experiment's file says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +132,9 @@ pub enum ExperimentError {
     Interrupted,
 }
 
+/// Hears of a run before it starts (the run, its seed, its epochs, whether its result is kept from before), and may watch it.
+pub type Told<'a> = dyn FnMut(&Run, u64, u64, bool) -> Box<dyn Observer> + 'a;
+
 impl Experiment {
     /// Reads an experiment: the name of one that comes with the program, or a file.
     ///
@@ -157,7 +166,7 @@ impl Experiment {
     }
 
     /// Makes all runs that are not among the results in `folder` yet, and writes `NAME.json` and `NAME.md` there after
-    /// each. `told` hears of every run before it starts, and may watch it.
+    /// each.
     ///
     /// # Errors
     /// If data or results cannot be read or written, a spec is wrong, or `stop` was set.
@@ -168,7 +177,7 @@ impl Experiment {
         machine: &Machine,
         data_dir: Option<&Path>,
         stop: &AtomicBool,
-        told: &mut dyn FnMut(&Run, u64) -> Box<dyn Observer>,
+        told: &mut Told<'_>,
     ) -> Result<Vec<Done>, ExperimentError> {
         let json = folder.join(format!("{name}.json"));
         let kept: Vec<Done> = match std::fs::read(&json) {
@@ -183,10 +192,11 @@ impl Experiment {
                 let spec = run.spec(seed, &DataFacts::of(&*dataset))?;
                 let text = spec.to_toml();
                 if let Some(old) = kept.iter().find(|d| (&d.name, d.seed, &d.spec) == (&run.name, seed, &text)) {
+                    told(run, seed, spec.epochs, true);
                     done.push(old.clone());
                     continue;
                 }
-                let mut observer = told(run, seed);
+                let mut observer = told(run, seed, spec.epochs, false);
                 let one = match fit(&spec, &*dataset, Device::cpu(machine.threads), &mut *observer, stop) {
                     Ok(o) if o.interrupted => return Err(ExperimentError::Interrupted),
                     Ok(o) => {
@@ -362,8 +372,8 @@ mod tests {
         let (never, toy) = (AtomicBool::new(false), Experiment::parse(TOY, "toy").unwrap());
         let mut started = 0;
         let make = |e: &Experiment, started: &mut u32| {
-            e.make("toy", folder.path(), &machine, None, &never, &mut |_, _| {
-                *started += 1;
+            e.make("toy", folder.path(), &machine, None, &never, &mut |_, _, _, kept| {
+                *started += u32::from(!kept);
                 Box::new(())
             })
             .unwrap()

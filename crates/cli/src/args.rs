@@ -1,0 +1,264 @@
+//! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
+//! kind of message.
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use std::path::PathBuf;
+
+/// Version and commit.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RECLRA_COMMIT"), ")");
+
+/// Deep networks trained without backpropagation.
+///
+/// Every layer gets a target of its own through error synapses and learns by a local update: recursive local
+/// representation alignment (rec-LRA, arXiv 2002.03911).
+#[derive(Debug, Parser)]
+#[command(name = "reclra", version = VERSION, max_term_width = 110, subcommand_required = true)]
+#[command(arg_required_else_help = true, propagate_version = false, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 success, 2 usage or spec, 130 interrupted, 1 anything else.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+/// How much is said, and in which form.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    /// Only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Also what was resolved, and every epoch
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) verbose: bool,
+    /// One JSON object a line on standard output
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a network
+    ///
+    /// Without arguments: rec-LRA on the embedded digits, in a few seconds. What is not said is chosen to suit data,
+    /// activation and depth; --print-spec shows what that came to.
+    #[command(after_help = "Examples:\n  reclra train\n  reclra train --data mnist --act sign --epochs 8\n  \
+                            reclra train --data mnist --lr 1e-3 --schedule linear --shift 1 --out runs/best\n  \
+                            reclra train my.toml --set rule.gap=3")]
+    Train(TrainArgs),
+    /// Judge a trained network
+    Eval(EvalArgs),
+    /// Classify pictures with a trained network
+    Predict(PredictArgs),
+    /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
+    List(ListArgs),
+    /// Show the regions, shapes, parameters and error graph of a spec or a trained network
+    Inspect(InspectArgs),
+    /// Fetch data sets and look at them
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Make the runs of an experiment and write its table
+    ///
+    /// What is finished is not run again: an interrupted command goes on where it stopped.
+    Reproduce(ReproduceArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, elvish, powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Everything that makes up a spec.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SpecArgs {
+    /// A spec in TOML; flags override it
+    #[arg(value_name = "SPEC.toml", value_hint = ValueHint::FilePath, conflicts_with = "config")]
+    pub(crate) spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: SpecFlags,
+}
+
+/// Flags that are settings of a spec.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SpecFlags {
+    /// The same as SPEC.toml
+    #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Data set: see `reclra list data`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) data: Option<String>,
+    /// Folder of its files
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<String>,
+    /// Widths from input to output, 784-3x256-10 say
+    #[arg(long, value_name = "WIDTHS")]
+    pub(crate) arch: Option<String>,
+    /// Activation: see `reclra list activations`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) act: Option<String>,
+    /// Rule of credit assignment: see `reclra list rules`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: Option<String>,
+    /// Error synapses of rec-LRA: see `reclra list wirings`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) wiring: Option<String>,
+    /// Target modulation of rec-LRA
+    #[arg(long, value_name = "BETA", allow_hyphen_values = true)]
+    pub(crate) beta: Option<String>,
+    /// Passes over the training images
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) epochs: Option<String>,
+    /// Samples in a step
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) batch: Option<String>,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    pub(crate) lr: Option<String>,
+    /// Course of the learning rate: constant, linear, cosine, step
+    #[arg(long, value_name = "NAME")]
+    pub(crate) schedule: Option<String>,
+    /// Shift training images by up to so many pixels
+    #[arg(long, value_name = "PIXELS", allow_hyphen_values = true)]
+    pub(crate) shift: Option<String>,
+    /// All randomness follows from it
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) seed: Option<String>,
+    /// Set any key of the spec: see `reclra list keys`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    /// Save the trained network and its spec in this folder
+    #[arg(long, value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace a trained network that is in RUN_DIR already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+    /// Print the resolved spec and stop
+    #[arg(long)]
+    pub(crate) print_spec: bool,
+}
+
+/// The machine: changes how fast a result comes, not the result.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MachineArgs {
+    /// Threads that compute; results are the same for any number [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=1024).contains(n))
+        .ok_or_else(|| "must be a whole number from 1 to 1024".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EvalArgs {
+    /// Folder that `reclra train --out` has written
+    #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Part to judge: test, validation, train
+    #[arg(long, value_name = "PART", default_value = "test", value_parser = ["test", "validation", "train"])]
+    pub(crate) part: String,
+    /// Folder of the data set's files, if not where the run found them
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PredictArgs {
+    /// Folder that `reclra train --out` has written
+    #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Pictures (PNG, JPEG, BMP, PNM) or idx files of images
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Rows of an idx file: 5, or 0..10 for the first ten
+    #[arg(long, value_name = "ROWS", value_parser = rows)]
+    pub(crate) rows: Option<std::ops::Range<usize>>,
+    /// The pictures are dark on light; the data sets are light on dark
+    #[arg(long)]
+    pub(crate) invert: bool,
+    /// Show so many of the most probable classes
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+fn rows(text: &str) -> Result<std::ops::Range<usize>, String> {
+    let range = match text.split_once("..") {
+        Some((a, b)) => a.trim().parse().ok().zip(b.trim().parse().ok()).map(|(a, b)| a..b),
+        None => text.trim().parse().ok().and_then(|a: usize| Some(a..a.checked_add(1)?)),
+    };
+    range.filter(|r| r.start < r.end).ok_or_else(|| "write a row, or first..end such as 0..10".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// What to list; everything without it
+    #[arg(value_parser = crate::commands::list::TOPICS)]
+    pub(crate) topic: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A spec in TOML, or a folder that `reclra train --out` has written; the default spec without it
+    #[arg(value_name = "SPEC.toml|RUN_DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: SpecFlags,
+    /// Print the network as a Graphviz graph
+    #[arg(long)]
+    pub(crate) dot: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Download a data set; a partial download is resumed, contents are checked
+    Fetch {
+        /// Data set: see `reclra list data`
+        name: String,
+        /// Where to fetch it first: the address to which file names are added
+        #[arg(long, value_name = "URL")]
+        mirror: Vec<String>,
+        /// Folder for its files [default: the user's data folder, or RECLRA_DATA]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        data_dir: Option<PathBuf>,
+        /// Seconds of silence after which a mirror is given up
+        #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+        timeout: u64,
+    },
+    /// Show what is there: files, counts, mean and standard deviation
+    Info {
+        /// Data set; all without it
+        name: Option<String>,
+        /// Folder of its files
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReproduceArgs {
+    /// Name of an experiment (see `reclra list experiments`) or its TOML file
+    pub(crate) name: String,
+    /// Folder for the results, NAME.md and NAME.json
+    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// Folder that has a folder of each data set's name, or the files themselves
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}

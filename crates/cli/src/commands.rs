@@ -1,0 +1,115 @@
+//! The commands, one file each, and what they share.
+
+mod data;
+mod eval;
+mod inspect;
+pub(crate) mod list;
+mod predict;
+mod reproduce;
+mod train;
+
+use crate::args::{Cli, Command, MachineArgs, SpecFlags, VERSION};
+use crate::failure::Failure;
+use clap::CommandFactory;
+use reclra::{Device, Level};
+use reclra_train::experiment::Machine;
+use reclra_train::files::FileError;
+use reclra_train::spec::Settings;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let voice = cli.voice;
+    match cli.command {
+        Command::Train(args) => train::run(voice, args),
+        Command::Eval(args) => eval::run(voice, &args),
+        Command::Predict(args) => predict::run(voice, &args),
+        Command::List(args) => list::run(voice, args.topic.as_deref()),
+        Command::Inspect(args) => inspect::run(voice, args),
+        Command::Data(command) => data::run(voice, command),
+        Command::Reproduce(args) => reproduce::run(voice, &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "reclra", &mut script);
+            std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+            Ok(())
+        }
+    }
+}
+
+/// The settings of a spec file with the flags over them.
+fn settings(spec: Option<&Path>, flags: &SpecFlags) -> Result<Settings, Failure> {
+    let mut settings = match spec.or(flags.config.as_deref()) {
+        Some(path) => read_settings(path)?,
+        None => Settings::default(),
+    };
+    // As on a command line, what comes from a flag of its own weighs more than --set.
+    for assignment in &flags.sets {
+        settings.assign(assignment)?;
+    }
+    for (key, value) in [("data.name", &flags.data), ("data.dir", &flags.data_dir), ("net.arch", &flags.arch)] {
+        if let Some(text) = value {
+            settings.put(key, text.as_str(), "command line")?;
+        }
+    }
+    for (key, value) in [
+        ("net.act", &flags.act),
+        ("rule.name", &flags.rule),
+        ("rule.wiring", &flags.wiring),
+        ("rule.beta", &flags.beta),
+        ("train.epochs", &flags.epochs),
+        ("train.batch", &flags.batch),
+        ("optim.lr", &flags.lr),
+        ("optim.schedule", &flags.schedule),
+        ("data.shift", &flags.shift),
+        ("seed", &flags.seed),
+    ] {
+        if let Some(text) = value {
+            settings.assign(&format!("{key}={text}"))?;
+        }
+    }
+    Ok(settings)
+}
+
+fn read_settings(path: &Path) -> Result<Settings, Failure> {
+    let remedy = "name a spec in TOML; `reclra train --print-spec` prints one";
+    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::Usage(format!("{}: is no text in UTF-8; {remedy}", path.display())))?;
+    Ok(Settings::parse(&text, &path.display().to_string())?)
+}
+
+fn thread_count(machine: MachineArgs) -> usize {
+    machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+fn device(machine: MachineArgs) -> Device {
+    Device::cpu(thread_count(machine))
+}
+
+/// The machine, for the heading of results.
+fn machine(args: MachineArgs) -> Machine {
+    let threads = thread_count(args);
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
+    });
+    let cpu = cpu.unwrap_or_else(|| format!("a {} processor", std::env::consts::ARCH));
+    let description = format!("{cpu}, {threads} threads, {}", Level::best());
+    Machine { version: VERSION.to_owned(), description, threads }
+}
+
+/// Set by Ctrl-C or a request to end: the step in flight is finished, results are saved. The second time the process
+/// ends at once, which damages nothing: files appear whole or not at all.
+fn stop_flag() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (flag, times) = (stop.clone(), AtomicU32::new(0));
+    // If no handler can be set the default one ends the process: nothing to report.
+    let _ = ctrlc::set_handler(move || {
+        if times.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::process::exit(130);
+        }
+        flag.store(true, Ordering::Relaxed);
+    });
+    stop
+}

@@ -1,0 +1,83 @@
+//! `reclra eval`: error, confusion matrix, precision, recall and F1 of a trained network.
+
+use super::device;
+use crate::args::{EvalArgs, Voice};
+use crate::failure::Failure;
+use crate::output::{grouped, table};
+use crate::progress::percent;
+use reclra_train::data::{self, Part, Split};
+use reclra_train::fit::{confusion, evaluate};
+use reclra_train::model;
+use reclra_train::spec::DataFacts;
+use serde_json::json;
+use std::path::Path;
+
+pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
+    let mut model = model::load(&args.run, device(args.machine))?;
+    let dir = args.data_dir.clone().or_else(|| model.spec.data.dir.as_ref().map(|d| Path::new(d).to_owned()));
+    let dataset = data::open(&model.spec.data.name, dir.as_deref())?;
+    let facts = DataFacts::of(&*dataset);
+    if facts != model.facts {
+        let line = format!(
+            "{}: these are not the images the network was made for; name their folder with --data-dir",
+            facts.name
+        );
+        return Err(Failure::Other(line));
+    }
+    let split = Split::new(&*dataset, model.spec.data.validation, model.spec.seed)?;
+    let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
+    let (part, samples) = match args.part.as_str() {
+        "train" => (Part::Train, split.train()),
+        "validation" => (Part::Train, split.validation()),
+        _ => (Part::Test, &test[..]),
+    };
+    let judged = evaluate(&mut model.learner, &*dataset, part, samples)?;
+    let counts = confusion(&mut model.learner, &*dataset, part, samples)?;
+    let (precision, recall, f1) = counts.macro_scores();
+    let error = (judged.samples > 0).then(|| judged.error());
+    let rows: Vec<Vec<u64>> =
+        (0..counts.classes()).map(|t| (0..counts.classes()).map(|p| counts.count(t, p)).collect()).collect();
+    voice.object(
+        "eval",
+        &json!({
+            "part": args.part, "samples": judged.samples, "wrong": judged.wrong, "error": error, "loss": judged.loss,
+            "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
+        }),
+    )?;
+    if !voice.quiet {
+        let scores: Vec<Vec<String>> = (0..counts.classes())
+            .map(|c| {
+                let (p, r, f) = counts.scores(c);
+                let wrong: u64 = (0..counts.classes()).filter(|&o| o != c).map(|o| counts.count(c, o)).sum();
+                let taken = (0..counts.classes()).filter(|&o| o != c && counts.count(c, o) > 0);
+                let most = taken.max_by_key(|&o| (counts.count(c, o), std::cmp::Reverse(o)));
+                let most = most.map_or("-".into(), |o| format!("{} ({})", facts.class_names[o], counts.count(c, o)));
+                let images = counts.count(c, c) + wrong;
+                let share = |v: f64| format!("{:.2}", 100.0 * v);
+                vec![
+                    facts.class_names[c].clone(),
+                    images.to_string(),
+                    wrong.to_string(),
+                    share(p),
+                    share(r),
+                    share(f),
+                    most,
+                ]
+            })
+            .collect();
+        voice.result(table(
+            &["class", "images", "wrong", "precision %", "recall %", "F1 %", "most often taken for"],
+            &scores,
+        ))?;
+        voice.result(format_args!(
+            "{} of {} wrong, loss {:.4}, macro precision {:.2} %, recall {:.2} %, F1 {:.2} %",
+            grouped(judged.wrong),
+            grouped(judged.samples),
+            judged.loss,
+            100.0 * precision,
+            100.0 * recall,
+            100.0 * f1
+        ))?;
+    }
+    voice.result(format_args!("{} error {}", args.part, percent(error)))
+}

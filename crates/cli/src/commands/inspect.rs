@@ -1,0 +1,126 @@
+//! `reclra inspect`: the network and its error graph, of a spec or of a trained network, as text or for Graphviz.
+
+use super::{device, settings};
+use crate::args::{InspectArgs, MachineArgs, Voice};
+use crate::failure::Failure;
+use crate::output::{grouped, table};
+use reclra::rule::Rule;
+use reclra::{Graph, phi};
+use reclra_train::model;
+use reclra_train::run::resolve;
+use serde_json::json;
+use std::fmt::Write as _;
+
+pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
+    let trained = args.what.as_ref().is_some_and(|p| p.is_dir() || p.extension().is_some_and(|e| e == "safetensors"));
+    let (graph, rule, heading, notes) = match &args.what {
+        Some(path) if trained => {
+            let model = model::load(path, device(MachineArgs { threads: Some(1) }))?;
+            let mut notes: Vec<String> = Vec::new();
+            for p in model.learner.parameters() {
+                let v = p.to_vec();
+                let n = v.len().max(1) as f64;
+                let mean = v.iter().sum::<f64>() / n;
+                let std = (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+                let shape: Vec<String> = p.shape.iter().map(usize::to_string).collect();
+                notes.push(format!("{} {}: mean {mean:.4}, std {std:.4}", p.name, shape.join("x")));
+            }
+            let graph = model.spec.graph()?;
+            let heading =
+                format!("{} after {} steps on {}", path.display(), grouped(model.steps as usize), model.facts.name);
+            (graph.clone(), model.spec.rule.build(&graph)?, heading, notes)
+        }
+        _ => {
+            let (spec, facts) = resolve(&settings(args.what.as_deref(), &args.flags)?)?;
+            let graph = spec.graph()?;
+            let heading = format!("{} for {}", spec.rule.name(), facts.name);
+            (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new())
+        }
+    };
+    if args.dot {
+        return voice.result(dot(&graph, &*rule).trim_end());
+    }
+    let own: usize = rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum();
+    let name = |i: usize| graph.regions()[i].name.as_str();
+    let edges: Vec<String> = rule.error_edges().iter().map(|&(j, i)| format!("{}->{}", name(j), name(i))).collect();
+    let waves: Vec<Vec<&str>> = rule.waves(&graph).iter().map(|w| w.iter().map(|&i| name(i)).collect()).collect();
+    voice.object(
+        "inspect",
+        &json!({
+            "what": heading, "rule": rule.name(), "parameters": graph.parameters(), "own_parameters": own,
+            "regions": graph.regions().iter().map(|r| json!({
+                "name": r.name, "width": r.width, "activation": phi::name(r.phi), "bias": r.bias,
+                "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
+                "shortcuts": r.shortcuts.iter().map(|&k| name(k)).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "error_synapses": edges, "waves": waves, "tensors": notes, "warnings": rule.warnings(),
+        }),
+    )?;
+    voice.result(&heading)?;
+    voice.result(regions(&graph))?;
+    voice.result(format_args!(
+        "{} trainable parameters, {} more in the rule's own synapses",
+        grouped(graph.parameters()),
+        grouped(own)
+    ))?;
+    if !edges.is_empty() {
+        voice.result(format_args!("error synapses: {}", edges.join(", ")))?;
+    }
+    let waves: Vec<String> = waves.iter().map(|w| w.join(" ")).collect();
+    voice.result(format_args!("waves: {}", waves.join(" | ")))?;
+    notes.iter().try_for_each(|n| voice.result(n))?;
+    rule.warnings().iter().for_each(|w| voice.note(format_args!("warning: {w}")));
+    Ok(())
+}
+
+fn regions(graph: &Graph) -> String {
+    let name = |i: &usize| graph.regions()[*i].name.clone();
+    let rows: Vec<Vec<String>> = graph
+        .regions()
+        .iter()
+        .map(|r| {
+            let from: Vec<String> = r.sources.iter().map(name).collect();
+            let shapes: Vec<String> =
+                r.sources.iter().map(|&k| format!("{}x{}", r.width, graph.regions()[k].width)).collect();
+            let added: Vec<String> = r.shortcuts.iter().map(|k| format!("+ z of {}", name(k))).collect();
+            let own: usize = r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum::<usize>()
+                + if r.bias { r.width } else { 0 };
+            vec![
+                r.name.clone(),
+                r.width.to_string(),
+                phi::name(r.phi).to_owned(),
+                [from, added].concat().join(", "),
+                shapes.join(", "),
+                grouped(own),
+            ]
+        })
+        .collect();
+    table(&["region", "units", "activation", "from", "W", "parameters"], &rows)
+}
+
+/// Forward synapses in black, shortcuts dashed, error synapses in red; regions of one wave at one height.
+fn dot(graph: &Graph, rule: &dyn Rule) -> String {
+    let mut text = String::from("digraph reclra {\n  rankdir=LR; node [shape=box, style=rounded];\n");
+    let quoted = |i: usize| format!("\"{}\"", graph.regions()[i].name.replace('"', "\\\""));
+    for (i, r) in graph.regions().iter().enumerate() {
+        let _ = writeln!(text, "  {} [label=\"{}\\n{} {}\"];", quoted(i), r.name, r.width, phi::name(r.phi));
+        for &k in &r.sources {
+            let _ = writeln!(text, "  {} -> {};", quoted(k), quoted(i));
+        }
+        for &k in &r.shortcuts {
+            let _ = writeln!(text, "  {} -> {} [style=dashed];", quoted(k), quoted(i));
+        }
+    }
+    let waves = rule.waves(graph);
+    for (j, i) in rule.error_edges() {
+        let wave = waves.iter().position(|w| w.contains(&i)).unwrap_or(0);
+        let _ = writeln!(
+            text,
+            "  {} -> {} [color=red, fontcolor=red, constraint=false, label=\"wave {wave}\"];",
+            quoted(j),
+            quoted(i)
+        );
+    }
+    text.push_str("}\n");
+    text
+}

@@ -1,0 +1,33 @@
+//! `reclra predict`: class and probabilities of pictures.
+
+use super::device;
+use crate::args::{PredictArgs, Voice};
+use crate::failure::Failure;
+use reclra_train::data::pictures;
+use reclra_train::fit::best;
+use reclra_train::model;
+use serde_json::json;
+
+pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
+    let mut model = model::load(&args.run, device(args.machine))?;
+    let names = model.facts.class_names.clone();
+    for file in &args.files {
+        for picture in pictures(file, &model.facts, args.rows.clone(), args.invert)? {
+            if let Some(changed) = &picture.changed {
+                voice.note(format_args!("{}: {changed}", picture.name));
+            }
+            let p = model.learner.predict(&picture.pixels);
+            let class = best(&p);
+            voice.object(
+                "prediction",
+                &json!({ "image": picture.name, "class": names[class], "label": class, "probabilities": p }),
+            )?;
+            let mut order: Vec<usize> = (0..p.len()).collect();
+            order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+            let shown = order.iter().take(args.top.clamp(1, p.len()));
+            let list: Vec<String> = shown.map(|&c| format!("{} {:.2} %", names[c], 100.0 * p[c])).collect();
+            voice.result(format_args!("{}: {}  ({})", picture.name, names[class], list.join(", ")))?;
+        }
+    }
+    Ok(())
+}

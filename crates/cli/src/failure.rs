@@ -1,0 +1,126 @@
+//! How a command fails: one line on standard error and an exit code.
+
+use reclra_train::data::DataError;
+use reclra_train::experiment::ExperimentError;
+use reclra_train::files::FileError;
+use reclra_train::fit::FitError;
+use reclra_train::spec::SpecError;
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Asked wrongly: exit code 2.
+    Usage(String),
+    /// Ctrl-C or a request to end: exit code 130.
+    Interrupted(String),
+    /// Anything else: exit code 1.
+    Other(String),
+    /// `--help`, `--version`, or a command line that cannot be understood.
+    Clap(Box<clap::Error>),
+    /// Nobody reads our output any more (`reclra list | head -1`).
+    Unread,
+}
+
+impl Failure {
+    /// Says what happened and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        let (line, code) = match self {
+            Failure::Usage(line) => (line, 2),
+            Failure::Interrupted(line) => (line, 130),
+            Failure::Other(line) => (line, 1),
+            Failure::Unread => return ExitCode::SUCCESS,
+            Failure::Clap(e) if !e.use_stderr() => {
+                let _ = e.print();
+                return ExitCode::SUCCESS;
+            }
+            // Asked for nothing at all: the help, as an error.
+            Failure::Clap(e) if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                let _ = e.print();
+                return ExitCode::from(2);
+            }
+            Failure::Clap(e) => (one_line(&e), 2),
+        };
+        eprintln!("error: {line}");
+        ExitCode::from(code)
+    }
+}
+
+/// The parser's message, of several lines, as one: what is wrong, and what was meant.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
+    let parts: Vec<String> = lines
+        .filter(|l| !l.is_empty())
+        .map(|l| match l.strip_prefix("tip: ") {
+            Some(tip) => match tip.rsplit_once("exists: ") {
+                Some((_, similar)) => format!("did you mean {}?", similar.replace('\'', "`")),
+                None => tip.to_owned(),
+            },
+            None => l.trim_start_matches("error: ").replace('\'', "`"),
+        })
+        .collect();
+    let (first, rest) = parts.split_first().map_or(("", &[][..]), |(f, r)| (f.as_str(), r));
+    let separator = if first.ends_with(':') { " " } else { ", " };
+    let line = std::iter::once(first.to_owned()).chain((!rest.is_empty()).then(|| rest.join(", ")));
+    let line = line.collect::<Vec<_>>().join(separator);
+    if line.contains("did you mean") { line } else { format!("{line}; see `reclra --help`") }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(e: clap::Error) -> Self {
+        Failure::Clap(Box::new(e))
+    }
+}
+
+impl From<SpecError> for Failure {
+    fn from(e: SpecError) -> Self {
+        Failure::Usage(e.to_string())
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(e: DataError) -> Self {
+        match e {
+            DataError::Unknown { .. } | DataError::Validation { .. } => Failure::Usage(e.to_string()),
+            _ => Failure::Other(e.to_string()),
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(e: FileError) -> Self {
+        Failure::Other(e.to_string())
+    }
+}
+
+impl From<FitError> for Failure {
+    fn from(e: FitError) -> Self {
+        match e {
+            FitError::Spec(e) => e.into(),
+            FitError::Data(e) => e.into(),
+            e => Failure::Other(e.to_string()),
+        }
+    }
+}
+
+impl From<ExperimentError> for Failure {
+    fn from(e: ExperimentError) -> Self {
+        match e {
+            ExperimentError::Interrupted => Failure::Interrupted(e.to_string()),
+            ExperimentError::Data(e) => e.into(),
+            ExperimentError::Write(e) => e.into(),
+            e => Failure::Usage(e.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        if e.kind() == std::io::ErrorKind::BrokenPipe {
+            Failure::Unread
+        } else {
+            Failure::Other(format!("standard output: {e}; free some space or send it elsewhere"))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Where things are said: results on standard output, everything else on standard error.
+
+use crate::args::Voice;
+use crate::failure::Failure;
+use serde::Serialize;
+use std::io::Write;
+
+impl Voice {
+    /// A line of a result, on standard output. Not said with `--json`.
+    pub(crate) fn result(self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        if !self.json {
+            writeln!(std::io::stdout().lock(), "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// An object, as a line on standard output. Said only with `--json`.
+    pub(crate) fn object(self, event: &str, value: &impl Serialize) -> Result<(), Failure> {
+        if self.json {
+            let mut object = serde_json::Map::new();
+            object.insert("event".to_owned(), event.into());
+            match serde_json::to_value(value) {
+                Ok(serde_json::Value::Object(fields)) => object.extend(fields),
+                Ok(other) => drop(object.insert("value".to_owned(), other)),
+                Err(e) => return Err(Failure::Other(format!("{event}: {e}"))),
+            }
+            writeln!(std::io::stdout().lock(), "{}", serde_json::Value::Object(object))?;
+        }
+        Ok(())
+    }
+
+    /// What a person wants to know meanwhile, on standard error.
+    pub(crate) fn note(self, line: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// The same, for those who want to know everything.
+    pub(crate) fn detail(self, line: impl std::fmt::Display) {
+        if self.verbose {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Columns, each as wide as its widest cell; numbers to the right.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width =
+        |c: usize| rows.iter().map(|r| r[c].chars().count()).chain([head[c].chars().count()]).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let numeric = |c: usize| rows.iter().all(|r| r[c].starts_with(|x: char| x.is_ascii_digit() || x == '-'));
+    let line = |cells: &[String]| {
+        let padded = cells.iter().enumerate().map(|(c, cell)| {
+            let pad = " ".repeat(widths[c] - cell.chars().count());
+            if numeric(c) { format!("{pad}{cell}") } else { format!("{cell}{pad}") }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let head: Vec<String> = head.iter().map(|&h| h.to_owned()).collect();
+    std::iter::once(line(&head)).chain(rows.iter().map(|r| line(r))).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "100".to_owned()]];
+        assert_eq!(table(&["name", "n"], &rows), "name    n\na       1\nbcd   100");
+    }
+}

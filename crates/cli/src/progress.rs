@@ -1,0 +1,143 @@
+//! How a run is shown while it goes: a bar an epoch on a terminal, plain lines elsewhere, objects with `--json`.
+
+use crate::args::Voice;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reclra_train::fit::{EpochReport, Observer, Progress};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Off a terminal, an epoch that takes longer than this gets a line in between.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Of a run with more epochs than this only some leave a line; `--verbose` shows all.
+const LINES: u64 = 25;
+
+/// Shows one run.
+pub(crate) struct Show {
+    voice: Voice,
+    epochs: u64,
+    begun: Instant,
+    said: Instant,
+    /// The bar of the epoch, if standard error is a terminal.
+    bar: Option<ProgressBar>,
+    validation: Option<f64>,
+    /// Whether standard output is still read; if not, the run is not worth going on with silently.
+    pub(crate) unread: bool,
+}
+
+impl Show {
+    pub(crate) fn new(voice: Voice, epochs: u64) -> Show {
+        let bar = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
+            let template = "{prefix} [{bar:24}] {pos}/{len} steps  {msg}";
+            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        let now = Instant::now();
+        Show { voice, epochs, begun: now, said: now, bar, validation: None, unread: false }
+    }
+
+    /// Seconds until the end, if the rest goes as the part so far.
+    fn left(&self, done: f64) -> f64 {
+        self.begun.elapsed().as_secs_f64() * (self.epochs as f64 - done).max(0.0) / done.max(1e-9)
+    }
+
+    fn prefix(&self, epoch: u64) -> String {
+        let width = self.epochs.to_string().len();
+        format!("epoch {epoch:>width$}/{}", self.epochs)
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Takes the bar off the screen: the run is over.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `12 s`, `3 min 05 s`, `2 h 10 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+pub(crate) fn percent(share: Option<f64>) -> String {
+    share.map_or("-".to_owned(), |v| format!("{:.2} %", 100.0 * v))
+}
+
+impl Observer for Show {
+    fn step(&mut self, p: &Progress) {
+        let elapsed = |show: &Show| {
+            let done = (p.epoch - 1) as f64 + p.step as f64 / p.steps as f64;
+            let rate = done * p.samples as f64 / (p.step as f64 / p.steps as f64) / show.begun.elapsed().as_secs_f64();
+            (rate, duration(show.left(done)))
+        };
+        if let Some(bar) = &self.bar {
+            if p.step == 1 {
+                bar.set_length(p.steps);
+                bar.set_prefix(self.prefix(p.epoch));
+            }
+            bar.set_position(p.step);
+            // The bar draws eight times a second; the text need not be made more often.
+            if p.step == 1 || p.step == p.steps || self.said.elapsed() > Duration::from_millis(125) {
+                let (rate, left) = elapsed(self);
+                bar.set_message(format!(
+                    "loss {:.4}  validation {}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
+                    p.loss,
+                    percent(self.validation),
+                    p.discrepancy,
+                ));
+                self.said = Instant::now();
+            }
+        } else if !self.voice.quiet && !self.voice.json && p.step < p.steps && self.said.elapsed() > PATIENCE {
+            let (rate, left) = elapsed(self);
+            eprintln!(
+                "{}  step {}/{}  loss {:.4}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
+                self.prefix(p.epoch),
+                p.step,
+                p.steps,
+                p.loss,
+                p.discrepancy,
+            );
+            self.said = Instant::now();
+        }
+    }
+
+    fn epoch(&mut self, r: &EpochReport) {
+        self.validation = r.validation_error;
+        self.unread |= self.voice.object("epoch", r).is_err();
+        let every = self.epochs.div_ceil(LINES);
+        let shown = self.voice.verbose || r.epoch.is_multiple_of(every) || r.epoch == 1 || r.epoch == self.epochs;
+        if !self.voice.quiet && !self.voice.json && shown {
+            self.line(&format!(
+                "{}  loss {:.4}  train error {}  validation error {}  discrepancy {:.4}  {:.0} samples/s  {} left",
+                self.prefix(r.epoch),
+                r.train_loss,
+                percent(Some(r.train_error)),
+                percent(r.validation_error),
+                r.discrepancy,
+                r.samples_per_second,
+                duration(self.left(r.epoch as f64)),
+            ));
+            self.said = Instant::now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn durations_read_well() {
+        assert_eq!([0.4, 59.4, 61.0, 7800.0].map(super::duration), ["0 s", "59 s", "1 min 01 s", "2 h 10 min"]);
+    }
+}
