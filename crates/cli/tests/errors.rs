@@ -169,7 +169,7 @@ fn a_header_is_not_believed() {
     // 400 MB of address space are plenty for what is there, and a fraction of what the header promises.
     let script = "ulimit -v 400000; exec \"$0\" train --data mnist --data-dir \"$1\" --threads 1";
     let output = std::process::Command::new("sh")
-        .args(["-c", script, text(&assert_cmd::cargo::cargo_bin!("reclra")), text(dir.path())])
+        .args(["-c", script, text(assert_cmd::cargo::cargo_bin!("reclra")), text(dir.path())])
         .output()
         .unwrap();
     let (_, err) = texts(&output);
@@ -214,7 +214,7 @@ fn a_full_disk_is_said() {
 fn a_reader_that_leaves_is_no_error() {
     let bin = assert_cmd::cargo::cargo_bin!("reclra");
     let script = "\"$0\" train --json --epochs 2000 | head -n 1; echo";
-    let output = std::process::Command::new("sh").args(["-c", script, text(&bin)]).output().unwrap();
+    let output = std::process::Command::new("sh").args(["-c", script, text(bin)]).output().unwrap();
     let (out, err) = texts(&output);
     assert!(out.contains("\"event\":\"start\""), "{out}");
     assert!(!err.contains("error") && !err.contains("panic"), "{err}");
