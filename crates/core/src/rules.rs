@@ -1,12 +1,16 @@
 //! The rules of credit assignment, one file each, in the letters of their sources.
 
+mod backprop;
 mod rec_lra;
 
+pub use backprop::{Backprop, BackpropConfig};
 pub use rec_lra::{Plasticity, RecLra, RecLraConfig};
 
 /// (name, one line) of each rule.
-pub const KNOWN: &[(&str, &str)] =
-    &[("rec-lra", "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass")];
+pub const KNOWN: &[(&str, &str)] = &[
+    ("rec-lra", "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass"),
+    ("backprop", "backpropagation of errors: the exact gradient, through phi' and W^T"),
+];
 
 /// (name, one line) of each plasticity of the error synapses of rec-LRA.
 pub const PLASTICITIES: &[(&str, &str)] = &[
