@@ -2,8 +2,10 @@
 //! layer. Small beside the matrix products, so one thread runs them.
 
 use crate::device::{Backend, Device};
+use crate::pointwise::Phi;
 use crate::rng::Key;
 use crate::tensor::Tensor;
+use pulp::{Simd, WithSimd};
 use rand_distr::{Distribution, StandardNormal};
 use std::ops::{Add, Mul};
 
@@ -61,6 +63,21 @@ impl Device {
         }
     }
 
+    /// out = x * phi'(h).
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn slope(&self, x: &Tensor, phi: Phi, h: &Tensor, out: &mut Tensor) {
+        assert!(x.shape() == h.shape() && x.rows() == out.rows(), "slope: shapes differ");
+        out.set_cols(x.cols());
+        match &self.0 {
+            Backend::Cpu(cpu) => cpu.arch.dispatch(Slope { x: x.f32(), phi, h: h.f32(), out: out.f32_mut() }),
+            Backend::Oracle => {
+                out.f64_mut().iter_mut().zip(x.f64().iter().zip(h.f64())).for_each(|(o, (x, &h))| *o = x * phi.df(h));
+            }
+        }
+    }
+
     /// |x - y|^2, summed over units and samples.
     ///
     /// # Panics
@@ -71,6 +88,29 @@ impl Device {
         match &self.0 {
             Backend::Cpu(_) => x.f32().iter().zip(y.f32()).map(|(x, y)| f64::from(x - y).powi(2)).sum(),
             Backend::Oracle => x.f64().iter().zip(y.f64()).map(|(x, y)| (x - y).powi(2)).sum(),
+        }
+    }
+}
+
+struct Slope<'a> {
+    x: &'a [f32],
+    phi: Phi,
+    h: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Slope<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((x, x_tail), (h, h_tail)) = (S::as_simd_f32s(self.x), S::as_simd_f32s(self.h));
+        let (out, out_tail) = S::as_mut_simd_f32s(self.out);
+        for (o, (&x, &h)) in out.iter_mut().zip(x.iter().zip(h)) {
+            *o = simd.mul_f32s(x, self.phi.vector_df(simd, h));
+        }
+        if !out_tail.is_empty() {
+            let (x, h) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(h_tail));
+            simd.partial_store_f32s(out_tail, simd.mul_f32s(x, self.phi.vector_df(simd, h)));
         }
     }
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::{batch, cases, check_everywhere, devices, normal, width};
 use proptest::prelude::*;
+use reclra_compute::pointwise::Phi;
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 
@@ -27,6 +28,28 @@ proptest! {
                 vec![("blend", mixed.to_vec()), ("lay", side.to_vec()), ("perturb", noisy.to_vec()), ("|x - y|^2", vec![mean])]
             },
             1e-6,
+            |_, _, _| true,
+        );
+    }
+
+    #[test]
+    fn slopes_agree_with_the_oracle(
+        n in width(), b in batch(), seed: u64,
+        phi in prop::sample::select(vec![
+            Phi::Tanh, Phi::Sigmoid, Phi::Relu, Phi::LRelu { slope: 0.01 }, Phi::Elu, Phi::Sign, Phi::Identity,
+        ]),
+    ) {
+        let key = Key::new(seed);
+        let [x, h] = [0, 1].map(|i| normal(key.child(i), n * b, 1.0));
+        check_everywhere(
+            |device| {
+                let [x, h] = [&x, &h].map(|v| device.tensor(&[n, b], v));
+                let mut out = device.zeros(&[n, b + 1]);
+                device.slope(&x, phi, &h, &mut out);
+                assert_eq!(out.shape(), [n, b]);
+                vec![("slope", out.to_vec())]
+            },
+            5e-6,
             |_, _, _| true,
         );
     }

@@ -327,6 +327,7 @@ pub(crate) fn forward(device: &Device, graph: &Graph, params: &Params, activity:
         let sources = region.sources.iter().zip(&params.weights[l]);
         device.forward(Forward {
             afferents: sources.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
+            messages: Default::default(),
             bias: params.biases[l].as_ref(),
             shortcuts: region.shortcuts.iter().map(|&k| &activity.z[k]).collect(),
             phi: region.phi,

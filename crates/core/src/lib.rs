@@ -52,4 +52,6 @@ pub use reclra_compute as compute;
 pub use reclra_compute::pointwise::Mismatch;
 pub use reclra_compute::{Device, Level, Tensor, Verdict};
 pub use rules::{Backprop, BackpropConfig, Plasticity, RecLra, RecLraConfig};
+pub use rules::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig, LraE, LraEConfig};
+pub use rules::{EquilibriumProp, EquilibriumPropConfig, Hebbian, HebbianConfig, TargetProp, TargetPropConfig};
 pub use wiring::Wiring;
