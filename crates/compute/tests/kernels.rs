@@ -310,7 +310,15 @@ fn h_and_z_of_different_widths_are_refused() {
     let x = device.zeros(&[2, 3]);
     let (mut h, mut z) = (device.zeros(&[50, 3]), device.zeros(&[2, 3]));
     let (afferents, shortcuts) = (Sources::new(), Sources::from_slice(&[&x]));
-    device.forward(Forward { afferents, bias: None, shortcuts, phi: Phi::Tanh, h: &mut h, z: &mut z });
+    device.forward(Forward {
+        afferents,
+        messages: Sources::new(),
+        bias: None,
+        shortcuts,
+        phi: Phi::Tanh,
+        h: &mut h,
+        z: &mut z,
+    });
 }
 
 /// The kernels would take it for the identity, the oracle has no answer.
