@@ -123,7 +123,7 @@ mod tests {
             (&gzip(&[0; 1 << 20]), "it decodes to more than the 5 bytes"),
             (&damaged, "damaged"),
             (&checksum, "damaged"),
-            (&[good.clone(), b"junk".to_vec()].concat(), ""),
+            (&[good.clone(), b"a page of junk".to_vec()].concat(), "damaged"),
             (b" \n<!DOCTYPE html><title>moved</title>", "it is an HTML page"),
         ] {
             let Verdict::Wrong { why, .. } = verdict(bytes) else { panic!("{want}: {:?}", verdict(bytes)) };

@@ -168,9 +168,10 @@ pub fn fetch(
     let folder = &options.folder;
     let mut there = Vec::new();
     for file in entry.files {
-        let found =
-            if stop.load(Ordering::Relaxed) { return Err(FetchError::Interrupted) } else { look(file, folder)? };
-        there.push(found);
+        if stop.load(Ordering::Relaxed) {
+            return Err(FetchError::Interrupted);
+        }
+        there.push(look(file, folder)?);
     }
     if there.iter().all(|t| t.wrong.is_empty() && t.right.is_some()) {
         // Nothing to do, so a folder in which nothing can be done is good enough.

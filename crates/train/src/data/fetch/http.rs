@@ -248,11 +248,12 @@ fn redirected(from: &Uri, location: &str) -> Result<Uri, String> {
 
 /// An address of the web, or what is wrong with it.
 pub(super) fn web_address(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|e: ureq::http::uri::InvalidUri| e.to_string())?;
-    match uri.scheme_str() {
-        Some("http" | "https") if uri.host().is_some_and(|h| !h.is_empty()) => Ok(uri),
-        _ => Err("it must begin with http:// or https:// and name a host".into()),
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|t| t.eq_ignore_ascii_case(with));
+    if !begins("http://") && !begins("https://") {
+        return Err("it must begin with http:// or https://".into());
     }
+    let uri: Uri = text.parse().map_err(|e: ureq::http::uri::InvalidUri| e.to_string())?;
+    if uri.host().is_some_and(|h| !h.is_empty()) { Ok(uri) } else { Err("it names no host".into()) }
 }
 
 /// An error of the exchange in a few words.
