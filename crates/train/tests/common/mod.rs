@@ -46,7 +46,7 @@ pub(crate) struct Try {
     pub(crate) told: Vec<String>,
     /// The published file, packed.
     pub(crate) packed: Vec<u8>,
-    entry: Entry,
+    pub(crate) entry: Entry,
 }
 
 impl Try {
