@@ -80,14 +80,20 @@ impl Try {
             only_named: true,
             timeout: TIMEOUT,
         };
-        let path = self.path(&PACKED[1..]);
-        let (before, told) = (std::fs::read(&path).ok(), &mut self.told);
+        let (dir, told) = (self.dir.path().to_owned(), &mut self.told);
+        let named = |file: &str| std::fs::read(dir.join(format!("{file}.gz"))).ok();
+        let part = |url: &str| dir.join(format!("{}.part", url.rsplit('/').next().unwrap()));
+        let (mut before, mut into) = (None, PathBuf::new());
         fetch(&self.entry, &options, stop, &mut |event| match event {
-            FetchEvent::Received { bytes: b, .. } => {
-                assert!(std::fs::read(&path).ok() == before, "unchecked bytes under the final name");
+            FetchEvent::Received { file, bytes: b, .. } => {
+                assert!(named(file) == before, "unchecked bytes under the final name");
+                assert_eq!(into.metadata().unwrap().len(), b);
                 stop.fetch_or(b >= bytes, Ordering::Relaxed);
             }
-            FetchEvent::Started { resumed, .. } => told.push(format!("from {resumed}")),
+            FetchEvent::Started { file, url, resumed, .. } => {
+                (before, into) = (named(file), part(url));
+                told.push(format!("from {resumed}"));
+            }
             FetchEvent::StartedOver { reason, .. } => told.push(format!("over: {reason}")),
             FetchEvent::MirrorFailed { reason, .. } => told.push(format!("failed: {reason}")),
             FetchEvent::Present { .. } => told.push("present".into()),
