@@ -95,7 +95,8 @@ fn machine(args: MachineArgs) -> Machine {
         text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
     });
     let cpu = cpu.unwrap_or_else(|| format!("a {} processor", std::env::consts::ARCH));
-    let description = format!("{cpu}, {threads} threads, {}", Level::best());
+    let plural = if threads == 1 { "" } else { "s" };
+    let description = format!("{cpu}, {threads} thread{plural}, {}", Level::best());
     Machine { version: VERSION.to_owned(), description, threads }
 }
 

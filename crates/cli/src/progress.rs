@@ -4,6 +4,8 @@ use crate::args::Voice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Off a terminal, an epoch that takes longer than this gets a line in between.
@@ -20,12 +22,14 @@ pub(crate) struct Show {
     /// The bar of the epoch, if standard error is a terminal.
     bar: Option<ProgressBar>,
     validation: Option<f64>,
-    /// Whether standard output is still read; if not, the run is not worth going on with silently.
+    /// Whether nobody reads standard output any more.
     pub(crate) unread: bool,
+    /// Set when nobody does: the run would go on for no one.
+    stop: Arc<AtomicBool>,
 }
 
 impl Show {
-    pub(crate) fn new(voice: Voice, epochs: u64) -> Show {
+    pub(crate) fn new(voice: Voice, epochs: u64, stop: &Arc<AtomicBool>) -> Show {
         let bar = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
             let template = "{prefix} [{bar:24}] {pos}/{len} steps  {msg}";
@@ -33,7 +37,7 @@ impl Show {
             bar
         });
         let now = Instant::now();
-        Show { voice, epochs, begun: now, said: now, bar, validation: None, unread: false }
+        Show { voice, epochs, begun: now, said: now, bar, validation: None, unread: false, stop: stop.clone() }
     }
 
     /// Seconds until the end, if the rest goes as the part so far.
@@ -115,7 +119,10 @@ impl Observer for Show {
 
     fn epoch(&mut self, r: &EpochReport) {
         self.validation = r.validation_error;
-        self.unread |= self.voice.object("epoch", r).is_err();
+        if self.voice.object("epoch", r).is_err() {
+            self.unread = true;
+            self.stop.store(true, Ordering::Relaxed);
+        }
         let every = self.epochs.div_ceil(LINES);
         let shown = self.voice.verbose || r.epoch.is_multiple_of(every) || r.epoch == 1 || r.epoch == self.epochs;
         if !self.voice.quiet && !self.voice.json && shown {

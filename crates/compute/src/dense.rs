@@ -25,11 +25,13 @@ pub struct Afferent<'a> {
     pub z: &'a Tensor,
 }
 
-/// h = sum of W z + b + sum of shortcuts, z = phi(h), for one region (n x B).
+/// h = sum of W z + sum of M^T s + b + sum of shortcuts, z = phi(h), for one region (n x B).
 #[derive(Debug)]
 pub struct Forward<'a> {
     /// The synapses into the region.
     pub afferents: Sources<Afferent<'a>>,
+    /// What comes down from regions above, for networks that settle: signals sent through matrices read transposed.
+    pub messages: Sources<Message<'a>>,
     /// b, n long
     pub bias: Option<&'a Tensor>,
     /// Activities of the same shape that are added as they are (residual gap).
@@ -103,10 +105,16 @@ impl Device {
     /// # Panics
     /// If shapes do not fit: graphs are validated before they come here.
     pub fn forward(&self, phase: Forward<'_>) {
-        let (n, b) = (phase.z.rows(), columns(phase.afferents.iter().map(|a| a.z), &phase.shortcuts));
+        let mut signals = phase.afferents.iter().map(|a| a.z).chain(phase.messages.iter().map(|m| m.e));
+        let b = signals.next().or(phase.shortcuts.first().copied()).map_or(0, Tensor::cols);
+        let n = phase.z.rows();
         for a in &phase.afferents {
             assert_eq!(a.weight.shape(), [n, a.z.rows()], "forward: W does not fit");
             assert_eq!(a.z.cols(), b, "forward: batches differ");
+        }
+        for m in &phase.messages {
+            assert_eq!(m.synapse.shape(), [m.e.rows(), n], "forward: M does not fit");
+            assert_eq!(m.e.cols(), b, "forward: batches differ");
         }
         phase.shortcuts.iter().for_each(|s| assert_eq!(s.shape(), [n, b], "forward: shortcut does not fit"));
         assert!(phase.bias.is_none_or(|v| v.len() == n), "forward: b does not fit");
@@ -146,10 +154,6 @@ impl Device {
             Backend::Oracle => wave.iter_mut().for_each(oracle::receive),
         }
     }
-}
-
-fn columns<'a>(mut zs: impl Iterator<Item = &'a Tensor>, shortcuts: &[&Tensor]) -> usize {
-    zs.next().or(shortcuts.first().copied()).map_or(0, Tensor::cols)
 }
 
 /// Where a task may write: rows no other task of the phase touches.
@@ -199,10 +203,16 @@ impl<S: Simd> Epilogue<S> for ForwardRows<'_> {
     }
 }
 
+/// M^T e as a product.
+fn message<'a>(m: &Message<'a>, n: usize, cols: usize) -> Product<'a> {
+    Product::transposed(m.synapse.f32(), n, m.e.f32(), m.e.rows(), cols)
+}
+
 fn forward(cpu: &Cpu, phase: Forward<'_>) {
     let (n, cols) = (phase.h.rows(), phase.h.cols());
-    let products: Sources<Product<'_>> =
-        phase.afferents.iter().map(|a| Product::plain(a.weight.f32(), a.z.f32(), a.z.rows(), cols)).collect();
+    let up = phase.afferents.iter().map(|a| Product::plain(a.weight.f32(), a.z.f32(), a.z.rows(), cols));
+    let down = phase.messages.iter().map(|m| message(m, n, cols));
+    let products: Sources<Product<'_>> = up.chain(down).collect();
     let shortcuts: Sources<&[f32]> = phase.shortcuts.iter().map(|s| s.f32()).collect();
     let bias = phase.bias.map(Tensor::f32);
     let (h, z) = (Out(phase.h.f32_mut().as_mut_ptr()), Out(phase.z.f32_mut().as_mut_ptr()));
@@ -287,8 +297,7 @@ fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
         let (i, task) = tasks[t];
         let r = &regions[i];
         let (n, cols) = (r.h.rows(), r.h.cols());
-        let products: Sources<Product<'_>> =
-            r.messages.iter().map(|m| Product::transposed(m.synapse.f32(), n, m.e.f32(), m.e.rows(), cols)).collect();
+        let products: Sources<Product<'_>> = r.messages.iter().map(|m| message(m, n, cols)).collect();
         let shortcuts: Sources<&[f32]> = r.shortcuts.iter().map(|s| s.f32()).collect();
         let [d, y, e] = outs[i];
         let share = cpu.arch.dispatch(ReceiveRows {

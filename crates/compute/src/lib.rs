@@ -7,6 +7,7 @@
 //! | [`dense`] | forward and receiving phase of dense regions |
 //! | [`update`] | the fused local update |
 //! | [`pointwise`] | activations, error neurons |
+//! | `signals` | sums, noise and placing of whole signals |
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
 //! | `oracle` | everything once more, naive, in float64 |
@@ -20,11 +21,13 @@ mod output;
 pub mod pointwise;
 mod pool;
 pub mod rng;
+mod signals;
 mod simd;
 mod tensor;
 pub mod update;
 
 pub use device::Device;
 pub use output::Verdict;
+pub use signals::Scaled;
 pub use simd::Level;
 pub use tensor::Tensor;

@@ -30,6 +30,11 @@ pub(crate) fn forward(phase: Forward<'_>) {
         let wz = product(a.weight.f64(), a.z.f64(), n, a.z.rows(), b);
         h.iter_mut().zip(wz).for_each(|(h, v)| *h += v);
     }
+    for m in &phase.messages {
+        let rows = m.e.rows();
+        let ms = product(&transposed(m.synapse.f64(), rows, n), m.e.f64(), n, rows, b);
+        h.iter_mut().zip(ms).for_each(|(h, v)| *h += v);
+    }
     for (i, row) in h.chunks_exact_mut(b.max(1)).enumerate() {
         row.iter_mut().for_each(|h| *h += phase.bias.map_or(0.0, |v| v.f64()[i]));
     }

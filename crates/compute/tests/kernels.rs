@@ -36,7 +36,7 @@ const RESPONSES: [Response; 5] = [
 fn forward(
     device: &Device,
     (n, b): (usize, usize),
-    sources: &[usize],
+    (sources, above): (&[usize], &[usize]),
     [bias, shortcut]: [bool; 2],
     phi: Phi,
     key: Key,
@@ -46,12 +46,18 @@ fn forward(
         (matrix(device, key.child(0), n, m), device.tensor(&[m, b], &normal(key.child(1), m * b, 1.0)))
     };
     let pairs: Vec<(Tensor, Tensor)> = sources.iter().enumerate().map(one).collect();
+    let down = |(i, &m): (usize, &usize)| {
+        let key = key.child_named("above").child(i as u64);
+        (matrix(device, key.child(0), m, n), device.tensor(&[m, b], &normal(key.child(1), m * b, 1.0)))
+    };
+    let top_down: Vec<(Tensor, Tensor)> = above.iter().enumerate().map(down).collect();
     let b_vec = device.tensor(&[n], &normal(key.child_named("b"), n, 0.5));
     let gap = device.tensor(&[n, b], &normal(key.child_named("gap"), n * b, 1.0));
     // One column more than needed: tensors of an earlier, larger batch are reused.
     let (mut h, mut z) = (device.zeros(&[n, b + 1]), device.zeros(&[n, b + 1]));
     device.forward(Forward {
         afferents: pairs.iter().map(|(weight, z)| Afferent { weight, z }).collect(),
+        messages: top_down.iter().map(|(synapse, e)| Message { synapse, e }).collect(),
         bias: bias.then_some(&b_vec),
         shortcuts: if shortcut { Sources::from_slice(&[&gap]) } else { Sources::new() },
         phi,
@@ -122,14 +128,15 @@ proptest! {
 
     #[test]
     fn forward_agrees_with_the_oracle(
-        n in width(), b in batch(), sources in prop::collection::vec(width(), 0..4), bias: bool, shortcut: bool,
+        n in width(), b in batch(), sources in prop::collection::vec(width(), 0..4),
+        above in prop::collection::vec(width(), 0..3), bias: bool, shortcut: bool,
         phi in prop::sample::select(HIDDEN.to_vec()), softmax in prop::bool::weighted(0.2), seed: u64,
     ) {
         // A region without any source has no batch to take its size from.
-        let shortcut = shortcut || sources.is_empty();
+        let shortcut = shortcut || (sources.is_empty() && above.is_empty());
         let phi = if softmax { Phi::Softmax } else { phi };
         check_everywhere(
-            |device| forward(device, (n, b), &sources, [bias, shortcut], phi, Key::new(seed)),
+            |device| forward(device, (n, b), (&sources, &above), [bias, shortcut], phi, Key::new(seed)),
             2e-5,
             // The sign of a sum near zero is open.
             |name, i, want| name == "h" || phi != Phi::Sign || want[0].1[i].abs() > 1e-4,
@@ -222,7 +229,7 @@ proptest! {
             let (mut h, mut z) = (device.zeros(&[n, b]), device.zeros(&[n, b]));
             let weight = matrix(device, key.child(1), n, m);
             let afferents = Sources::from_slice(&[Afferent { weight: &weight, z: &x }]);
-            device.forward(Forward { afferents, bias: None, shortcuts: Sources::new(), phi, h: &mut h, z: &mut z });
+            device.forward(Forward { afferents, messages: Sources::new(), bias: None, shortcuts: Sources::new(), phi, h: &mut h, z: &mut z });
             let clean = device.tensor(&[n, b], &normal(key.child(2), n * b, 1.0));
             let synapse = matrix(device, key.child(3), m, n);
             let [d, y, e] = [(); 3].map(|()| device.zeros(&[n, b]));
@@ -258,7 +265,7 @@ proptest! {
             let x = threads[0].tensor(&[n, b], &x);
             let shortcuts = Sources::from_slice(&[&x]);
             let (afferents, phi) = (Sources::new(), Phi::Softmax);
-            threads[0].forward(Forward { afferents, bias: None, shortcuts, phi, h: &mut h, z: &mut z });
+            threads[0].forward(Forward { afferents, messages: Sources::new(), bias: None, shortcuts, phi, h: &mut h, z: &mut z });
             let (h, z) = (h.to_vec(), z.to_vec());
             for s in 0..b {
                 let column = || (0..n).map(|i| z[i * b + s]);
@@ -303,7 +310,15 @@ fn h_and_z_of_different_widths_are_refused() {
     let x = device.zeros(&[2, 3]);
     let (mut h, mut z) = (device.zeros(&[50, 3]), device.zeros(&[2, 3]));
     let (afferents, shortcuts) = (Sources::new(), Sources::from_slice(&[&x]));
-    device.forward(Forward { afferents, bias: None, shortcuts, phi: Phi::Tanh, h: &mut h, z: &mut z });
+    device.forward(Forward {
+        afferents,
+        messages: Sources::new(),
+        bias: None,
+        shortcuts,
+        phi: Phi::Tanh,
+        h: &mut h,
+        z: &mut z,
+    });
 }
 
 /// The kernels would take it for the identity, the oracle has no answer.

@@ -23,14 +23,7 @@ impl Rule for SignFeedback {
 
     /// One random matrix from the output to each hidden region.
     fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        let (regions, out) = (graph.regions(), graph.output());
-        let synapse = |i: usize| OwnSynapse {
-            name: format!("F.{}->{}", regions[out].name, regions[i].name),
-            from_width: regions[out].width,
-            to_width: regions[i].width,
-            std: 0.1,
-        };
-        graph.hidden().map(synapse).collect()
+        graph.hidden().map(|i| OwnSynapse::feedback("F", graph, graph.output(), i, 0.1)).collect()
     }
 
     /// Every W and b learns from the error neurons of its region; the feedback stays as it was drawn.

@@ -76,6 +76,20 @@ pub enum Error {
         /// Why.
         why: &'static str,
     },
+    /// A rule and a network that do not go together.
+    #[error("the rule {rule} cannot train region `{region}`, which {has}: {why}; {remedy}")]
+    Unsuited {
+        /// Name of the rule.
+        rule: &'static str,
+        /// The region.
+        region: String,
+        /// What it is about the region.
+        has: String,
+        /// Why the rule cannot do with it.
+        why: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A setting out of its range.
     #[error("{name} = {value}: {want}")]
     Setting {

@@ -3,8 +3,10 @@
 use crate::error::{Result, check};
 use crate::graph::Graph;
 use crate::optim::Optim;
+use crate::params::transposed;
+pub use crate::params::{Named, Params};
 use crate::phi::Phi;
-use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Signal, Step};
+use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Local, Moments, Scratch};
@@ -12,55 +14,8 @@ use reclra_compute::{Device, Tensor, Verdict};
 
 /// Stream of the initial weights under a run's seed.
 const WEIGHTS: u64 = 0;
-
-/// W, b and the rule's own synapses.
-#[derive(Clone, Debug)]
-pub struct Params {
-    /// W of each region, one for each of its sources; n_to x n_from.
-    pub weights: Vec<Vec<Tensor>>,
-    /// b of each region that has one.
-    pub biases: Vec<Option<Tensor>>,
-    /// Synapses of the rule, each as its transpose M.
-    pub own: Vec<Tensor>,
-}
-
-/// A parameter by name, for saving, loading and looking at it.
-#[derive(Debug)]
-pub struct Named<'a> {
-    /// `W.in->b1`, `b.b1`, `E.out->b1`.
-    pub name: String,
-    /// As the paper writes it: W is n_to x n_from, E is n_to x n_from, b is n.
-    pub shape: Vec<usize>,
-    /// Which parameter.
-    pub param: Param,
-    tensor: &'a Tensor,
-}
-
-impl Named<'_> {
-    /// The elements, row by row, in the shape given.
-    #[must_use]
-    pub fn values(&self) -> Vec<f32> {
-        let values = self.tensor.to_f32();
-        match self.param {
-            Param::Own(_) => transposed(&values, self.shape[1], self.shape[0]),
-            _ => values,
-        }
-    }
-
-    /// The same in float64: exact for the oracle device too.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<f64> {
-        let values = self.tensor.to_vec();
-        match self.param {
-            Param::Own(_) => transposed(&values, self.shape[1], self.shape[0]),
-            _ => values,
-        }
-    }
-}
-
-fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
-    (0..rows * cols).map(|i| x[(i % rows) * cols + i / rows]).collect()
-}
+/// Stream of the rule's randomness; those between belong to the data.
+const RULE: u64 = 16;
 
 /// What one step reports, as means over its batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,20 +31,22 @@ pub struct StepReport {
 /// A network in training.
 #[derive(Debug)]
 pub struct Learner {
-    device: Device,
-    graph: Graph,
+    pub(crate) device: Device,
+    pub(crate) graph: Graph,
     rule: Box<dyn Rule>,
     optim: Optim,
-    params: Params,
+    pub(crate) params: Params,
     /// The moving average of weights and biases, if one is kept.
     average: Option<Params>,
-    updates: Vec<LocalUpdate>,
+    pub(crate) updates: Vec<LocalUpdate>,
     /// One for each update.
     moments: Vec<Moments>,
-    activity: Activity,
-    errors: Errors,
+    pub(crate) activity: Activity,
+    pub(crate) errors: Errors,
     scratch: Scratch,
     steps: u64,
+    /// Randomness of the rule, one child a step.
+    key: Key,
 }
 
 impl Learner {
@@ -107,38 +64,13 @@ impl Learner {
     ) -> Result<Learner> {
         check(std.is_finite() && std >= 0.0, "net.w_std", std, "must be 0 or a positive number")?;
         optim.check()?;
-        let key = Key::new(seed).child(WEIGHTS);
-        let draw = |name: &str, rows: usize, cols: usize, std: f64| {
-            device.tensor(&[rows, cols], &key.child_named(name).normal(rows * cols, std))
-        };
-        let regions = graph.regions();
-        let weights = regions
-            .iter()
-            .map(|r| {
-                let one = |&k: &usize| {
-                    let from = &regions[k];
-                    draw(&format!("W.{}->{}", from.name, r.name), r.width, from.width, std)
-                };
-                r.sources.iter().map(one).collect()
-            })
-            .collect();
-        let biases = regions.iter().map(|r| r.bias.then(|| device.zeros(&[r.width]))).collect();
-        let own = rule
-            .own_synapses(&graph)
-            .iter()
-            .map(|s| {
-                // Drawn as E, n_to x n_from, so that its numbers do not depend on how it is kept.
-                let e = key.child_named(&s.name).normal(s.to_width * s.from_width, s.std);
-                let (rows, cols) = (s.from_width, s.to_width);
-                let m: Vec<f64> = (0..rows * cols).map(|i| e[(i % cols) * rows + i / cols]).collect();
-                device.tensor(&[rows, cols], &m)
-            })
-            .collect();
-        let params = Params { weights, biases, own };
+        let key = Key::new(seed);
+        let params = Params::new(&device, &graph, rule.own_synapses(&graph), std, key.child(WEIGHTS));
         let updates = rule.local_updates(&graph);
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
-            errors: Errors::new(&device, &graph),
+            errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
+            key: key.child(RULE),
             scratch: Scratch::default(),
             moments: Vec::new(),
             average: None,
@@ -157,7 +89,7 @@ impl Learner {
     /// Drops what the optimiser remembers: moments, moving average, step count.
     fn forget(&mut self) {
         let descent = self.optim.descent(0, 1.0);
-        let moments = |u: &LocalUpdate| Moments::new(&self.device, get(&self.params, u.param).shape(), &descent);
+        let moments = |u: &LocalUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
         self.moments = self.updates.iter().map(moments).collect();
         self.average = self.optim.average.map(|_| self.params.clone());
         self.steps = 0;
@@ -201,10 +133,10 @@ impl Learner {
     }
 
     fn errors_of_loaded(&mut self, labels: &[u32]) -> Verdict {
-        forward(&self.device, &self.graph, &self.params, &mut self.activity);
+        self.infer(false);
         let out = self.graph.output();
         let verdict = self.judge(labels);
-        let Errors { e, d, y, discrepancy } = &mut self.errors;
+        let Errors { e, d, y, discrepancy, .. } = &mut self.errors;
         self.device.output_error(&self.activity.z[out], labels, [&mut y[out], &mut e[out], &mut d[out]]);
         discrepancy.fill(0.0);
         discrepancy[out] = verdict.distance / labels.len().max(1) as f64;
@@ -212,7 +144,9 @@ impl Learner {
             device: &self.device,
             graph: &self.graph,
             weights: &self.params.weights,
+            biases: &self.params.biases,
             own: &self.params.own,
+            key: self.key.child(self.steps),
             activity: &self.activity,
             errors: &mut self.errors,
         });
@@ -222,17 +156,13 @@ impl Learner {
     /// The second half of a step: all local updates, in one pass.
     pub fn update(&mut self) {
         let Learner { device, params, errors, activity, updates, moments, optim, scratch, .. } = self;
-        let signal = |s: Signal| match s {
-            Signal::Z(i) => &activity.z[i],
-            Signal::E(i) => &errors.e[i],
-            Signal::D(i) => &errors.d[i],
-        };
+        let signal = |s: Signal| s.of(activity, errors);
         let batch = activity.z[0].cols().max(1) as f64;
         // Parameters are lent out of their lists for the pass and put back after it.
         let mut lent: Vec<(Tensor, Option<Tensor>)> = updates
             .iter()
             .map(|u| {
-                let param = std::mem::take(get_mut(params, u.param));
+                let param = std::mem::take(params.get_mut(u.param));
                 (param, u.mirror.map(|n| std::mem::take(&mut params.own[n])))
             })
             .collect();
@@ -255,7 +185,7 @@ impl Learner {
         device.update(&mut locals, scratch);
         drop(locals);
         for (u, (param, mirror)) in updates.iter().zip(lent) {
-            *get_mut(params, u.param) = param;
+            *params.get_mut(u.param) = param;
             if let (Some(n), Some(mirror)) = (u.mirror, mirror) {
                 params.own[n] = mirror;
             }
@@ -275,7 +205,8 @@ impl Learner {
     /// # Panics
     /// If `x` and `labels` do not fit the network.
     pub fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
-        self.infer(x);
+        self.device.load_batch(x, &mut self.activity.z[0]);
+        self.infer(true);
         self.judge(labels)
     }
 
@@ -284,14 +215,19 @@ impl Learner {
     /// # Panics
     /// If `x` is not a whole number of samples.
     pub fn predict(&mut self, x: &[f32]) -> Vec<f32> {
-        self.infer(x);
+        self.device.load_batch(x, &mut self.activity.z[0]);
+        self.infer(true);
         let z = &self.activity.z[self.graph.output()];
         transposed(&z.to_f32(), z.cols(), z.rows())
     }
 
-    fn infer(&mut self, x: &[f32]) {
-        self.device.load_batch(x, &mut self.activity.z[0]);
-        forward(&self.device, &self.graph, self.average.as_ref().unwrap_or(&self.params), &mut self.activity);
+    /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.
+    fn infer(&mut self, averaged: bool) {
+        let Learner { device, graph, activity, errors, params, average, .. } = self;
+        let params = average.as_ref().filter(|_| averaged).unwrap_or(params);
+        forward(device, graph, params, activity);
+        let (weights, biases, buffers) = (&params.weights, &params.biases, &mut errors.buffers);
+        self.rule.infer(&mut Settle { device, graph, weights, biases, activity, buffers });
     }
 
     fn judge(&self, labels: &[u32]) -> Verdict {
@@ -341,61 +277,17 @@ impl Learner {
         &self.errors
     }
 
-    /// The local updates D of the last batch as tensors, before re-projection: the numbers the fused pass uses up.
-    #[must_use]
-    pub fn updates(&self) -> Vec<(Param, Tensor)> {
-        let signal = |s: Signal| match s {
-            Signal::Z(i) => &self.activity.z[i],
-            Signal::E(i) => &self.errors.e[i],
-            Signal::D(i) => &self.errors.d[i],
-        };
-        let batch = self.activity.z[0].cols();
-        let ones = self.device.tensor(&[1, batch], &vec![1.0; batch]);
-        let mut list = Vec::new();
-        for u in &self.updates {
-            let d = self.device.outer(signal(u.post), u.pre.map_or(&ones, signal), u.factor / batch.max(1) as f64);
-            list.extend(u.mirror.map(|n| (Param::Own(n), d.clone())));
-            list.push((u.param, d));
-        }
-        list
-    }
-
     /// Every parameter by name: W, b, then the rule's own.
     #[must_use]
     pub fn parameters(&self) -> Vec<Named<'_>> {
-        self.named(&self.params)
+        self.params.named(&self.graph)
     }
 
     /// Every W and b of the moving average, if one is kept.
     #[must_use]
     pub fn averaged(&self) -> Option<Vec<Named<'_>>> {
         let not_own = |n: &Named<'_>| !matches!(n.param, Param::Own(_));
-        self.average.as_ref().map(|a| self.named(a).into_iter().filter(not_own).collect())
-    }
-
-    fn named<'a>(&'a self, params: &'a Params) -> Vec<Named<'a>> {
-        let mut list = Vec::new();
-        let regions = self.graph.regions();
-        for (region, r) in regions.iter().enumerate() {
-            for (source, &k) in r.sources.iter().enumerate() {
-                let name = format!("W.{}->{}", regions[k].name, r.name);
-                let tensor = &params.weights[region][source];
-                list.push(Named {
-                    name,
-                    shape: tensor.shape().to_vec(),
-                    param: Param::Weight { region, source },
-                    tensor,
-                });
-            }
-            if let Some(tensor) = &params.biases[region] {
-                let name = format!("b.{}", r.name);
-                list.push(Named { name, shape: tensor.shape().to_vec(), param: Param::Bias(region), tensor });
-            }
-        }
-        for (n, (s, tensor)) in self.rule.own_synapses(&self.graph).into_iter().zip(&params.own).enumerate() {
-            list.push(Named { name: s.name, shape: vec![s.to_width, s.from_width], param: Param::Own(n), tensor });
-        }
-        list
+        self.average.as_ref().map(|a| a.named(&self.graph).into_iter().filter(not_own).collect())
     }
 
     /// Overwrites a parameter, row by row in the shape [`Named`] gives it, its moving average too.
@@ -403,7 +295,7 @@ impl Learner {
     /// # Errors
     /// If there are more or fewer values than the parameter has.
     pub fn set(&mut self, param: Param, values: &[f64]) -> Result<()> {
-        fill(get_mut(&mut self.params, param), param, values)?;
+        self.params.fill(param, values)?;
         self.set_averaged(param, values)
     }
 
@@ -413,7 +305,7 @@ impl Learner {
     /// If there are more or fewer values than the parameter has.
     pub fn set_averaged(&mut self, param: Param, values: &[f64]) -> Result<()> {
         match &mut self.average {
-            Some(average) if !matches!(param, Param::Own(_)) => fill(get_mut(average, param), param, values),
+            Some(average) if !matches!(param, Param::Own(_)) => average.fill(param, values),
             _ => Ok(()),
         }
     }
@@ -423,49 +315,19 @@ impl Learner {
     /// # Errors
     /// The name of the first parameter that is not.
     pub fn check_finite(&self) -> std::result::Result<(), String> {
-        let bad = |n: &Named<'_>| n.tensor.to_f32().iter().any(|v| !v.is_finite());
+        let bad = |n: &Named<'_>| n.values().iter().any(|v| !v.is_finite());
         self.parameters().into_iter().find(bad).map_or(Ok(()), |n| Err(n.name))
     }
 }
 
-/// Overwrites a tensor with values in the shape [`Named`] gives it.
-fn fill(tensor: &mut Tensor, param: Param, values: &[f64]) -> Result<()> {
-    let want = format!("must hold {} numbers", tensor.len());
-    check(values.len() == tensor.len(), "parameter", format!("{} numbers", values.len()), &want)?;
-    match param {
-        Param::Own(_) => {
-            let (rows, cols) = (tensor.rows(), tensor.cols());
-            let m: Vec<f64> = (0..rows * cols).map(|i| values[(i % cols) * rows + i / cols]).collect();
-            tensor.copy_from_f64(&m);
-        }
-        _ => tensor.copy_from_f64(values),
-    }
-    Ok(())
-}
-
-fn get(params: &Params, param: Param) -> &Tensor {
-    match param {
-        Param::Weight { region, source } => &params.weights[region][source],
-        Param::Bias(region) => params.biases[region].as_ref().expect("only regions with a bias have it updated"),
-        Param::Own(n) => &params.own[n],
-    }
-}
-
-fn get_mut(params: &mut Params, param: Param) -> &mut Tensor {
-    match param {
-        Param::Weight { region, source } => &mut params.weights[region][source],
-        Param::Bias(region) => params.biases[region].as_mut().expect("only regions with a bias have it updated"),
-        Param::Own(n) => &mut params.own[n],
-    }
-}
-
 /// h_l = W_l z_{l-1} + b_l (+ shortcuts), z_l = phi_l(h_l), region by region (Alg. 1, lines 2-4).
-fn forward(device: &Device, graph: &Graph, params: &Params, activity: &mut Activity) {
+pub(crate) fn forward(device: &Device, graph: &Graph, params: &Params, activity: &mut Activity) {
     for (l, region) in graph.regions().iter().enumerate().skip(1) {
         let (mut h, mut z) = (std::mem::take(&mut activity.h[l]), std::mem::take(&mut activity.z[l]));
         let sources = region.sources.iter().zip(&params.weights[l]);
         device.forward(Forward {
             afferents: sources.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
+            messages: Default::default(),
             bias: params.biases[l].as_ref(),
             shortcuts: region.shortcuts.iter().map(|&k| &activity.z[k]).collect(),
             phi: region.phi,

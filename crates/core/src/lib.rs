@@ -34,7 +34,9 @@
 pub mod error;
 pub mod graph;
 pub mod learner;
+mod measure;
 pub mod optim;
+mod params;
 pub mod phi;
 pub mod rule;
 pub mod rules;
@@ -49,5 +51,7 @@ pub use phi::Phi;
 pub use reclra_compute as compute;
 pub use reclra_compute::pointwise::Mismatch;
 pub use reclra_compute::{Device, Level, Tensor, Verdict};
-pub use rules::{Plasticity, RecLra, RecLraConfig};
+pub use rules::{Backprop, BackpropConfig, Plasticity, RecLra, RecLraConfig};
+pub use rules::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig, LraE, LraEConfig};
+pub use rules::{EquilibriumProp, EquilibriumPropConfig, Hebbian, HebbianConfig, TargetProp, TargetPropConfig};
 pub use wiring::Wiring;

@@ -5,6 +5,9 @@
 //! batch, re-projection and optimiser are the same for all rules.
 
 use crate::graph::{Graph, RegionId};
+use crate::phi::Phi;
+use reclra_compute::dense::{Message, Receive, Response, Sources};
+use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 
 /// A rule of credit assignment, made for one [`Graph`]. Immutable: what changes is handed to it.
@@ -17,6 +20,19 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
 
     /// The local updates of every step. All are independent of each other.
     fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate>;
+
+    /// Units of each signal of its own that it keeps through a step, in the order of [`Errors::buffers`].
+    fn buffers(&self, _graph: &Graph) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Changes the activity after the forward pass, in training and in evaluation: for rules that settle.
+    fn infer(&self, _settle: &mut Settle<'_>) {}
+
+    /// Whether it takes the derivative of activations.
+    fn uses_derivative(&self) -> bool {
+        false
+    }
 
     /// Makes the error neurons of one step appear.
     fn error_neurons(&self, step: &mut Step<'_>);
@@ -37,19 +53,57 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// A matrix that belongs to a rule: E_{from->to}, n_to x n_from in the paper's letters.
-///
-/// It is kept as its transpose M, n_from x n_to, laid out like the forward synapse to->from that it answers.
+/// How a parameter of a rule is written in the paper, and how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// E_{from->to}, n_to x n_from, kept as its transpose M, n_from x n_to: laid out like the forward synapse to->from
+    /// that it answers, for [`Message`].
+    Transposed,
+    /// n_to x n_from, kept as it is written, for [`reclra_compute::dense::Afferent`].
+    Plain,
+    /// A vector of n_to biases.
+    Bias,
+}
+
+/// A parameter that belongs to a rule: a synapse from->to, or biases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnSynapse {
     /// Name in saved models, `E.b2->b1` say.
     pub name: String,
-    /// Rows of M: units of the sender.
+    /// Units of the sender; 1 for biases.
     pub from_width: usize,
-    /// Columns of M: units of the receiver.
+    /// Units of the receiver.
     pub to_width: usize,
     /// Standard deviation of the zero-mean Gaussian it starts from.
     pub std: f64,
+    /// How it is kept.
+    pub layout: Layout,
+}
+
+impl OwnSynapse {
+    /// `kind`.from->to between two regions, kept transposed: error synapses, feedback in place of W^T.
+    #[must_use]
+    pub fn feedback(kind: &str, graph: &Graph, from: RegionId, to: RegionId, std: f64) -> OwnSynapse {
+        let [j, i] = [from, to].map(|r| &graph.regions()[r]);
+        let name = format!("{kind}.{}->{}", j.name, i.name);
+        OwnSynapse { name, from_width: j.width, to_width: i.width, std, layout: Layout::Transposed }
+    }
+
+    /// The shape the paper gives it.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        if self.layout == Layout::Bias { vec![self.to_width] } else { vec![self.to_width, self.from_width] }
+    }
+
+    /// The shape in which it is kept.
+    #[must_use]
+    pub fn kept_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape();
+        if self.layout == Layout::Transposed {
+            shape.reverse();
+        }
+        shape
+    }
 }
 
 /// A parameter of the network or of its rule.
@@ -71,12 +125,30 @@ pub enum Param {
 /// A signal of one step: units x samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// h of a region.
+    H(RegionId),
     /// z of a region.
     Z(RegionId),
     /// Error neurons of a region.
     E(RegionId),
     /// What a region received; d_L := e_L.
     D(RegionId),
+    /// The rule's own signal of that number. It may have other columns than the batch has samples; means are over the
+    /// batch still.
+    Buffer(usize),
+}
+
+impl Signal {
+    /// The signal in a step.
+    pub(crate) fn of<'a>(self, activity: &'a Activity, errors: &'a Errors) -> &'a Tensor {
+        match self {
+            Signal::H(i) => &activity.h[i],
+            Signal::Z(i) => &activity.z[i],
+            Signal::E(i) => &errors.e[i],
+            Signal::D(i) => &errors.d[i],
+            Signal::Buffer(n) => &errors.buffers[n],
+        }
+    }
 }
 
 /// One local update: param = descend(param, Nm(factor * mean over the batch of post pre^T)).
@@ -144,15 +216,35 @@ pub struct Errors {
     pub y: Vec<Tensor>,
     /// Each region's part of the total discrepancy, kappa_l (|z_l - y_l|_p)^q, a mean over the batch.
     pub discrepancy: Vec<f64>,
+    /// Signals of the rule's own, see [`Rule::buffers`].
+    pub buffers: Vec<Tensor>,
 }
 
 impl Errors {
-    /// Room for the error neurons of a graph.
+    /// Room for the error neurons of a graph, and for the rule's own signals of so many units each.
     #[must_use]
-    pub fn new(device: &Device, graph: &Graph) -> Errors {
+    pub fn new(device: &Device, graph: &Graph, buffers: &[usize]) -> Errors {
         let room = || graph.regions().iter().map(|r| device.zeros(&[r.width, 0])).collect();
-        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()] }
+        let buffers = buffers.iter().map(|&n| device.zeros(&[n, 0])).collect();
+        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()], buffers }
     }
+}
+
+/// What a rule sees of a network that is to settle, after the forward pass: no label, no error.
+#[derive(Debug)]
+pub struct Settle<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The network.
+    pub graph: &'a Graph,
+    /// The forward weights.
+    pub weights: &'a [Vec<Tensor>],
+    /// The biases.
+    pub biases: &'a [Option<Tensor>],
+    /// h and z of every region, to be changed.
+    pub activity: &'a mut Activity,
+    /// The rule's own signals, as scratch.
+    pub buffers: &'a mut [Tensor],
 }
 
 /// What a rule sees of one step, after the forward pass.
@@ -166,10 +258,66 @@ pub struct Step<'a> {
     pub graph: &'a Graph,
     /// The forward weights, for rules that read them; rec-LRA does not.
     pub weights: &'a [Vec<Tensor>],
-    /// The rule's own synapses, each as its transpose M.
+    /// The biases, for rules that run parts of the network again.
+    pub biases: &'a [Option<Tensor>],
+    /// The rule's own synapses, each as its [`Layout`] says.
     pub own: &'a [Tensor],
+    /// Randomness of this step.
+    pub key: Key,
     /// h and z of every region.
     pub activity: &'a Activity,
     /// e, d, y to be filled.
     pub errors: &'a mut Errors,
+}
+
+/// What one region receives: M^T e_j through each of the `messages`, and e_j as it is through the `shortcuts`.
+#[derive(Clone, Debug, Default)]
+pub struct Inflow<'a> {
+    /// (M, j)
+    pub messages: Sources<(&'a Tensor, RegionId)>,
+    /// j
+    pub shortcuts: Sources<RegionId>,
+}
+
+impl<'a> Step<'a> {
+    /// d_i = sum of the messages from error neurons that are done, then the response, for each region of a wave; they
+    /// are independent of each other.
+    pub fn receive(&mut self, wave: &[RegionId], response: Response, inflow: impl Fn(RegionId) -> Inflow<'a>) {
+        let Errors { e, d, y, discrepancy, .. } = &mut *self.errors;
+        // What is written is lent out of its list for the phase and put back after it.
+        let lent: Vec<_> =
+            wave.iter().map(|&i| [&mut *d, &mut *y, &mut *e].map(|l| std::mem::take(&mut l[i]))).collect();
+        let mut received: Vec<Receive<'_>> = wave
+            .iter()
+            .zip(lent)
+            .map(|(&i, [d, y, e_i])| {
+                let inflow = inflow(i);
+                Receive {
+                    messages: inflow.messages.iter().map(|&(synapse, j)| Message { synapse, e: &e[j] }).collect(),
+                    shortcuts: inflow.shortcuts.iter().map(|&j| &e[j]).collect(),
+                    h: &self.activity.h[i],
+                    z: &self.activity.z[i],
+                    phi: self.graph.regions()[i].phi,
+                    response,
+                    d,
+                    y,
+                    e: e_i,
+                    discrepancy: 0.0,
+                }
+            })
+            .collect();
+        self.device.receive(&mut received);
+        let done: Vec<_> = received.into_iter().map(|r| (r.d, r.y, r.e, r.discrepancy)).collect();
+        for (&i, (d_i, y_i, e_i, share)) in wave.iter().zip(done) {
+            discrepancy[i] = share / e_i.cols().max(1) as f64;
+            (d[i], y[i], e[i]) = (d_i, y_i, e_i);
+        }
+    }
+}
+
+/// The warning of a rule that takes derivatives, if the graph has units without one.
+pub(crate) fn surrogate_warning(graph: &Graph) -> Vec<String> {
+    let sign = graph.regions().iter().any(|r| r.phi == Phi::Sign);
+    let text = "sign units have no derivative: hard tanh's slope stands in (straight-through surrogate)";
+    if sign { vec![text.to_owned()] } else { Vec::new() }
 }

@@ -1,12 +1,36 @@
 //! The rules of credit assignment, one file each, in the letters of their sources.
 
+mod backprop;
+mod equilibrium_prop;
+mod feedback_alignment;
+mod hebbian;
+mod lra_e;
 mod rec_lra;
+mod target_prop;
 
+pub use backprop::{Backprop, BackpropConfig};
+pub use equilibrium_prop::{EquilibriumProp, EquilibriumPropConfig};
+pub use feedback_alignment::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
+pub use hebbian::{Hebbian, HebbianConfig};
+pub use lra_e::{LraE, LraEConfig};
 pub use rec_lra::{Plasticity, RecLra, RecLraConfig};
+pub use target_prop::{TargetProp, TargetPropConfig};
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
 
 /// (name, one line) of each rule.
-pub const KNOWN: &[(&str, &str)] =
-    &[("rec-lra", "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass")];
+pub const KNOWN: &[(&str, &str)] = &[
+    ("rec-lra", "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass"),
+    ("backprop", "backpropagation of errors: the exact gradient, through phi' and W^T"),
+    ("feedback-alignment", "backprop with fixed random feedback in place of W^T (Lillicrap et al. 2016)"),
+    ("direct-feedback-alignment", "the output error straight to every region by fixed random feedback (Nøkland 2016)"),
+    ("lra-e", "local representation alignment with learned error synapses (Ororbia and Mali 2019); chains"),
+    ("hebbian", "Oja's subspace rule below a trained readout; no error leaves the output"),
+    ("target-prop", "targets through learned inverses (Bengio 2014; Lee et al. 2015); chains"),
+    ("difference-target-prop", "target-prop corrected by what the inverses miss (Lee et al. 2015); chains"),
+    ("equilibrium-prop", "contrast of two nudged equilibria (Scellier and Bengio 2017; Laborieux et al. 2021); chains"),
+];
 
 /// (name, one line) of each plasticity of the error synapses of rec-LRA.
 pub const PLASTICITIES: &[(&str, &str)] = &[
@@ -15,3 +39,26 @@ pub const PLASTICITIES: &[(&str, &str)] = &[
     ("algorithm1", "dE = -gamma e_i d_j^T, as printed; diverges"),
     ("algorithm2", "dE = -gamma d_i e_j^T, as printed, index repaired; diverges"),
 ];
+
+/// Whether a setting is a number of 0 or more.
+fn finite(x: f64) -> bool {
+    x.is_finite() && x >= 0.0
+}
+
+/// An [`Error::Unsuited`] unless every region has the one before it as its only source.
+fn chain(rule: &'static str, why: &'static str, graph: &Graph) -> Result<()> {
+    let regions = graph.regions();
+    for (i, r) in regions.iter().enumerate().skip(1) {
+        let names = |list: &[usize]| list.iter().map(|&k| &*regions[k].name).collect::<Vec<_>>().join(", ");
+        let has = if !r.shortcuts.is_empty() {
+            format!("is given a shortcut from {}", names(&r.shortcuts))
+        } else if r.sources != [i - 1] {
+            format!("has synapses from {}", names(&r.sources))
+        } else {
+            continue;
+        };
+        let remedy = "use a plain chain of regions, or choose rec-lra, backprop or feedback-alignment";
+        return Err(Error::Unsuited { rule, region: r.name.clone(), has, why, remedy });
+    }
+    Ok(())
+}

@@ -159,7 +159,7 @@ impl Experiment {
     /// If it is wrong.
     pub fn parse(text: &str, origin: &str) -> Result<Experiment, ExperimentError> {
         toml::from_str(text).map_err(|e: toml::de::Error| {
-            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            let line = crate::spec::line_of(text, &e);
             let what = format!("line {line}: {}", e.message().lines().next().unwrap_or("not TOML"));
             ExperimentError::File { origin: origin.to_owned(), what }
         })

@@ -8,6 +8,7 @@ pub mod keys;
 mod read;
 mod rules;
 
+pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
 pub use rules::RuleSpec;
 

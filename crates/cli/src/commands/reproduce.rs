@@ -24,7 +24,7 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
             return Box::new(());
         }
         voice.note(format_args!("run {started} of {total}: {}, seed {seed}", run.name));
-        Box::new(Show::new(voice, epochs))
+        Box::new(Show::new(voice, epochs, &stop))
     };
     let done = experiment.make(&name, &args.out, &machine, args.data_dir.as_deref(), &stop, &mut told)?;
     for d in &done {

@@ -45,7 +45,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": rule.warnings() }))?;
 
     let stop = stop_flag();
-    let mut show = Show::new(voice, spec.epochs);
+    let mut show = Show::new(voice, spec.epochs, &stop);
     let outcome = fit(&spec, &*dataset, device, &mut show, &stop);
     show.finish();
     let Outcome { learner, epochs, test, interrupted, took } = outcome?;

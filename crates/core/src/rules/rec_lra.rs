@@ -17,9 +17,9 @@
 
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
+use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
 use crate::wiring::{ErrorGraph, Wiring};
-use reclra_compute::dense::{Message, Receive, Response};
+use reclra_compute::dense::Response;
 use reclra_compute::pointwise::Mismatch;
 
 /// How the error synapses learn (method section 3).
@@ -134,55 +134,21 @@ impl Rule for RecLra {
     }
 
     fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        let region = |i: RegionId| &graph.regions()[i];
-        let synapse = |s: &crate::wiring::ErrorSynapse| OwnSynapse {
-            name: format!("E.{}->{}", region(s.from).name, region(s.to).name),
-            from_width: region(s.from).width,
-            to_width: region(s.to).width,
-            std: self.config.std,
-        };
-        self.errors.synapses().iter().map(synapse).collect()
+        let synapses = self.errors.synapses().iter();
+        synapses.map(|s| OwnSynapse::feedback("E", graph, s.from, s.to, self.config.std)).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let (h, z) = (&step.activity.h, &step.activity.z);
-        let (beta, mismatch) = (self.config.beta, self.config.mismatch);
         // Alg. 1, line 6: e_L = z_L - y_L is there; down from it, wave by wave (lines 7-12).
+        // Alg. 1, lines 10-11: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
+        let response = Response::Target { beta: self.config.beta, mismatch: self.config.mismatch };
+        let own = step.own;
         for wave in self.errors.waves() {
-            let receive = |&i: &RegionId| {
-                let lent = |list: &mut Vec<_>| std::mem::take(&mut list[i]);
-                (i, lent(&mut step.errors.d), lent(&mut step.errors.y), lent(&mut step.errors.e))
-            };
-            let lent: Vec<_> = wave.iter().map(receive).collect();
-            let e = &step.errors.e;
-            let mut received: Vec<Receive<'_>> = lent
-                .into_iter()
-                .map(|(i, d, y, e_i)| Receive {
-                    // Alg. 1, line 9: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
-                    messages: self
-                        .errors
-                        .into_region(i)
-                        .map(|n| Message { synapse: &step.own[n], e: &e[self.errors.synapses()[n].from] })
-                        .collect(),
-                    shortcuts: Default::default(),
-                    h: &h[i],
-                    z: &z[i],
-                    phi: step.graph.regions()[i].phi,
-                    // Alg. 1, lines 10-11: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
-                    response: Response::Target { beta, mismatch },
-                    d,
-                    y,
-                    e: e_i,
-                    discrepancy: 0.0,
-                })
-                .collect();
-            step.device.receive(&mut received);
-            let done: Vec<_> = received.into_iter().map(|r| (r.d, r.y, r.e, r.discrepancy)).collect();
-            for (&i, (d, y, e, discrepancy)) in wave.iter().zip(done) {
-                let batch = e.cols().max(1) as f64;
-                step.errors.discrepancy[i] = self.kappa(i) * discrepancy / batch;
-                (step.errors.d[i], step.errors.y[i], step.errors.e[i]) = (d, y, e);
-            }
+            // Alg. 1, line 9: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
+            let from = |n: usize| (&own[n], self.errors.synapses()[n].from);
+            let messages = |i: RegionId| self.errors.into_region(i).map(from).collect();
+            step.receive(wave, response, |i| Inflow { messages: messages(i), ..Inflow::default() });
+            wave.iter().for_each(|&i| step.errors.discrepancy[i] *= self.kappa(i));
         }
         let out = step.graph.output();
         step.errors.discrepancy[out] *= self.kappa(out);

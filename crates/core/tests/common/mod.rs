@@ -8,7 +8,10 @@ use reclra::compute::rng::Key;
 use reclra::graph::{Graph, GraphBuilder};
 use reclra::optim::Optim;
 use reclra::rule::Rule;
-use reclra::{Device, Learner, Phi, Wiring};
+use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig};
+use reclra::rules::{FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig, LraE, LraEConfig};
+use reclra::rules::{RecLra, RecLraConfig, TargetProp, TargetPropConfig};
+use reclra::{Device, Learner, Phi, Result, Wiring};
 
 /// A batch of samples, one a row, and their classes.
 pub(crate) struct Data {
@@ -31,6 +34,56 @@ pub(crate) fn clouds(samples: usize, inputs: usize, classes: usize, seed: u64) -
 /// A learner with these parts; panics where they do not fit, as a test should.
 pub(crate) fn learner(graph: &Graph, rule: impl Rule + 'static, std: f64, optim: Optim, device: &Device) -> Learner {
     Learner::new(graph.clone(), Box::new(rule), std, optim, device.clone(), 1).expect("valid settings")
+}
+
+/// Every rule there is with its default settings, or why it refuses the graph; rec-LRA first.
+pub(crate) fn rules(graph: &Graph) -> Vec<(&'static str, Result<Box<dyn Rule>>)> {
+    fn made<R: Rule + 'static>(rule: Result<R>) -> Result<Box<dyn Rule>> {
+        rule.map(|r| Box::new(r) as Box<dyn Rule>)
+    }
+    let feedback = FeedbackConfig::default;
+    let targets = TargetPropConfig::default;
+    vec![
+        ("rec-lra", made(RecLra::new(RecLraConfig::default(), graph))),
+        ("backprop", made(Backprop::new(BackpropConfig::default(), graph))),
+        ("feedback-alignment", made(FeedbackAlignment::new(feedback(), graph))),
+        ("direct-feedback-alignment", made(DirectFeedbackAlignment::new(feedback(), graph))),
+        ("lra-e", made(LraE::new(LraEConfig::default(), graph))),
+        ("hebbian", made(Hebbian::new(HebbianConfig::default(), graph))),
+        ("target-prop", made(TargetProp::new(targets(), graph))),
+        ("difference-target-prop", made(TargetProp::difference(targets(), graph))),
+        ("equilibrium-prop", made(EquilibriumProp::new(EquilibriumPropConfig::default(), graph))),
+    ]
+}
+
+/// Small networks of every shape there is.
+pub(crate) fn graphs() -> Vec<(&'static str, Graph)> {
+    graphs_of(None)
+}
+
+/// The same, all hidden regions with one activation.
+pub(crate) fn graphs_of(phi: Option<Phi>) -> Vec<(&'static str, Graph)> {
+    let or = |own: Phi| phi.unwrap_or(own);
+    let mlp = |widths: &[usize], own, gap| Graph::mlp(widths, or(own), gap).unwrap();
+    let two_sources = GraphBuilder::new(4)
+        .region("left", 9, or(Phi::Tanh))
+        .region("right", 7, or(Phi::Elu))
+        .region("top", 8, or(Phi::Tanh))
+        .region("out", 3, Phi::Softmax)
+        .synapse("in", "left")
+        .synapse("in", "right")
+        .synapse("left", "top")
+        .synapse("right", "top")
+        .synapse("top", "out")
+        .synapse("left", "out");
+    vec![
+        ("single layer", mlp(&[4, 3], Phi::Tanh, None)),
+        ("chain", mlp(&[4, 9, 8, 3], Phi::Tanh, None)),
+        ("wide", mlp(&[4, 150, 3], Phi::LRelu { slope: 0.01 }, None)),
+        ("residual gap", mlp(&[4, 9, 9, 9, 9, 3], Phi::Elu, Some(2))),
+        ("two sources", two_sources.build().unwrap()),
+        ("no biases", Graph::mlp_with(&[4, 9, 9, 3], or(Phi::Tanh), None, false).unwrap()),
+    ]
 }
 
 /// Every parameter by name, to the bit.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum DataError {
     /// No data set of that name.
-    #[error("unknown data set `{name}`{hint}; `reclra list data` shows all")]
+    #[error("unknown data set `{name}`{}", if .hint.is_empty() { "; `reclra list data` shows all" } else { .hint.as_str() })]
     Unknown {
         /// As written.
         name: String,

@@ -10,6 +10,11 @@ pub struct Settings {
     table: Table,
 }
 
+/// The line, from 1, that a TOML error is about.
+pub(crate) fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    error.span().map_or(1, |s| 1 + text[..s.start.min(text.len())].matches('\n').count())
+}
+
 impl Settings {
     /// Reads a TOML text; `origin` names it in messages.
     ///
@@ -17,7 +22,7 @@ impl Settings {
     /// If it is no TOML, or holds a key that does not exist.
     pub fn parse(text: &str, origin: &str) -> Result<Settings> {
         let table: Table = text.parse().map_err(|e: toml::de::Error| {
-            let line = e.span().map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            let line = line_of(text, &e);
             let what = e.message().lines().next().unwrap_or("not TOML").to_owned();
             SpecError::Syntax { origin: origin.to_owned(), line, what }
         })?;

@@ -1,0 +1,148 @@
+//! The house in order: what ARCHITECTURE.md promises of every file, checked.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every file below `folder` with that ending, build outputs left out: (path from the root, content).
+fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+    fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() && entry.file_name().is_some_and(|n| n != "target" && n != ".git" && n != "runs") {
+                walk(&entry, ending, found);
+            } else if entry.to_str().is_some_and(|p| p.ends_with(ending)) {
+                found.push(entry);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), ending, &mut found);
+    found.sort();
+    let name = |p: &Path| p.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+    found.iter().map(|p| (name(p), fs::read_to_string(p).unwrap())).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// cli -> train -> core -> compute, never up, and every crate is known here.
+#[test]
+fn dependencies_run_downward() {
+    let order = ["reclra-compute", "reclra", "reclra-train", "reclra-cli"];
+    let manifests = files("crates", "Cargo.toml");
+    assert_eq!(manifests.len(), order.len());
+    for (path, text) in manifests {
+        let manifest: toml::Table = toml::from_str(&text).unwrap();
+        let name = manifest["package"]["name"].as_str().unwrap();
+        let floor = order.iter().position(|o| *o == name).unwrap_or_else(|| panic!("{path}: {name} has no floor"));
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let wanted = manifest.get(section).and_then(|s| s.as_table()).into_iter().flat_map(|t| t.keys());
+            for other in wanted {
+                if let Some(below) = order.iter().position(|o| o == other) {
+                    assert!(below < floor, "{path}: {name} must not depend on {other}");
+                }
+            }
+        }
+    }
+}
+
+/// Why each dependency is there stands in ARCHITECTURE.md.
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = read("ARCHITECTURE.md");
+    let mut missing = BTreeSet::new();
+    for (_, manifest) in files("crates", "Cargo.toml") {
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let wanted = manifest.get(section).and_then(|s| s.as_table()).into_iter().flat_map(|t| t.keys());
+            missing.extend(wanted.filter(|d| !d.starts_with("reclra") && !text.contains(&format!("`{d}`"))).cloned());
+        }
+    }
+    assert!(missing.is_empty(), "no reason is given for {missing:?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let all = files("crates", ".rs");
+    assert!(all.len() > 50);
+    for (path, text) in all {
+        let first = text.lines().find(|l| !l.starts_with("#![")).unwrap_or_default();
+        assert!(first.starts_with("//! "), "{path} begins with {first:?}");
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for (path, text) in files("crates", ".rs") {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{path} has {lines} lines: what is the second thing in it?");
+    }
+}
+
+#[test]
+fn unsafe_stays_in_the_compute_crate() {
+    for (path, text) in files("crates", ".rs") {
+        let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+        for line in code.filter(|_| !path.starts_with("crates/compute/src") && !path.ends_with("tidy.rs")) {
+            let said = line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe");
+            assert!(!said, "{path}: {line}");
+        }
+    }
+    // And there, each has its reason.
+    for (path, text) in files("crates/compute/src", ".rs") {
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            let opens = line.contains("unsafe {") || line.contains("unsafe impl");
+            if opens && !line.trim_start().starts_with("//") {
+                let near = lines[n.saturating_sub(6)..=n].iter().any(|l| l.contains("SAFETY:"));
+                assert!(near, "{path}:{}: no SAFETY comment above it", n + 1);
+            }
+        }
+    }
+}
+
+/// What `.ci/run` runs is what the README tells a newcomer to run.
+#[test]
+fn the_readme_and_the_ci_agree() {
+    let (readme, ci) = (read("README.md"), read(".ci/run"));
+    let test = ci.lines().map(str::trim).find(|l| l.starts_with("cargo test")).expect("`.ci/run` runs the tests");
+    assert!(readme.contains(test), "the README does not say `{test}`");
+    let clippy = "cargo clippy --workspace --all-targets -- -D warnings";
+    for line in ["cargo fmt --check", clippy] {
+        assert!(ci.contains(line), ".ci/run does not call `{line}`");
+    }
+}
+
+/// Links between the project's own documents lead somewhere.
+#[test]
+fn documents_link_to_what_is_there() {
+    for (path, text) in files(".", ".md") {
+        let folder = root().join(&path).parent().unwrap().to_path_buf();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") {
+                assert!(folder.join(target).exists(), "{path} links to {target}, which is not there");
+            }
+        }
+    }
+}
+
+/// What is committed works on other machines: no path of this one, no private registry.
+#[test]
+fn nothing_points_at_one_machine() {
+    for ending in [".rs", ".toml", ".md", ".snap", ".sh", ".py", ".json"] {
+        for (path, text) in files(".", ending) {
+            if path.ends_with("tidy.rs") {
+                continue;
+            }
+            for word in ["/work/", "/root/", "/home/"] {
+                assert!(!text.contains(word), "{path} has {word}");
+            }
+        }
+    }
+}

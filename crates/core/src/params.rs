@@ -1,0 +1,149 @@
+//! [`Params`]: W, b and the rule's own synapses; their names, and how each is kept.
+
+use crate::error::{Result, check};
+use crate::graph::Graph;
+use crate::rule::{Layout, OwnSynapse, Param};
+use reclra_compute::rng::Key;
+use reclra_compute::{Device, Tensor};
+
+/// W, b and the rule's own synapses.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// W of each region, one for each of its sources; n_to x n_from.
+    pub weights: Vec<Vec<Tensor>>,
+    /// b of each region that has one.
+    pub biases: Vec<Option<Tensor>>,
+    /// The rule's own, each as its [`Layout`] says.
+    pub own: Vec<Tensor>,
+    /// What they are, one for each.
+    synapses: Vec<OwnSynapse>,
+}
+
+impl Params {
+    /// W drawn from N(0, `std`^2) and the rule's synapses from theirs, each by name under `key`; biases 0.
+    #[must_use]
+    pub fn new(device: &Device, graph: &Graph, synapses: Vec<OwnSynapse>, std: f64, key: Key) -> Params {
+        let regions = graph.regions();
+        let draw = |name: &str, len: usize, std: f64| key.child_named(name).normal(len, std);
+        let weights = regions
+            .iter()
+            .map(|r| {
+                let one = |&k: &usize| {
+                    let (from, shape) = (&regions[k], [r.width, regions[k].width]);
+                    let name = format!("W.{}->{}", from.name, r.name);
+                    device.tensor(&shape, &draw(&name, shape[0] * shape[1], std))
+                };
+                r.sources.iter().map(one).collect()
+            })
+            .collect();
+        let biases = regions.iter().map(|r| r.bias.then(|| device.zeros(&[r.width]))).collect();
+        let own = synapses
+            .iter()
+            .map(|s| {
+                // Drawn as the paper writes it, so that its numbers do not depend on how it is kept.
+                let numbers = draw(&s.name, s.to_width * s.from_width, s.std);
+                device.tensor(&s.kept_shape(), &kept(s, &numbers))
+            })
+            .collect();
+        Params { weights, biases, own, synapses }
+    }
+
+    pub(crate) fn get(&self, param: Param) -> &Tensor {
+        match param {
+            Param::Weight { region, source } => &self.weights[region][source],
+            Param::Bias(region) => self.biases[region].as_ref().expect("only regions with a bias have it updated"),
+            Param::Own(n) => &self.own[n],
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, param: Param) -> &mut Tensor {
+        match param {
+            Param::Weight { region, source } => &mut self.weights[region][source],
+            Param::Bias(region) => self.biases[region].as_mut().expect("only regions with a bias have it updated"),
+            Param::Own(n) => &mut self.own[n],
+        }
+    }
+
+    /// Every parameter by name: W, b, then the rule's own.
+    pub(crate) fn named(&self, graph: &Graph) -> Vec<Named<'_>> {
+        let mut list = Vec::new();
+        let mut add = |name: String, shape: &[usize], param: Param, tensor| {
+            list.push(Named { name, shape: shape.to_vec(), param, tensor, layout: Layout::Plain });
+        };
+        let regions = graph.regions();
+        for (region, r) in regions.iter().enumerate() {
+            for (source, &k) in r.sources.iter().enumerate() {
+                let tensor = &self.weights[region][source];
+                let name = format!("W.{}->{}", regions[k].name, r.name);
+                add(name, tensor.shape(), Param::Weight { region, source }, tensor);
+            }
+            if let Some(tensor) = &self.biases[region] {
+                add(format!("b.{}", r.name), tensor.shape(), Param::Bias(region), tensor);
+            }
+        }
+        for (n, (s, tensor)) in self.synapses.iter().zip(&self.own).enumerate() {
+            let (param, layout) = (Param::Own(n), s.layout);
+            list.push(Named { name: s.name.clone(), shape: s.shape(), param, tensor, layout });
+        }
+        list
+    }
+
+    /// Overwrites a parameter with values in the shape [`Named`] gives it.
+    pub(crate) fn fill(&mut self, param: Param, values: &[f64]) -> Result<()> {
+        let len = self.get(param).len();
+        let want = format!("must hold {len} numbers");
+        check(values.len() == len, "parameter", format!("{} numbers", values.len()), &want)?;
+        match param {
+            Param::Own(n) => self.own[n].copy_from_f64(&kept(&self.synapses[n], values)),
+            _ => self.get_mut(param).copy_from_f64(values),
+        }
+        Ok(())
+    }
+}
+
+/// Values as the paper writes them, in the order in which they are kept.
+fn kept(s: &OwnSynapse, values: &[f64]) -> Vec<f64> {
+    match s.layout {
+        Layout::Transposed => transposed(values, s.to_width, s.from_width),
+        Layout::Plain | Layout::Bias => values.to_vec(),
+    }
+}
+
+/// x^T for x rows x cols.
+pub(crate) fn transposed<T: Copy>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
+    (0..rows * cols).map(|i| x[(i % rows) * cols + i / rows]).collect()
+}
+
+/// A parameter by name, for saving, loading and looking at it.
+#[derive(Debug)]
+pub struct Named<'a> {
+    /// `W.in->b1`, `b.b1`, `E.out->b1`.
+    pub name: String,
+    /// As the paper writes it: W is n_to x n_from, E is n_to x n_from, b is n.
+    pub shape: Vec<usize>,
+    /// Which parameter.
+    pub param: Param,
+    tensor: &'a Tensor,
+    layout: Layout,
+}
+
+impl Named<'_> {
+    /// The elements, row by row, in the shape given.
+    #[must_use]
+    pub fn values(&self) -> Vec<f32> {
+        self.written(self.tensor.to_f32())
+    }
+
+    /// The same in float64: exact for the oracle device too.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<f64> {
+        self.written(self.tensor.to_vec())
+    }
+
+    fn written<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
+        match self.layout {
+            Layout::Transposed => transposed(&values, self.shape[1], self.shape[0]),
+            Layout::Plain | Layout::Bias => values,
+        }
+    }
+}

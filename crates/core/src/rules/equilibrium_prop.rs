@@ -1,0 +1,293 @@
+//! Equilibrium propagation (Scellier and Bengio 2017) with a softmax readout outside of the energy and two opposite
+//! nudges (Laborieux et al. 2021).
+//!
+//! Hidden regions s_1 .. s_{L-1} settle: each answers to the one below through W_l and to the one above through
+//! W_{l+1}^T. The label then pulls the top region a little, and pushes it as much; what the two states differ in is what
+//! is learnt.
+//!
+//! ```text
+//! s_0 = x
+//! s_l <- phi_l(W_l s_{l-1} + b_l + W_{l+1}^T s_{l+1})                   free phase; the readout is not heard
+//! s_{L-1} <- phi(W_{L-1} s_{L-2} + b_{L-1} + beta W_L^T (y - softmax(W_L s_{L-1} + b_L)))            nudged phase
+//! dW_l = -(s+_l s+_{l-1}^T - s-_l s-_{l-1}^T) / (2 beta)                s+ nudged by beta, s- by -beta
+//! db_l = -(s+_l - s-_l) / (2 beta)
+//! dW_L = e_L s_{L-1}^T,  db_L = e_L,  e_L = softmax(W_L s_{L-1} + b_L) - y at the free state
+//! ```
+//!
+//! Regions are brought up to date one after the other, from the top down, each fully: every such move lowers the energy,
+//! where moving all at once may swing. The free state of one hidden region is its forward pass, so nothing settles
+//! there. How many sweeps are made is a setting, never a matter of the numbers: the state of one sample must not depend
+//! on its neighbours in the batch. Without `symmetric`, s- is the free state and the divisor beta. For drawings,
+//! e_l = (s-_l - s+_l) / (2 beta) and the target is s+.
+//!
+//! Needs: symmetric synapses, settling in training and in use; no derivative of phi, but a continuous one that grows
+//! (sign is refused), best a bounded one; a chain of regions. States do not persist from one batch to the next.
+//! Settings: `beta` 0.5, `free` 20 and `nudged` 10 sweeps, `symmetric` true. Cost of a step in matrix products of the
+//! size of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, two for
+//! updates.
+
+use super::{chain, finite};
+use crate::error::{Error, Result, check};
+use crate::graph::{Graph, RegionId};
+use crate::phi::{self, Phi};
+use crate::rule::{Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Signal, Step, weight_updates};
+use reclra_compute::dense::{Afferent, Forward, Message};
+use reclra_compute::{Device, Tensor};
+use std::ops::Range;
+
+/// Settings of equilibrium propagation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EquilibriumPropConfig {
+    /// How strongly the label pulls.
+    pub beta: f64,
+    /// Sweeps of the free phase, where there is more than one hidden region.
+    pub free: usize,
+    /// Sweeps of each nudged phase.
+    pub nudged: usize,
+    /// Whether the label also pushes; else the free state stands in for s-.
+    pub symmetric: bool,
+}
+
+impl Default for EquilibriumPropConfig {
+    fn default() -> Self {
+        EquilibriumPropConfig { beta: 0.5, free: 20, nudged: 10, symmetric: true }
+    }
+}
+
+/// Equilibrium propagation on one chain.
+#[derive(Clone, Debug)]
+pub struct EquilibriumProp {
+    config: EquilibriumPropConfig,
+    slots: Slots,
+    warnings: Vec<String>,
+}
+
+impl EquilibriumProp {
+    /// Checks the settings, and that the graph is a chain of regions that can settle.
+    ///
+    /// # Errors
+    /// Names the setting that is out of its range, or the region that does not do.
+    pub fn new(config: EquilibriumPropConfig, graph: &Graph) -> Result<EquilibriumProp> {
+        let name = "equilibrium-prop";
+        check(finite(config.beta) && config.beta > 0.0, "rule.beta", config.beta, "must be a positive number")?;
+        check(config.free >= 1, "rule.free", config.free, "must be at least 1")?;
+        check(config.nudged >= 1, "rule.nudged", config.nudged, "must be at least 1")?;
+        chain(name, "each region settles between the one before it and the one after it", graph)?;
+        let hidden = || graph.hidden().map(|i| &graph.regions()[i]);
+        if let Some(r) = hidden().find(|r| r.phi == Phi::Sign) {
+            return Err(Error::Unsuited {
+                rule: name,
+                region: r.name.clone(),
+                has: "has sign units".to_owned(),
+                why: "units that jump do not feel a nudge",
+                remedy: "use tanh or sigmoid units, or choose rec-lra",
+            });
+        }
+        let unbounded = |p: Phi| matches!(p, Phi::Relu | Phi::LRelu { .. } | Phi::Elu | Phi::Identity);
+        let loose = hidden().find(|r| unbounded(r.phi)).filter(|_| hidden().count() > 1);
+        let warning = |phi| {
+            format!(
+                "{} units are not bounded and may not settle between two regions: tanh and sigmoid do",
+                phi::name(phi)
+            )
+        };
+        let warnings = loose.map(|r| warning(r.phi)).into_iter().collect();
+        Ok(EquilibriumProp { config, slots: Slots { hidden: graph.output() - 1 }, warnings })
+    }
+}
+
+/// Which of the rule's own signals is what.
+#[derive(Clone, Copy, Debug)]
+struct Slots {
+    hidden: usize,
+}
+
+impl Slots {
+    /// s- of the hidden regions, after s+.
+    fn minus(self) -> Range<usize> {
+        self.hidden..2 * self.hidden
+    }
+
+    /// h of regions 1..L, z_L and the nudge, in a phase.
+    fn scratch(self) -> Range<usize> {
+        2 * self.hidden..3 * self.hidden + 3
+    }
+
+    /// [s+_l, -s-_l]
+    fn post(self, l: RegionId) -> usize {
+        3 * self.hidden + 2 + l
+    }
+
+    /// [s+_l, s-_l], the input included
+    fn pre(self, l: RegionId) -> usize {
+        4 * self.hidden + 3 + l
+    }
+}
+
+/// What settles: the synapses, and the input that is held.
+struct Net<'a> {
+    device: &'a Device,
+    graph: &'a Graph,
+    weights: &'a [Vec<Tensor>],
+    biases: &'a [Option<Tensor>],
+    x: &'a Tensor,
+}
+
+impl Net<'_> {
+    /// s_l = phi_l(W_l s_{l-1} + b_l + M^T u) for a signal u from above; lists begin with region 1.
+    fn renew(&self, l: RegionId, h: &mut [Tensor], s: &mut [Tensor], above: Option<(&Tensor, &Tensor)>) {
+        let (below, rest) = s.split_at_mut(l - 1);
+        let (s_l, s_above) = rest.split_first_mut().expect("region l is in the list");
+        let z = below.last().unwrap_or(self.x);
+        // W_{l+1}^T s_{l+1}, unless another signal comes from above
+        let next = s_above.first().map(|s| (&self.weights[l + 1][0], s));
+        let message = above.or(next).map(|(synapse, e)| Message { synapse, e });
+        self.device.forward(Forward {
+            afferents: [Afferent { weight: &self.weights[l][0], z }].into_iter().collect(),
+            messages: message.into_iter().collect(),
+            bias: self.biases[l].as_ref(),
+            shortcuts: Default::default(),
+            phi: self.graph.regions()[l].phi,
+            h: &mut h[l - 1],
+            z: s_l,
+        });
+    }
+
+    /// z_L = softmax(W_L s_{L-1} + b_L)
+    fn read_out(&self, top: &Tensor, h: &mut Tensor, z: &mut Tensor) {
+        let out = self.graph.output();
+        self.device.forward(Forward {
+            afferents: [Afferent { weight: &self.weights[out][0], z: top }].into_iter().collect(),
+            messages: Default::default(),
+            bias: self.biases[out].as_ref(),
+            shortcuts: Default::default(),
+            phi: self.graph.regions()[out].phi,
+            h,
+            z,
+        });
+    }
+
+    /// One sweep over the hidden regions, from the top down.
+    fn sweep(&self, h: &mut [Tensor], s: &mut [Tensor]) {
+        (1..=s.len()).rev().for_each(|l| self.renew(l, h, s, None));
+    }
+
+    /// The same while the label y pulls at the top with strength beta. `scratch` is h of regions 1..L, z_L and the nudge.
+    fn nudged_sweep(&self, scratch: &mut [Tensor], s: &mut [Tensor], beta: f64, y: &Tensor) {
+        let top = s.len();
+        let (h, readout) = scratch.split_at_mut(top);
+        let [h_out, z_out, pull] = readout else { unreachable!("h_L, z_L and the nudge") };
+        self.read_out(&s[top - 1], h_out, z_out);
+        self.device.blend((beta, y), (-beta, z_out), pull);
+        self.renew(top, h, s, Some((&self.weights[top + 1][0], pull)));
+        (1..top).rev().for_each(|l| self.renew(l, h, s, None));
+    }
+}
+
+impl Rule for EquilibriumProp {
+    fn name(&self) -> &'static str {
+        "equilibrium-prop"
+    }
+
+    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
+        Vec::new()
+    }
+
+    fn buffers(&self, graph: &Graph) -> Vec<usize> {
+        let (n, out) = (|i: RegionId| graph.regions()[i].width, graph.output());
+        if self.slots.hidden == 0 {
+            return Vec::new();
+        }
+        let states = (1..out).chain(1..out).map(n);
+        let scratch = (1..=out).chain([out, out]).map(n);
+        let contrasts = (1..out).chain(0..out - 1).map(n);
+        states.chain(scratch).chain(contrasts).collect()
+    }
+
+    /// The free phase. The free state of a single hidden region is its forward pass.
+    fn infer(&self, settle: &mut Settle<'_>) {
+        let Settle { device, graph, weights, biases, ref mut activity, .. } = *settle;
+        let (hidden, out) = (self.slots.hidden, graph.output());
+        if hidden < 2 {
+            return;
+        }
+        let (x, s) = activity.z.split_first_mut().expect("the input");
+        let net = Net { device, graph, weights, biases, x };
+        let h = &mut activity.h[1..];
+        for _ in 0..self.config.free {
+            net.sweep(&mut h[..hidden], &mut s[..hidden]);
+        }
+        let (s, z_out) = s.split_at_mut(hidden);
+        net.read_out(&s[hidden - 1], &mut h[out - 1], &mut z_out[0]);
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        let Step { device, graph, weights, biases, activity, .. } = *step;
+        let (z, out, slots) = (&activity.z, graph.output(), self.slots);
+        let Errors { e, y, discrepancy, buffers, .. } = &mut *step.errors;
+        if slots.hidden == 0 {
+            return;
+        }
+        let net = Net { device, graph, weights, biases, x: &z[0] };
+        let label = std::mem::take(&mut y[out]);
+        let (states, rest) = buffers.split_at_mut(slots.scratch().start);
+        let (scratch, contrasts) = rest.split_at_mut(slots.scratch().len());
+        let (plus, minus) = states.split_at_mut(slots.minus().start);
+        // Both phases start from the free state.
+        let opposite = self.config.symmetric.then_some(-self.config.beta);
+        for (s, beta) in [(&mut *plus, Some(self.config.beta)), (&mut *minus, opposite)] {
+            s.iter_mut().zip(&z[1..]).for_each(|(s, free)| device.lay(&[(1.0, free)], s));
+            let Some(beta) = beta else { continue };
+            for _ in 0..self.config.nudged {
+                net.nudged_sweep(scratch, s, beta, &label);
+            }
+        }
+        y[out] = label;
+        let distance = 1.0 / self.divisor();
+        let first = slots.scratch().end;
+        for l in 1..out {
+            let (s_plus, s_minus) = (&plus[l - 1], &minus[l - 1]);
+            device.lay(&[(1.0, s_plus), (-1.0, s_minus)], &mut contrasts[slots.post(l) - first]);
+            if l + 1 < out {
+                device.lay(&[(1.0, s_plus), (1.0, s_minus)], &mut contrasts[slots.pre(l) - first]);
+            }
+            // Not used below: what drawings and logs show.
+            device.blend((distance, s_minus), (-distance, s_plus), &mut e[l]);
+            device.lay(&[(1.0, s_plus)], &mut y[l]);
+            discrepancy[l] = device.distance(&z[l], &y[l]) / z[0].cols().max(1) as f64;
+        }
+        device.lay(&[(1.0, &z[0]), (1.0, &z[0])], &mut contrasts[slots.pre(0) - first]);
+    }
+
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        // dW_L = e_L s_{L-1}^T, db_L = e_L
+        let mut updates = weight_updates(graph, |i| i == graph.output(), &[]);
+        for l in graph.hidden() {
+            // dW_l = -(s+_l s+_{l-1}^T - s-_l s-_{l-1}^T) / (2 beta), the phases side by side
+            let (param, pre) = (Param::Weight { region: l, source: 0 }, Some(Signal::Buffer(self.slots.pre(l - 1))));
+            let (post, factor) = (Signal::Buffer(self.slots.post(l)), -1.0 / self.divisor());
+            let weight = LocalUpdate { param, mirror: None, post, pre, factor, rate: 1.0 };
+            updates.push(weight);
+            if graph.regions()[l].bias {
+                updates.push(LocalUpdate { param: Param::Bias(l), pre: None, ..weight });
+            }
+        }
+        updates
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    /// The nudge spreads down the chain, through the forward synapses read backwards.
+    fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
+        (1..=self.slots.hidden).map(|l| (l + 1, l)).collect()
+    }
+}
+
+impl EquilibriumProp {
+    /// How far apart the nudges of the two phases are.
+    fn divisor(&self) -> f64 {
+        if self.config.symmetric { 2.0 * self.config.beta } else { self.config.beta }
+    }
+}
