@@ -65,6 +65,15 @@ pub enum FetchEvent<'a> {
         /// Bytes in all, if the mirror tells.
         total: Option<u64>,
     },
+    /// Nothing has come for a while.
+    Silent {
+        /// Name without `.gz`.
+        file: &'a str,
+        /// Its address.
+        url: &'a str,
+        /// Since when.
+        seconds: u64,
+    },
     /// The bytes that were there are of no use; the mirror is asked for the whole file.
     StartedOver {
         /// Name without `.gz`.

@@ -81,6 +81,14 @@ impl Show {
                 self.bar = self.bars.then(|| bar(file, resumed, total));
             }
             FetchEvent::Received { file, bytes, total } => self.received(file, bytes, total),
+            FetchEvent::Silent { file, url, seconds } => {
+                self.object("silent", &json!({ "file": file, "url": url, "seconds": seconds }));
+                match &self.bar {
+                    Some(bar) => bar.set_message(format!("silent for {seconds} s")),
+                    None if self.voice.json => {}
+                    None => self.voice.note(format_args!("{url}: silent for {seconds} s")),
+                }
+            }
             FetchEvent::StartedOver { file, url, reason } => {
                 self.object("start_over", &json!({ "file": file, "url": url, "reason": reason }));
                 self.line(&format!("{file}: what was there is of no use, {reason}; once more from the beginning"));
@@ -101,6 +109,7 @@ impl Show {
     fn received(&mut self, file: &str, bytes: u64, total: Option<u64>) {
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
+            bar.set_message("");
         } else if self.voice.json {
             if self.said.elapsed() > BEAT {
                 self.said = Instant::now();
@@ -145,9 +154,9 @@ impl Show {
 fn bar(file: &str, resumed: u64, total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));
     let template = if total.is_some() {
-        "{prefix} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left"
+        "{prefix} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {msg}"
     } else {
-        "{prefix} {bytes}  {bytes_per_sec}"
+        "{prefix} {bytes}  {bytes_per_sec}  {msg}"
     };
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(file.to_owned());

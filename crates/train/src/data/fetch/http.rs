@@ -15,6 +15,8 @@ const HOPS: usize = 5;
 const SLOWEST: f64 = 1024.0;
 /// How often a waiting caller looks up.
 const GLANCE: Duration = Duration::from_millis(50);
+/// Silence after which the caller is told, and then again.
+const BREATH: u64 = 5;
 /// Bytes of a message.
 const CHUNK: usize = 1 << 16;
 
@@ -28,8 +30,10 @@ pub(super) struct Head {
     pub(super) start: Option<u64>,
 }
 
-/// What comes of a request, in this order.
+/// What comes of a request.
 enum Message {
+    /// Nothing has come for so many seconds.
+    Silence(u64),
     /// The request goes on at another address.
     Redirected,
     Head(Head),
@@ -53,6 +57,8 @@ pub(super) struct Exchange {
     messages: Receiver<Message>,
     timeout: Duration,
     heard: Instant,
+    /// How often the caller was told that nothing was heard since.
+    breaths: u64,
     /// Beginning of the time over which the speed is averaged, and the bytes since.
     window: (Instant, usize),
 }
@@ -84,14 +90,15 @@ impl Exchange {
         // Without a thread there is nobody to send, which `next` notices.
         let _ = std::thread::Builder::new().name("fetch".into()).spawn(work);
         let now = Instant::now();
-        Exchange { agent, messages, timeout, heard: now, window: (now, 0) }
+        Exchange { agent, messages, timeout, heard: now, breaths: 0, window: (now, 0) }
     }
 
-    /// Waits for the head of the answer.
-    pub(super) fn head(&mut self, stop: &AtomicBool) -> Result<Head, Halt> {
+    /// Waits for the head of the answer; `silence` is told of every few seconds in which nothing comes.
+    pub(super) fn head(&mut self, stop: &AtomicBool, silence: &mut dyn FnMut(u64)) -> Result<Head, Halt> {
         loop {
             match self.next(stop)? {
                 Message::Redirected => {}
+                Message::Silence(seconds) => silence(seconds),
                 Message::Head(head) => return Ok(head),
                 _ => return Err(Halt::Failed("it answers without a head".into())),
             }
@@ -99,10 +106,13 @@ impl Exchange {
     }
 
     /// Waits for the next bytes of the body; none at its end.
-    pub(super) fn chunk(&mut self, stop: &AtomicBool) -> Result<Option<Vec<u8>>, Halt> {
-        match self.next(stop)? {
-            Message::Chunk(bytes) => Ok(Some(bytes)),
-            _ => Ok(None),
+    pub(super) fn chunk(&mut self, stop: &AtomicBool, silence: &mut dyn FnMut(u64)) -> Result<Option<Vec<u8>>, Halt> {
+        loop {
+            match self.next(stop)? {
+                Message::Chunk(bytes) => return Ok(Some(bytes)),
+                Message::Silence(seconds) => silence(seconds),
+                _ => return Ok(None),
+            }
         }
     }
 
@@ -115,7 +125,7 @@ impl Exchange {
             match self.messages.recv_timeout(GLANCE.min(self.timeout)) {
                 Ok(Message::Failed(reason)) => return failed(reason),
                 Ok(message) => {
-                    self.heard = Instant::now();
+                    (self.heard, self.breaths) = (Instant::now(), 0);
                     if let Message::Chunk(bytes) = &message {
                         self.window.1 += bytes.len();
                         let seconds = self.window.0.elapsed().as_secs_f64();
@@ -134,7 +144,13 @@ impl Exchange {
                 Err(RecvTimeoutError::Timeout) if self.heard.elapsed() > self.timeout => {
                     return failed(silence(self.timeout));
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let breaths = self.heard.elapsed().as_secs() / BREATH;
+                    if breaths > self.breaths {
+                        self.breaths = breaths;
+                        return Ok(Message::Silence(breaths * BREATH));
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return failed("no thread to ask it with".into()),
             }
         }

@@ -111,7 +111,9 @@ impl Transfer<'_> {
             Err(e) => return Err(disk(e)),
         };
         let mut exchange = Exchange::begin(url, there, self.options.timeout);
-        let head = exchange.head(self.stop).map_err(halted)?;
+        let (file, stop, tell) = (self.file.name, self.stop, &mut *self.tell);
+        let head = exchange.head(stop, &mut |seconds| tell(FetchEvent::Silent { file, url, seconds }));
+        let head = head.map_err(halted)?;
         let from = match head.status {
             200 => 0,
             206 if there > 0 && head.start == Some(there) => there,
@@ -125,14 +127,15 @@ impl Transfer<'_> {
         if let Some(total) = total.filter(|&t| t > largest) {
             return Err(missed(format!("too large: {total} bytes, where at most {largest} are expected")));
         }
-        let file = self.file.name;
-        (self.tell)(FetchEvent::Started { file, url, resumed: from, total });
+        tell(FetchEvent::Started { file, url, resumed: from, total });
         let mut out = OpenOptions::new().create(true).append(true).open(part).map_err(disk)?;
         if from == 0 {
             out.set_len(0).map_err(disk)?;
         }
         let mut have = from;
-        while let Some(bytes) = exchange.chunk(self.stop).map_err(halted)? {
+        loop {
+            let bytes = exchange.chunk(stop, &mut |seconds| tell(FetchEvent::Silent { file, url, seconds }));
+            let Some(bytes) = bytes.map_err(halted)? else { break };
             have += bytes.len() as u64;
             if have > largest {
                 drop(out);
@@ -140,7 +143,7 @@ impl Transfer<'_> {
                 return Err(missed(format!("too large: more than {largest} bytes")));
             }
             out.write_all(&bytes).map_err(disk)?;
-            (self.tell)(FetchEvent::Received { file, bytes: have, total });
+            tell(FetchEvent::Received { file, bytes: have, total });
         }
         out.sync_all().map_err(disk)?;
         Ok(Received::All { resumed: from, sure: total.is_some() })
