@@ -265,19 +265,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     /// Download a data set; a partial download is resumed, contents are checked
-    Fetch {
-        /// Data set: see `reclra list data`
-        name: String,
-        /// Where to fetch it first: the address to which file names are added
-        #[arg(long, value_name = "URL")]
-        mirror: Vec<String>,
-        /// Folder for its files [default: the user's data folder, or RECLRA_DATA]
-        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        data_dir: Option<PathBuf>,
-        /// Seconds of silence after which a mirror is given up
-        #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-        timeout: u64,
-    },
+    Fetch(FetchArgs),
     /// Show what is there: files, counts, mean and standard deviation
     Info {
         /// Data set; all without it
@@ -286,6 +274,24 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         data_dir: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FetchArgs {
+    /// Data set: see `reclra list data`
+    pub(crate) name: String,
+    /// Where to fetch it first: the address to which file names are added
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) mirror: Vec<String>,
+    /// Use only the mirrors named by --mirror
+    #[arg(long, requires = "mirror")]
+    pub(crate) only_mirror: bool,
+    /// Folder for its files [default: the user's data folder, or RECLRA_DATA]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Seconds of silence after which a mirror is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: u64,
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! How a command fails: one line on standard error and an exit code.
 
 use reclra_train::compare::CompareError;
-use reclra_train::data::DataError;
+use reclra_train::data::{DataError, FetchError};
 use reclra_train::experiment::ExperimentError;
 use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
@@ -85,6 +85,16 @@ impl From<DataError> for Failure {
         match e {
             DataError::Unknown { .. } | DataError::Validation { .. } => Failure::Usage(e.to_string()),
             _ => Failure::Other(e.to_string()),
+        }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(e: FetchError) -> Self {
+        match e {
+            FetchError::Interrupted => Failure::Interrupted(e.to_string()),
+            FetchError::Mirror { .. } | FetchError::NoMirror(_) => Failure::Usage(e.to_string()),
+            e => Failure::Other(e.to_string()),
         }
     }
 }

@@ -3,15 +3,20 @@
 //! A data set has two published parts, training and test. Validation samples are drawn from the training part with the
 //! seed of the run ([`Split`]); a batch is a pure function of (seed, epoch, position) ([`Loader`]).
 
+mod content;
 mod digits;
 mod error;
+mod fetch;
 mod idx;
+mod info;
 mod loader;
 mod pictures;
 mod registry;
 
 pub use digits::digits;
 pub use error::{DataError, Result};
+pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};
+pub use info::{FileInfo, Info, Measured, info};
 pub use loader::{Loader, Split};
 pub use pictures::{Picture, pictures};
 pub use registry::{Entry, FileEntry, data_home, entries, entry, open};

@@ -18,7 +18,8 @@ pub struct Entry {
     pub files: &'static [FileEntry],
     /// Where the files can be fetched: each followed by a file's name gives its address. Tried in order.
     pub mirrors: &'static [&'static str],
-    classes: &'static [&'static str],
+    /// Names of the classes, by label.
+    pub classes: &'static [&'static str],
 }
 
 /// A file of a data set.
@@ -134,9 +135,7 @@ impl Entry {
     /// If no folder has it: names the folders and how to fetch it.
     pub fn find(&self, file: &str, dir: Option<&Path>) -> Result<PathBuf> {
         let folders = self.folders(dir);
-        // Some archives write a dot for the first dash of the ending.
-        let dotted = file.replace("-idx", ".idx");
-        let names = [file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")];
+        let names = names(file);
         let places = folders.iter().flat_map(|f| names.iter().map(move |n| f.join(n)));
         places.into_iter().find(|p| p.exists()).ok_or_else(|| DataError::Missing {
             name: self.name.to_owned(),
@@ -163,7 +162,11 @@ impl Entry {
         })
     }
 
-    fn open(&self, dir: Option<&Path>) -> Result<MemoryImages> {
+    /// Reads the data set, from its files or from the program.
+    pub(super) fn load(&self, dir: Option<&Path>) -> Result<MemoryImages> {
+        if self.files.is_empty() {
+            return digits();
+        }
         let remedy = format!("fetch it again with `reclra data fetch {}`", self.name);
         let mut shape = None;
         let mut parts = [Labelled::default(), Labelled::default()];
@@ -197,6 +200,13 @@ impl Entry {
     }
 }
 
+/// What a file may be called, in the order of looking.
+pub(super) fn names(file: &str) -> [String; 4] {
+    // Some archives write a dot for the first dash of the ending.
+    let dotted = file.replace("-idx", ".idx");
+    [file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")]
+}
+
 /// Samples drawn for validation from a training part: 2,000 of the published 60,000, a tenth of a small one.
 fn validation(train: usize) -> usize {
     2_000.min(train / 10)
@@ -207,6 +217,5 @@ fn validation(train: usize) -> usize {
 /// # Errors
 /// Names the file that is missing or wrong, and the remedy.
 pub fn open(name: &str, dir: Option<&Path>) -> Result<Arc<dyn Dataset>> {
-    let entry = entry(name)?;
-    Ok(Arc::new(if entry.files.is_empty() { digits()? } else { entry.open(dir)? }))
+    Ok(Arc::new(entry(name)?.load(dir)?))
 }
