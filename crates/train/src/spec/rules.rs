@@ -98,7 +98,8 @@ pub fn tuning(rule: &str) -> &'static [(&'static str, &'static [f64])] {
         "feedback-alignment" | "direct-feedback-alignment" => {
             &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])]
         }
-        "target-prop" | "difference-target-prop" => {
+        "target-prop" => &[("optim.lr", RATES), ("rule.eta", &[3.0, 10.0, 30.0]), ("rule.sigma", &[0.03, 0.1, 0.3])],
+        "difference-target-prop" => {
             &[("optim.lr", RATES), ("rule.eta", &[0.1, 0.3, 1.0]), ("rule.sigma", &[0.03, 0.1, 0.3])]
         }
         "equilibrium-prop" => &[("optim.lr", RATES), ("rule.beta", &[0.1, 0.3, 0.5, 1.0])],
@@ -115,8 +116,8 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Resu
         "feedback-alignment" => RuleSpec::FeedbackAlignment(feedback(r)?),
         "direct-feedback-alignment" => RuleSpec::DirectFeedbackAlignment(feedback(r)?),
         "lra-e" => RuleSpec::LraE(lra_e(r, facts, net)?),
-        "target-prop" => RuleSpec::TargetProp(target_prop(r)?),
-        "difference-target-prop" => RuleSpec::DifferenceTargetProp(target_prop(r)?),
+        "target-prop" => RuleSpec::TargetProp(target_prop(r, TargetPropConfig::plain())?),
+        "difference-target-prop" => RuleSpec::DifferenceTargetProp(target_prop(r, TargetPropConfig::default())?),
         "equilibrium-prop" => RuleSpec::EquilibriumProp(equilibrium_prop(r)?),
         "hebbian" => RuleSpec::Hebbian(hebbian(r)?),
         _ => RuleSpec::RecLra(rec_lra(r, facts, net)?),
@@ -137,8 +138,7 @@ fn lra_e(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<LraECon
     })
 }
 
-fn target_prop(r: &mut Reader<'_>) -> Result<TargetPropConfig> {
-    let d = TargetPropConfig::default();
+fn target_prop(r: &mut Reader<'_>, d: TargetPropConfig) -> Result<TargetPropConfig> {
     Ok(TargetPropConfig {
         eta: r.number("rule.eta", d.eta)?,
         sigma: r.number("rule.sigma", d.sigma)?,
