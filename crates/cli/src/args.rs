@@ -46,6 +46,16 @@ pub(crate) enum Command {
                             reclra train --data mnist --lr 1e-3 --schedule linear --shift 1 --out runs/best\n  \
                             reclra train my.toml --set rule.gap=3")]
     Train(TrainArgs),
+    /// Train with several rules on the same network, data, optimiser, budget and seeds
+    ///
+    /// Writes a table (Markdown, CSV, JSON) and plots of the validation error. What is finished is not run again: an
+    /// interrupted command goes on where it stopped. A run that diverges is a row that says so.
+    #[command(
+        after_help = "Examples:\n  reclra compare\n  reclra compare --rules rec-lra,backprop --data mnist --epochs 12 \
+                            --seeds 2\n  reclra compare --rules rec-lra,backprop --grid optim.lr=1e-3,3e-3\n  \
+                            reclra compare --rules rec-lra,backprop,feedback-alignment --tune 8"
+    )]
+    Compare(CompareArgs),
     /// Judge a trained network
     Eval(EvalArgs),
     /// Classify pictures with a trained network
@@ -143,6 +153,35 @@ pub(crate) struct TrainArgs {
     /// Print the resolved spec and stop
     #[arg(long)]
     pub(crate) print_spec: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Rules, joined by commas; all without it
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub(crate) rules: Vec<String>,
+    /// Seeds of each setting: that of the spec and those after it
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) seeds: u64,
+    /// Try each of these values of a key, in all combinations with other grids
+    #[arg(long, value_name = "KEY=V1,V2")]
+    pub(crate) grid: Vec<String>,
+    /// Try so many settings of each rule on one seed first, and take the best by validation error
+    #[arg(long, value_name = "N", conflicts_with = "grid", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) tune: Option<u16>,
+    /// Runs at a time [default: as many as threads]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) jobs: Option<usize>,
+    /// Validation error, in percent, to which time is counted
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub(crate) target: f64,
+    /// Folder for the runs, the table and the plots
+    #[arg(long, value_name = "DIR", default_value = "runs/compare", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
 }
 
 /// The machine: changes how fast a result comes, not the result.

@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share.
 
+mod compare;
 mod data;
 mod eval;
 mod inspect;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let voice = cli.voice;
     match cli.command {
         Command::Train(args) => train::run(voice, args),
+        Command::Compare(args) => compare::run(voice, &args),
         Command::Eval(args) => eval::run(voice, &args),
         Command::Predict(args) => predict::run(voice, &args),
         Command::List(args) => list::run(voice, args.topic.as_deref()),

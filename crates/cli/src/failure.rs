@@ -1,5 +1,6 @@
 //! How a command fails: one line on standard error and an exit code.
 
+use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
 use reclra_train::experiment::ExperimentError;
 use reclra_train::files::FileError;
@@ -121,6 +122,17 @@ impl From<ExperimentError> for Failure {
             ExperimentError::Data(e) => e.into(),
             ExperimentError::Write(e) => e.into(),
             e => Failure::Usage(e.to_string()),
+        }
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(e: CompareError) -> Self {
+        match e {
+            CompareError::Interrupted => Failure::Interrupted(e.to_string()),
+            CompareError::Data(e) => e.into(),
+            CompareError::Spec(e) => e.into(),
+            e => Failure::Other(e.to_string()),
         }
     }
 }

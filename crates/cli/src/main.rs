@@ -2,6 +2,7 @@
 //! shown.
 
 mod args;
+mod board;
 mod commands;
 mod failure;
 mod output;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Off a terminal, an epoch that takes longer than this gets a line in between.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Of a run with more epochs than this only some leave a line; `--verbose` shows all.
 const LINES: u64 = 25;
 

@@ -218,7 +218,7 @@ impl Learner {
         self.device.load_batch(x, &mut self.activity.z[0]);
         self.infer(true);
         let z = &self.activity.z[self.graph.output()];
-        transposed(&z.to_f32(), z.cols(), z.rows())
+        transposed(&z.to_f32(), z.rows(), z.cols())
     }
 
     /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.

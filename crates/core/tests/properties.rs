@@ -235,3 +235,19 @@ fn initial_weights_depend_on_names_alone() {
     };
     assert_eq!(first(&[4, 6, 3]), first(&[4, 6, 9, 3]));
 }
+
+/// A prediction has one sample a row, and is the sample's own whatever it is predicted beside.
+#[test]
+fn predictions_stand_one_sample_a_row() {
+    let (graph, data) = (Graph::mlp(&[4, 8, 3], Phi::Tanh, None).unwrap(), clouds(5, 4, 3, 8));
+    for device in [Device::cpu(1), Device::oracle()] {
+        let rule = RecLra::new(RecLraConfig::default(), &graph).unwrap();
+        let mut net = learner(&graph, rule, 0.6, Optim::default(), &device);
+        let all = net.predict(&data.x);
+        for (s, x) in data.x.chunks(4).enumerate() {
+            let one = net.predict(x);
+            assert_eq!(one, all[3 * s..3 * s + 3], "{device}");
+            assert!((one.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+}

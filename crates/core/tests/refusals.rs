@@ -1,6 +1,13 @@
 //! What cannot be is refused in one line that names the region or setting and says what to do.
 
+mod common;
+
 use reclra::graph::GraphBuilder;
+use reclra::rule::Rule;
+use reclra::rules::{
+    EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig,
+};
+use reclra::rules::{LraE, LraEConfig, TargetProp, TargetPropConfig};
 use reclra::{Error, Graph, Phi, RecLra, RecLraConfig, Wiring};
 
 /// in -> b1 -> b2 -> out
@@ -125,4 +132,101 @@ fn settings() {
         |c| c.kappa = vec![1.0, -1.0, 1.0],
         "rule.kappa = [1.0, -1.0, 1.0]: must hold numbers of 0 or more",
     );
+}
+
+/// Exactly the pairs of rule and toy graph that cannot be; each message says why and what to do.
+#[test]
+fn rules_on_graphs() {
+    let mut refused = Vec::new();
+    for (graph_name, graph) in common::graphs() {
+        for (rule, made) in common::rules(&graph) {
+            if let Err(error) = made {
+                let message = error.to_string();
+                assert!(matches!(error, Error::Unsuited { .. }) && message.contains("or choose rec-lra"), "{message}");
+                assert!(message.starts_with(&format!("the rule {rule} cannot train region `")), "{message}");
+                refused.push((graph_name, rule));
+            }
+        }
+    }
+    let chains = ["lra-e", "target-prop", "difference-target-prop", "equilibrium-prop"];
+    let mut expected: Vec<_> =
+        ["residual gap", "two sources"].iter().flat_map(|g| chains.iter().map(move |r| (*g, *r))).collect();
+    expected.push(("residual gap", "hebbian"));
+    refused.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(refused, expected);
+}
+
+#[test]
+fn rules_refuse_in_one_line() {
+    let residual = Graph::mlp(&[4, 5, 5, 5, 5, 3], Phi::Tanh, Some(2)).unwrap();
+    let chain = builder().build().unwrap();
+    let two = builder().synapse("in", "b2").build().unwrap();
+    let says = |error: Error, message: &str| assert_eq!(error.to_string(), message);
+    says(
+        LraE::new(LraEConfig::default(), &residual).unwrap_err(),
+        "the rule lra-e cannot train region `b4`, which is given a shortcut from b2: each region has one target, set by \
+         the region after it; use a plain chain of regions, or choose rec-lra, backprop or feedback-alignment",
+    );
+    says(
+        TargetProp::new(TargetPropConfig::default(), &two).unwrap_err(),
+        "the rule target-prop cannot train region `b2`, which has synapses from b1, in: each region needs one inverse, of \
+         the one region before it; use a plain chain of regions, or choose rec-lra, backprop or feedback-alignment",
+    );
+    says(
+        Hebbian::new(HebbianConfig::default(), &residual).unwrap_err(),
+        "the rule hebbian cannot train region `b4`, which is given a shortcut from b2: Oja's rule reconstructs sources \
+         from what their weights made of them alone; leave shortcuts out, set oja = false, or choose rec-lra",
+    );
+    let sign = Graph::mlp(&[4, 5, 3], Phi::Sign, None).unwrap();
+    says(
+        EquilibriumProp::new(EquilibriumPropConfig::default(), &sign).unwrap_err(),
+        "the rule equilibrium-prop cannot train region `b1`, which has sign units: units that jump do not feel a nudge; \
+         use tanh or sigmoid units, or choose rec-lra",
+    );
+    // Settings are checked as well.
+    says(
+        FeedbackAlignment::new(FeedbackConfig { std: 0.0 }, &chain).unwrap_err(),
+        "rule.b_std = 0: must be a positive number",
+    );
+    let zero_gamma = LraEConfig { gamma: 0.0, ..LraEConfig::default() };
+    says(LraE::new(zero_gamma, &chain).unwrap_err(), "rule.gamma = 0: must be a positive number");
+    let bad_rate = HebbianConfig { rate: f64::NAN, ..HebbianConfig::default() };
+    says(Hebbian::new(bad_rate, &chain).unwrap_err(), "rule.rate = NaN: must be 0 or a positive number");
+    let zero_eta = TargetPropConfig { eta: 0.0, ..TargetPropConfig::default() };
+    says(TargetProp::difference(zero_eta, &chain).unwrap_err(), "rule.eta = 0: must be a positive number");
+    let bad_noise = TargetPropConfig { sigma: -0.1, ..TargetPropConfig::default() };
+    says(TargetProp::new(bad_noise, &chain).unwrap_err(), "rule.sigma = -0.1: must be 0 or a positive number");
+    let no_beta = EquilibriumPropConfig { beta: 0.0, ..EquilibriumPropConfig::default() };
+    says(EquilibriumProp::new(no_beta, &chain).unwrap_err(), "rule.beta = 0: must be a positive number");
+    let no_sweeps = EquilibriumPropConfig { nudged: 0, ..EquilibriumPropConfig::default() };
+    says(EquilibriumProp::new(no_sweeps, &chain).unwrap_err(), "rule.nudged = 0: must be at least 1");
+}
+
+/// Every rule is listed by the name it gives itself, and every name of the list is a rule.
+#[test]
+fn rules_are_listed() {
+    let chain = builder().build().unwrap();
+    let made = common::rules(&chain);
+    assert_eq!(
+        made.iter().map(|r| r.0).collect::<Vec<_>>(),
+        reclra::rules::KNOWN.iter().map(|k| k.0).collect::<Vec<_>>()
+    );
+    for (name, rule) in made {
+        assert_eq!(rule.expect("a chain suits every rule").name(), name);
+    }
+}
+
+/// Units without bounds are let in where regions settle, with a warning.
+#[test]
+fn unbounded_units_that_settle_are_warned_of() {
+    let warned = |widths: &[usize], phi| {
+        let graph = Graph::mlp(widths, phi, None).unwrap();
+        EquilibriumProp::new(EquilibriumPropConfig::default(), &graph).unwrap().warnings()
+    };
+    assert_eq!(
+        warned(&[4, 5, 5, 3], Phi::Relu),
+        ["relu units are not bounded and may not settle between two regions: tanh and sigmoid do"]
+    );
+    assert!(warned(&[4, 5, 3], Phi::Relu).is_empty() && warned(&[4, 5, 5, 3], Phi::Tanh).is_empty());
 }

@@ -5,7 +5,8 @@
 
 use crate::data;
 use crate::files::{FileError, write_atomically};
-use crate::fit::{FitError, Observer, fit};
+use crate::fit::Observer;
+use crate::record::{self, Record, RecordError, mean};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use reclra::Device;
 use serde::{Deserialize, Serialize};
@@ -68,27 +69,14 @@ pub enum Metric {
     Validation,
 }
 
-/// What came of one run with one seed. Errors in percent.
+/// What came of one run with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// Name of the run.
     pub name: String,
-    /// Its seed.
-    pub seed: u64,
-    /// The resolved spec: another spec is another run.
-    pub spec: String,
-    /// Error on the training samples during the last epoch; none if it diverged.
-    pub train: Option<f64>,
-    /// Error on the validation part.
-    pub validation: Option<f64>,
-    /// Error on the test part.
-    pub test: Option<f64>,
-    /// Epochs trained.
-    pub epochs: u64,
-    /// Seconds an epoch took, in the median.
-    pub epoch_seconds: f64,
-    /// Why there are no figures, if there are none.
-    pub failed: Option<String>,
+    /// The figures.
+    #[serde(flatten)]
+    pub record: Record,
 }
 
 /// Why an experiment did not come to its end.
@@ -191,45 +179,23 @@ impl Experiment {
             for &seed in &self.seeds {
                 let spec = run.spec(seed, &DataFacts::of(&*dataset))?;
                 let text = spec.to_toml();
-                if let Some(old) = kept.iter().find(|d| (&d.name, d.seed, &d.spec) == (&run.name, seed, &text)) {
+                let old = |d: &&Done| (&d.name, d.record.seed, &d.record.spec) == (&run.name, seed, &text);
+                if let Some(old) = kept.iter().find(old) {
                     told(run, seed, spec.epochs, true);
                     done.push(old.clone());
                     continue;
                 }
                 let mut observer = told(run, seed, spec.epochs, false);
-                let one = match fit(&spec, &*dataset, Device::cpu(machine.threads), &mut *observer, stop) {
-                    Ok(o) if o.interrupted => return Err(ExperimentError::Interrupted),
-                    Ok(o) => {
-                        let last = o.epochs.last();
-                        let mut seconds: Vec<f64> = o.epochs.iter().map(|e| e.seconds).collect();
-                        seconds.sort_by(f64::total_cmp);
-                        Done {
-                            name: run.name.clone(),
-                            seed,
-                            spec: text,
-                            train: last.map(|e| 100.0 * e.train_error),
-                            validation: last.and_then(|e| e.validation_error).map(|v| 100.0 * v),
-                            test: o.test.map(|t| 100.0 * t.error()),
-                            epochs: o.epochs.len() as u64,
-                            epoch_seconds: seconds.get(seconds.len() / 2).copied().unwrap_or(0.0),
-                            failed: None,
-                        }
+                let device = Device::cpu(machine.threads);
+                let record = match record::make(&spec, &*dataset, device, &mut *observer, stop) {
+                    Ok(Some(record)) => record,
+                    Ok(None) => return Err(ExperimentError::Interrupted),
+                    Err(RecordError::Data(e)) => return Err(e.into()),
+                    Err(RecordError::Spec(error)) => {
+                        return Err(ExperimentError::Spec { run: run.name.clone(), error });
                     }
-                    Err(FitError::Data(e)) => return Err(e.into()),
-                    // A run that diverges is a result.
-                    Err(e) => Done {
-                        name: run.name.clone(),
-                        seed,
-                        spec: text,
-                        train: None,
-                        validation: None,
-                        test: None,
-                        epochs: 0,
-                        epoch_seconds: 0.0,
-                        failed: Some(e.to_string()),
-                    },
                 };
-                done.push(one);
+                done.push(Done { name: run.name.clone(), record });
                 self.write(name, folder, machine, &done, &kept)?;
             }
         }
@@ -245,7 +211,7 @@ impl Experiment {
         done: &[Done],
         kept: &[Done],
     ) -> Result<(), ExperimentError> {
-        let later = kept.iter().filter(|k| !done.iter().any(|d| (&d.name, d.seed) == (&k.name, k.seed)));
+        let later = kept.iter().filter(|k| !done.iter().any(|d| (&d.name, d.record.seed) == (&k.name, k.record.seed)));
         let all: Vec<&Done> = done.iter().chain(later).collect();
         let json = serde_json::to_vec_pretty(&all).unwrap_or_default();
         write_atomically(&folder.join(format!("{name}.json")), &json)?;
@@ -269,34 +235,30 @@ impl Experiment {
             "| run | train | validation | test | goal | reached | s / epoch |\n|---|---|---|---|---|---|---|\n",
         );
         for run in &self.run {
-            let mine: Vec<&Done> = done.iter().filter(|d| d.name == run.name).collect();
+            let mine: Vec<&Record> = done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
             if mine.is_empty() {
                 continue;
             }
-            let column = |of: fn(&Done) -> Option<f64>| {
+            let column = |of: fn(&Record) -> Option<f64>| {
+                let values: Vec<Option<f64>> = mine.iter().map(|r| of(r)).collect();
                 let each: Vec<String> =
-                    mine.iter().map(|d| of(d).map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
-                mean(&mine, of).map_or(each.join(", "), |m| format!("{} (**{m:.2}**)", each.join(", ")))
+                    values.iter().map(|v| v.map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
+                mean(&values).map_or(each.join(", "), |m| format!("{} (**{m:.2}**)", each.join(", ")))
             };
-            let seconds = mine.iter().map(|d| d.epoch_seconds).sum::<f64>() / mine.len() as f64;
+            let seconds = mine.iter().map(|r| r.epoch_seconds()).sum::<f64>() / mine.len() as f64;
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} | {} | {seconds:.2} |",
                 run.name,
-                column(|d| d.train),
-                column(|d| d.validation),
-                column(|d| d.test),
+                column(Record::train_error),
+                column(Record::validation_error),
+                column(Record::test_error),
                 run.goal,
                 run.reached(&mine)
             );
         }
         text
     }
-}
-
-fn mean(done: &[&Done], of: fn(&Done) -> Option<f64>) -> Option<f64> {
-    let all: Option<Vec<f64>> = done.iter().map(|d| of(d)).collect();
-    all.map(|v| v.iter().sum::<f64>() / v.len().max(1) as f64)
 }
 
 impl Run {
@@ -314,12 +276,13 @@ impl Run {
         RunSpec::resolve(&settings, facts).map_err(wrong)
     }
 
-    fn reached(&self, done: &[&Done]) -> &'static str {
+    fn reached(&self, records: &[&Record]) -> &'static str {
         let of = match self.metric {
-            Metric::Test => |d: &Done| d.test,
-            Metric::Validation => |d: &Done| d.validation,
+            Metric::Test => Record::test_error,
+            Metric::Validation => Record::validation_error,
         };
-        match (self.at_most, self.at_least, mean(done, of)) {
+        let values: Vec<Option<f64>> = records.iter().map(|r| of(r)).collect();
+        match (self.at_most, self.at_least, mean(&values)) {
             (None, None, _) => "",
             (Some(_), _, None) | (None, Some(_), Some(0.0)) => "no",
             (None, Some(_), None) => "yes",

@@ -54,7 +54,7 @@ pub struct Progress {
 }
 
 /// One epoch in figures.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpochReport {
     /// From 1.
     pub epoch: u64,

@@ -2,21 +2,25 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`fit`] | the visible loop |
 //! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`files`] | writing files so that none is ever half there |
+//! | [`record`] | what came of one run |
 //! | [`run`] | from settings to something that can run |
 //! | [`spec`] | what one TOML file says, validated |
 
+pub mod compare;
 pub mod data;
 pub mod experiment;
 pub mod files;
 pub mod fit;
 pub mod metrics;
 pub mod model;
+pub mod record;
 pub mod run;
 pub mod spec;
 mod streams;

@@ -1,7 +1,7 @@
 //! What is measured of a classifier: error, loss, and the confusion matrix from which precision, recall and F1 follow.
 
 /// Judgement of a set of samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Evaluation {
     /// Samples judged.
     pub samples: usize,

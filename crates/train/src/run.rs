@@ -21,11 +21,19 @@ pub struct Prepared {
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
-    let (name, dir) = (text(settings, "data.name", "digits")?, text(settings, "data.dir", "")?);
-    let dataset = data::open(&name, folder(&dir))?;
+    let dataset = open(settings)?;
     let facts = DataFacts::of(&*dataset);
     let spec = RunSpec::resolve(settings, &facts)?;
     Ok(Prepared { spec, facts, dataset })
+}
+
+/// Opens the data set the settings name, the embedded digits if none.
+///
+/// # Errors
+/// If data cannot be read.
+pub fn open(settings: &Settings) -> Result<Arc<dyn Dataset>, FitError> {
+    let (name, dir) = (text(settings, "data.name", "digits")?, text(settings, "data.dir", "")?);
+    Ok(data::open(&name, folder(&dir))?)
 }
 
 /// The resolved spec alone: where the files of the data set are not there, by what is published of it.

@@ -10,7 +10,7 @@ mod rules;
 
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
-pub use rules::RuleSpec;
+pub use rules::{RuleSpec, names as rule_names, tuning};
 
 use crate::data::ImageShape;
 use read::Reader;
@@ -46,6 +46,9 @@ pub enum SpecError {
     /// `--set` without a value.
     #[error("--set {0}: write it as key=value, optim.lr=1e-3 say")]
     Assignment(String),
+    /// `--grid` without values.
+    #[error("--grid {0}: write it as key=value,value, optim.lr=1e-3,3e-3 say")]
+    Grid(String),
     /// A value that does not do.
     #[error("{key} = {value}: {want}")]
     Value {

@@ -20,6 +20,11 @@ const fn of(rules: &'static [&'static str], path: &'static str, about: &'static 
 }
 
 const REC_LRA: &[&str] = &["rec-lra"];
+const LRA: &[&str] = &["rec-lra", "lra-e"];
+const FEEDBACK: &[&str] = &["feedback-alignment", "direct-feedback-alignment"];
+const TARGETS: &[&str] = &["target-prop", "difference-target-prop"];
+const EQUILIBRIUM: &[&str] = &["equilibrium-prop"];
+const HEBBIAN: &[&str] = &["hebbian"];
 
 /// All keys, in the order in which a resolved spec is printed.
 pub const KEYS: &[Key] = &[
@@ -41,18 +46,36 @@ pub const KEYS: &[Key] = &[
     of(REC_LRA, "rule.gap", "g of the wirings gap and graph [2]"),
     of(REC_LRA, "rule.synapses", "error synapses of the wiring list, such as [\"out->b2\", \"b2->b1\"] [[]]"),
     of(REC_LRA, "rule.depth", "levels below the output that are given error neurons; 0 for all [0]"),
-    of(REC_LRA, "rule.beta", "target modulation: y = phi(h - beta d) [0.1; 1 for sigmoid]"),
-    of(REC_LRA, "rule.gamma", "factor on updates of E; inert under Adam [1]"),
-    of(REC_LRA, "rule.plasticity", "how E learns: mirror, fixed, algorithm1, algorithm2 [mirror]"),
-    of(REC_LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
     of(
-        REC_LRA,
+        &["rec-lra", "lra-e", "equilibrium-prop"],
+        "rule.beta",
+        "target modulation: y = phi(h - beta d) [0.1; 1 for sigmoid]; equilibrium-prop: strength of the nudge [0.5]",
+    ),
+    of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]"),
+    of(REC_LRA, "rule.plasticity", "how E learns: mirror, fixed, algorithm1, algorithm2 [mirror]"),
+    of(LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
+    of(
+        LRA,
         "rule.e_std",
         "standard deviation of the Gaussian E starts from [0.1; 0.05 from width 1024; 1 for sigmoid, sign; 0.15 for digits]",
     ),
     of(REC_LRA, "rule.error", "error neurons from z - y: l2 (z - y), l1 (its sign), mixed [l2]"),
     of(REC_LRA, "rule.mix", "share a of l2 in mixed: a (z - y) + (1 - a) sign(z - y) [0.5]"),
     of(REC_LRA, "rule.kappa", "kappa of each region after the input, factors on its updates; [] for all 1 [[]]"),
+    of(FEEDBACK, "rule.b_std", "standard deviation of the Gaussian the fixed feedback B is drawn from [0.1]"),
+    of(TARGETS, "rule.eta", "how far the top target lies along the gradient [0.3]"),
+    of(TARGETS, "rule.sigma", "standard deviation of the noise the inverses learn to undo [0.1]"),
+    of(TARGETS, "rule.v_std", "standard deviation of the Gaussian the inverses V start from [0.1]"),
+    of(TARGETS, "rule.v_rate", "factor on the learning rate of the inverses [1]"),
+    of(EQUILIBRIUM, "rule.free", "sweeps of the free phase, where there is more than one hidden region [20]"),
+    of(EQUILIBRIUM, "rule.nudged", "sweeps of each nudged phase [10]"),
+    of(
+        EQUILIBRIUM,
+        "rule.symmetric",
+        "nudge both ways, by beta and -beta; else the free state is the other one [true]",
+    ),
+    of(HEBBIAN, "rule.oja", "whether hidden regions learn by Oja's rule; false leaves random features [true]"),
+    of(HEBBIAN, "rule.rate", "factor on the learning rate of hidden regions [0.1]"),
     key("optim.name", "adam or sgd [adam]"),
     key("optim.lr", "learning rate at the top of the schedule [2e-4; 1e-3 for sign; 3e-3 for digits; 0.1 for sgd]"),
     key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits and for sign]"),

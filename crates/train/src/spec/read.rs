@@ -63,11 +63,28 @@ impl Settings {
         let Some((path, text)) = assignment.split_once('=') else {
             return Err(SpecError::Assignment(assignment.to_owned()));
         };
+        self.put(path.trim(), value(text.trim()), "--set")
+    }
+
+    /// Reads `key=v1,v2`, as after `--grid`: the key and the values it takes.
+    ///
+    /// # Errors
+    /// If there is no `=`, no value or no such key.
+    pub fn values(assignment: &str) -> Result<(String, Vec<Value>)> {
+        let wrong = || SpecError::Grid(assignment.to_owned());
+        let (path, text) = assignment.split_once('=').ok_or_else(wrong)?;
         let (path, text) = (path.trim(), text.trim());
-        let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
-        // One key, not a way to smuggle in a table.
-        let value = parsed.filter(|v| !v.is_table()).unwrap_or_else(|| Value::String(text.to_owned()));
-        self.put(path, value, "--set")
+        if text.is_empty() {
+            return Err(wrong());
+        }
+        // A list in TOML if it is one, so that values may be lists themselves; else words.
+        let values = match value(&format!("[{text}]")) {
+            Value::Array(values) => values,
+            _ => text.split(',').map(|v| value(v.trim())).collect(),
+        };
+        let mut probe = Settings::default();
+        values.iter().try_for_each(|v| probe.put(path, v.clone(), "--grid"))?;
+        Ok((path.to_owned(), values))
     }
 
     /// What a user has set for a key, if anything.
@@ -87,6 +104,13 @@ impl Settings {
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.table.keys().map(String::as_str)
     }
+}
+
+/// A value as written on a command line: TOML; what is no TOML is taken as text.
+fn value(text: &str) -> Value {
+    let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    // One value, not a way to smuggle in a table.
+    parsed.filter(|v| !v.is_table()).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 /// `, did you mean X?` if one of `known` is near, else nothing.

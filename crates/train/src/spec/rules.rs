@@ -3,7 +3,11 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
-use reclra::{Graph, Mismatch, Plasticity, RecLra, RecLraConfig, Wiring, rules};
+use reclra::{
+    Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
+    FeedbackConfig, Graph, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Plasticity, RecLra, RecLraConfig,
+    TargetProp, TargetPropConfig, Wiring, rules,
+};
 use toml::Value;
 
 /// The rule of a run with its settings.
@@ -12,6 +16,22 @@ use toml::Value;
 pub enum RuleSpec {
     /// Recursive local representation alignment.
     RecLra(RecLraConfig),
+    /// Backpropagation of errors.
+    Backprop(BackpropConfig),
+    /// Feedback alignment.
+    FeedbackAlignment(FeedbackConfig),
+    /// Direct feedback alignment.
+    DirectFeedbackAlignment(FeedbackConfig),
+    /// LRA-E.
+    LraE(LraEConfig),
+    /// Target propagation.
+    TargetProp(TargetPropConfig),
+    /// Difference target propagation.
+    DifferenceTargetProp(TargetPropConfig),
+    /// Equilibrium propagation.
+    EquilibriumProp(EquilibriumPropConfig),
+    /// Hebbian learning.
+    Hebbian(HebbianConfig),
 }
 
 impl RuleSpec {
@@ -20,18 +40,27 @@ impl RuleSpec {
     /// # Errors
     /// Names the setting or region that does not do.
     pub fn build(&self, graph: &Graph) -> Result<Box<dyn Rule>> {
-        match self {
-            RuleSpec::RecLra(config) => Ok(Box::new(RecLra::new(config.clone(), graph)?)),
-        }
+        Ok(match self.clone() {
+            RuleSpec::RecLra(config) => Box::new(RecLra::new(config, graph)?),
+            RuleSpec::Backprop(config) => Box::new(Backprop::new(config, graph)?),
+            RuleSpec::FeedbackAlignment(config) => Box::new(FeedbackAlignment::new(config, graph)?),
+            RuleSpec::DirectFeedbackAlignment(config) => Box::new(DirectFeedbackAlignment::new(config, graph)?),
+            RuleSpec::LraE(config) => Box::new(LraE::new(config, graph)?),
+            RuleSpec::TargetProp(config) => Box::new(TargetProp::new(config, graph)?),
+            RuleSpec::DifferenceTargetProp(config) => Box::new(TargetProp::difference(config, graph)?),
+            RuleSpec::EquilibriumProp(config) => Box::new(EquilibriumProp::new(config, graph)?),
+            RuleSpec::Hebbian(config) => Box::new(Hebbian::new(config, graph)?),
+        })
     }
 
     /// The setting that is known to make this rule diverge, if it is chosen.
     #[must_use]
     pub fn diverges(&self) -> Option<&'static str> {
         match self {
-            RuleSpec::RecLra(c) => {
-                matches!(c.plasticity, Plasticity::Algorithm1 | Plasticity::Algorithm2).then(|| c.plasticity.name())
+            RuleSpec::RecLra(c) if matches!(c.plasticity, Plasticity::Algorithm1 | Plasticity::Algorithm2) => {
+                Some(c.plasticity.name())
             }
+            _ => None,
         }
     }
 
@@ -40,15 +69,108 @@ impl RuleSpec {
     pub fn name(&self) -> &'static str {
         match self {
             RuleSpec::RecLra(_) => "rec-lra",
+            RuleSpec::Backprop(_) => "backprop",
+            RuleSpec::FeedbackAlignment(_) => "feedback-alignment",
+            RuleSpec::DirectFeedbackAlignment(_) => "direct-feedback-alignment",
+            RuleSpec::LraE(_) => "lra-e",
+            RuleSpec::TargetProp(_) => "target-prop",
+            RuleSpec::DifferenceTargetProp(_) => "difference-target-prop",
+            RuleSpec::EquilibriumProp(_) => "equilibrium-prop",
+            RuleSpec::Hebbian(_) => "hebbian",
         }
     }
 }
 
+/// Names of all rules.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    rules::KNOWN.iter().map(|k| k.0).collect()
+}
+
+/// Learning rates worth trying, for every rule.
+const RATES: &[f64] = &[1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3];
+
+/// Keys that matter most to a rule, and values worth trying: the space that tuning draws from.
+#[must_use]
+pub fn tuning(rule: &str) -> &'static [(&'static str, &'static [f64])] {
+    match rule {
+        "rec-lra" | "lra-e" => &[("optim.lr", RATES), ("rule.beta", &[0.03, 0.1, 0.3, 1.0])],
+        "feedback-alignment" | "direct-feedback-alignment" => {
+            &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])]
+        }
+        "target-prop" | "difference-target-prop" => {
+            &[("optim.lr", RATES), ("rule.eta", &[0.1, 0.3, 1.0]), ("rule.sigma", &[0.03, 0.1, 0.3])]
+        }
+        "equilibrium-prop" => &[("optim.lr", RATES), ("rule.beta", &[0.1, 0.3, 0.5, 1.0])],
+        "hebbian" => &[("optim.lr", RATES), ("rule.rate", &[0.01, 0.03, 0.1, 0.3])],
+        _ => &[("optim.lr", RATES), ("net.w_std", &[0.025, 0.05, 0.1, 0.15])],
+    }
+}
+
 pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RuleSpec> {
-    let names: Vec<&str> = rules::KNOWN.iter().map(|k| k.0).collect();
-    let name = r.choice("rule.name", "rec-lra", &names)?;
+    let name = r.choice("rule.name", "rec-lra", &names())?;
     r.only_for(&name)?;
-    Ok(RuleSpec::RecLra(rec_lra(r, facts, net)?))
+    Ok(match name.as_str() {
+        "backprop" => RuleSpec::Backprop(BackpropConfig::default()),
+        "feedback-alignment" => RuleSpec::FeedbackAlignment(feedback(r)?),
+        "direct-feedback-alignment" => RuleSpec::DirectFeedbackAlignment(feedback(r)?),
+        "lra-e" => RuleSpec::LraE(lra_e(r, facts, net)?),
+        "target-prop" => RuleSpec::TargetProp(target_prop(r)?),
+        "difference-target-prop" => RuleSpec::DifferenceTargetProp(target_prop(r)?),
+        "equilibrium-prop" => RuleSpec::EquilibriumProp(equilibrium_prop(r)?),
+        "hebbian" => RuleSpec::Hebbian(hebbian(r)?),
+        _ => RuleSpec::RecLra(rec_lra(r, facts, net)?),
+    })
+}
+
+fn feedback(r: &mut Reader<'_>) -> Result<FeedbackConfig> {
+    Ok(FeedbackConfig { std: r.number("rule.b_std", FeedbackConfig::default().std)? })
+}
+
+fn lra_e(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<LraEConfig> {
+    let d = LraEConfig::default();
+    Ok(LraEConfig {
+        beta: r.number("rule.beta", d.beta)?,
+        gamma: r.number("rule.gamma", d.gamma)?,
+        rate: r.number("rule.e_rate", d.rate)?,
+        std: r.number("rule.e_std", neighbours(facts, net))?,
+    })
+}
+
+fn target_prop(r: &mut Reader<'_>) -> Result<TargetPropConfig> {
+    let d = TargetPropConfig::default();
+    Ok(TargetPropConfig {
+        eta: r.number("rule.eta", d.eta)?,
+        sigma: r.number("rule.sigma", d.sigma)?,
+        std: r.number("rule.v_std", d.std)?,
+        rate: r.number("rule.v_rate", d.rate)?,
+    })
+}
+
+fn equilibrium_prop(r: &mut Reader<'_>) -> Result<EquilibriumPropConfig> {
+    let d = EquilibriumPropConfig::default();
+    Ok(EquilibriumPropConfig {
+        beta: r.number("rule.beta", d.beta)?,
+        free: r.positive("rule.free", d.free as u64)? as usize,
+        nudged: r.positive("rule.nudged", d.nudged as u64)? as usize,
+        symmetric: r.flag("rule.symmetric", d.symmetric)?,
+    })
+}
+
+fn hebbian(r: &mut Reader<'_>) -> Result<HebbianConfig> {
+    let d = HebbianConfig::default();
+    Ok(HebbianConfig { oja: r.flag("rule.oja", d.oja)?, rate: r.number("rule.rate", d.rate)? })
+}
+
+/// Standard deviation of E between neighbours (method section 5).
+fn neighbours(facts: &DataFacts, net: &NetSpec) -> f64 {
+    if small(facts) {
+        0.15
+    } else if net.widths[1..net.widths.len() - 1].iter().any(|&n| n >= 1024) {
+        0.05
+    } else {
+        0.1
+    }
 }
 
 /// Defaults are the table of method section 5; what matters is beta times the scale of E.
@@ -88,19 +210,7 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
         _ => Plasticity::Mirror,
     };
     let rate = r.number("rule.e_rate", 1.0)?;
-    let wide = hidden.iter().any(|&n| n >= 1024);
-    let std = r.number(
-        "rule.e_std",
-        if direct {
-            1.0
-        } else if small(facts) {
-            0.15
-        } else if wide {
-            0.05
-        } else {
-            0.1
-        },
-    )?;
+    let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(facts, net) })?;
     let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
     let a = r.number("rule.mix", 0.5)?;
     let mismatch = match error.as_str() {

@@ -1,0 +1,145 @@
+//! How several runs at a time are shown: a bar over all and one for each on a terminal, a line for each finished run
+//! elsewhere, objects with `--json`.
+
+use crate::args::Voice;
+use crate::progress::{PATIENCE, duration};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reclra_train::compare::{Trial, Watch};
+use reclra_train::fit::{EpochReport, Observer, Progress};
+use reclra_train::record::Record;
+use reclra_train::spec::RunSpec;
+use serde_json::json;
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Shows all runs of a comparison.
+pub(crate) struct Board {
+    voice: Voice,
+    total: usize,
+    finished: AtomicUsize,
+    /// Steps to be made by all runs, steps made, for the time left.
+    begun: Instant,
+    /// When something was last said off a terminal.
+    said: Mutex<Instant>,
+    bars: Option<(MultiProgress, ProgressBar)>,
+}
+
+impl Board {
+    pub(crate) fn new(voice: Voice, total: usize) -> Board {
+        let bars = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(|| {
+            let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+            let all = multi.add(ProgressBar::new(total as u64));
+            all.set_style(style("[{bar:24}] {pos}/{len} runs  {msg}"));
+            (multi, all)
+        });
+        let now = Instant::now();
+        Board { voice, total, finished: AtomicUsize::new(0), begun: now, said: Mutex::new(now), bars }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bars {
+            Some((multi, _)) => drop(multi.println(line)),
+            None if !self.voice.json => self.voice.note(line),
+            None => {}
+        }
+        if let Ok(mut said) = self.said.lock() {
+            *said = Instant::now();
+        }
+    }
+
+    /// Takes the bars off the screen.
+    pub(crate) fn finish(&self) {
+        if let Some((multi, all)) = &self.bars {
+            all.finish_and_clear();
+            let _ = multi.clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Watch for Board {
+    fn begins(&self, trial: &Trial, spec: &RunSpec) -> Box<dyn Observer + '_> {
+        let name = format!("{}, seed {}", trial.name(), spec.seed);
+        let bar = self.bars.as_ref().map(|(multi, _)| {
+            let bar = multi.add(ProgressBar::new(1));
+            bar.set_style(style("  {prefix} [{bar:16}] {msg}"));
+            bar.set_prefix(name.clone());
+            bar
+        });
+        Box::new(Lane { board: self, name, epochs: spec.epochs, validation: None, told: Instant::now(), bar })
+    }
+
+    fn ended(&self, trial: &Trial, record: &Record, kept: bool) {
+        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some((_, all)) = &self.bars {
+            all.set_position(finished as u64);
+            let left = self.begun.elapsed().as_secs_f64() / finished as f64 * (self.total - finished) as f64;
+            all.set_message(format!("about {} left", duration(left)));
+        }
+        let (name, total) = (trial.name(), self.total);
+        let object = json!({ "rule": trial.rule, "setting": trial.label, "kept": kept, "record": record });
+        // Whether standard output is still read shows when the table is printed.
+        let _ = self.voice.object("run", &object);
+        let what = match (&record.failed, record.test_error()) {
+            (Some(why), _) => format!("diverged: {why}"),
+            (None, Some(error)) => format!("test error {error:.2} % after {}", duration(record.seconds)),
+            (None, None) => "no test part".to_owned(),
+        };
+        let line = format!("[{finished}/{total}] {name}, seed {}: {what}", record.seed);
+        if kept {
+            self.voice.detail(format_args!("{line} (there already)"));
+        } else {
+            self.say(&line);
+        }
+    }
+}
+
+/// One run on the board.
+struct Lane<'a> {
+    board: &'a Board,
+    name: String,
+    epochs: u64,
+    validation: Option<f64>,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Observer for Lane<'_> {
+    fn step(&mut self, p: &Progress) {
+        if let Some(bar) = &self.bar {
+            if p.epoch == 1 && p.step == 1 {
+                bar.set_length(self.epochs * p.steps);
+            }
+            if self.told.elapsed() > Duration::from_millis(125) || p.step == p.steps {
+                bar.set_position((p.epoch - 1) * p.steps + p.step);
+                let validation = crate::progress::percent(self.validation);
+                bar.set_message(format!(
+                    "epoch {}/{}  loss {:.4}  validation {validation}",
+                    p.epoch, self.epochs, p.loss
+                ));
+                self.told = Instant::now();
+            }
+        } else if self.board.said.lock().is_ok_and(|s| s.elapsed() > PATIENCE) {
+            let (name, finished, total) = (&self.name, self.board.finished.load(Ordering::Relaxed), self.board.total);
+            let at = format!("epoch {}/{}, step {}/{}", p.epoch, self.epochs, p.step, p.steps);
+            self.board.say(&format!("{finished} of {total} runs done; {name}: {at}, loss {:.4}", p.loss));
+        }
+    }
+
+    fn epoch(&mut self, report: &EpochReport) {
+        self.validation = report.validation_error;
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `reclra compare`: several rules on the same network, data, optimiser, budget and seeds; a table and plots.
+
+use super::{machine, settings, stop_flag, thread_count};
+use crate::args::{CompareArgs, Voice};
+use crate::board::Board;
+use crate::failure::Failure;
+use reclra_train::compare::{self, Request, Row, Trial};
+use reclra_train::data::Dataset;
+use reclra_train::files::writable_folder;
+use reclra_train::run::open;
+use reclra_train::spec::{DataFacts, Settings, rule_names};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
+    if args.spec.flags.rule.is_some() {
+        return Err(Failure::Usage("--rule names one rule; name those to compare with --rules a,b".to_owned()));
+    }
+    let rules = match args.rules.as_slice() {
+        [] => rule_names().into_iter().map(str::to_owned).collect(),
+        some => some.to_vec(),
+    };
+    let grid = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
+    let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
+    let request = Request { base, rules, grid, seeds: args.seeds };
+    let dataset = open(&request.base)?;
+    let facts = DataFacts::of(&*dataset);
+    let cores = thread_count(args.machine);
+    let jobs = args.jobs.unwrap_or(cores);
+    let work = Work { voice, dataset, out: &args.out, jobs: (jobs, (cores / jobs).max(1)), stop: stop_flag() };
+
+    let (trials, tuned) = match args.tune {
+        None => (compare::plan(&request, &facts)?, None),
+        Some(count) => {
+            let trials = compare::plan_tuning(&request, usize::from(count), &facts)?;
+            let each = trials.len() / request.rules.len().max(1);
+            voice.note(format_args!("tuning: {each} trials of each rule on one seed, chosen by validation error"));
+            writable_folder(&args.out)?;
+            let rows = work.make(trials)?;
+            (compare::chosen(&request, &rows, &facts)?, Some(rows))
+        }
+    };
+    if trials.iter().all(|t| t.specs.is_err())
+        && let Some(Err(why)) = trials.first().map(|t| &t.specs)
+    {
+        return Err(Failure::Usage(why.clone()));
+    }
+    writable_folder(&args.out)?;
+    let rows = work.make(trials)?;
+    let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };
+    let heading = format!(
+        "Data {}, seeds {} to {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",
+        facts.name,
+        rows_seed(&rows),
+        rows_seed(&rows) + request.seeds - 1,
+    );
+    let (paths, mut text) =
+        compare::written(&rows, &args.out, &machine(args.machine), &heading, args.target).map_err(Failure::from)?;
+    if let Some(tuned) = &tuned {
+        text.push_str(&format!("\n## Trials, one seed\n\n{}", compare::markdown(tuned, args.target)));
+        reclra_train::files::write_atomically(&args.out.join("compare.md"), text.as_bytes())?;
+    }
+    voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
+    if let Some(tuned) = tuned {
+        voice.note(compare::markdown(&tuned, args.target));
+    }
+    voice.result(compare::markdown(&rows, args.target).trim_end())?;
+    voice.note(format_args!("written to {}", args.out.display()));
+    Ok(())
+}
+
+fn rows_seed(rows: &[Row]) -> u64 {
+    rows.iter().flat_map(|r| &r.records).map(|r| r.seed).min().unwrap_or(0)
+}
+
+/// What all runs of a command share.
+struct Work<'a> {
+    voice: Voice,
+    dataset: Arc<dyn Dataset>,
+    out: &'a Path,
+    /// Runs at a time, threads of each.
+    jobs: (usize, usize),
+    stop: Arc<AtomicBool>,
+}
+
+impl Work<'_> {
+    fn make(&self, trials: Vec<Trial>) -> Result<Vec<Row>, Failure> {
+        let total = trials.iter().filter_map(|t| t.specs.as_ref().ok()).map(Vec::len).sum();
+        let board = Board::new(self.voice, total);
+        let records = compare::run(&trials, &*self.dataset, self.out, self.jobs, &self.stop, &board);
+        board.finish();
+        Ok(compare::rows(trials, records?))
+    }
+}

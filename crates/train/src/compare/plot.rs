@@ -1,0 +1,124 @@
+//! SVG plots of a comparison: validation error by epoch, with bands over the seeds, and by time.
+
+use super::table::Row;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Colours that stay apart for the colour-blind and in print (Okabe and Ito), then their darker kin.
+const COLOURS: [(u8, u8, u8); 9] = [
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (86, 180, 233),
+    (230, 159, 0),
+    (60, 60, 60),
+    (140, 81, 10),
+    (118, 42, 131),
+];
+
+/// Width and height in pixels.
+const SIZE: (u32, u32) = (860, 460);
+
+/// A line: name, points (x, mean, lowest, highest).
+struct Line {
+    name: String,
+    points: Vec<(f64, f64, f64, f64)>,
+}
+
+/// The chosen trial of each rule: all of them in one picture would hide each other.
+fn shown(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(move |row| {
+        let alone = rows.iter().filter(|o| o.trial.rule == row.trial.rule).count() == 1;
+        (alone || row.chosen) && !row.records.is_empty()
+    })
+}
+
+/// Error by epoch; the band reaches from the lowest to the highest seed.
+pub(super) fn by_epoch(rows: &[Row]) -> Result<String, String> {
+    draw(&lines(rows, |_, epoch, _| epoch as f64), "epoch", "validation error %, mean and range over seeds")
+}
+
+/// Error by seconds of training, evaluation included.
+pub(super) fn by_time(rows: &[Row]) -> Result<String, String> {
+    draw(&lines(rows, |_, _, seconds| seconds), "seconds", "validation error %, mean and range over seeds")
+}
+
+/// `x` of (row, epoch, mean seconds since the start).
+fn lines(rows: &[Row], x: impl Fn(&Row, usize, f64) -> f64) -> Vec<Line> {
+    let line = |row: &Row| {
+        let epochs = row.records.iter().map(|r| r.epochs.len()).min().unwrap_or(0);
+        let mut points = Vec::new();
+        let mut seconds = 0.0;
+        for n in 0..epochs {
+            let at: Vec<_> = row.records.iter().map(|r| &r.epochs[n]).collect();
+            seconds += at.iter().map(|e| e.seconds).sum::<f64>() / at.len() as f64;
+            let errors: Option<Vec<f64>> = at.iter().map(|e| e.validation_error.map(|v| 100.0 * v)).collect();
+            if let Some(errors) = errors {
+                let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+                let (low, high) = errors.iter().fold((f64::INFINITY, 0.0), |(l, h), &e| (e.min(l), e.max(h)));
+                points.push((x(row, n + 1, seconds), mean, low, high));
+            }
+        }
+        Line { name: row.trial.name(), points }
+    };
+    shown(rows).map(line).filter(|l| !l.points.is_empty()).collect()
+}
+
+/// Lines over a logarithmic error axis, with a legend on the right.
+fn draw(lines: &[Line], x: &str, y: &str) -> Result<String, String> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        draw_on(&root, lines, x, y).map_err(|e| e.to_string())?;
+        root.present().map_err(|e| e.to_string())?;
+    }
+    Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn draw_on(root: &Area<'_>, lines: &[Line], x: &str, y: &str) -> Result<(), Box<dyn std::error::Error>> {
+    root.fill(&WHITE)?;
+    let all = || lines.iter().flat_map(|l| &l.points);
+    let right = all().map(|p| p.0).fold(0.0, f64::max);
+    let left = all().map(|p| p.0).fold(f64::INFINITY, f64::min).min(right);
+    // An error of none at all has no place on a logarithmic axis: the floor is half the smallest there is.
+    let smallest = all().flat_map(|p| [p.1, p.2]).filter(|&e| e > 0.0).fold(100.0, f64::min);
+    let floor = (smallest * 0.8).min(50.0);
+    let (plot, legend) = root.split_horizontally(SIZE.0 - 190);
+    let font = |size: i32| ("sans-serif", size).into_font().color(&BLACK);
+    let mut chart = ChartBuilder::on(&plot)
+        .margin(14)
+        .x_label_area_size(40)
+        .y_label_area_size(58)
+        .build_cartesian_2d(left..right.max(left + 1e-9), (floor..100.0).log_scale())?;
+    let grey = RGBColor(225, 225, 225);
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(grey)
+        .x_desc(x)
+        .y_desc(y)
+        .label_style(font(13))
+        .axis_desc_style(font(14))
+        .y_labels(8)
+        .x_label_formatter(&|v| format!("{}", (v * 100.0).round() / 100.0))
+        .y_label_formatter(&|v| format!("{}", (v * 100.0).round() / 100.0))
+        .draw()?;
+    for (n, line) in lines.iter().enumerate() {
+        let (r, g, b) = COLOURS[n % COLOURS.len()];
+        let colour = RGBColor(r, g, b);
+        let band: Vec<(f64, f64)> = (line.points.iter().map(|p| (p.0, p.2.max(floor))))
+            .chain(line.points.iter().rev().map(|p| (p.0, p.3.max(floor))))
+            .collect();
+        chart.draw_series(std::iter::once(Polygon::new(band, colour.mix(0.15))))?;
+        chart
+            .draw_series(LineSeries::new(line.points.iter().map(|p| (p.0, p.1.max(floor))), colour.stroke_width(2)))?;
+        let top = 24 + 22 * n as i32;
+        legend.draw(&PathElement::new([(4, top), (26, top)], colour.stroke_width(3)))?;
+        let style = font(13).pos(Pos::new(HPos::Left, VPos::Center));
+        legend.draw(&Text::new(line.name.clone(), (32, top), style))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! The results of a comparison as a table for people (Markdown), for spreadsheets (CSV) and for programs (JSON).
+
+use super::store::CompareError;
+use super::{Trial, plot};
+use crate::experiment::Machine;
+use crate::files::write_atomically;
+use crate::record::{Record, deviation, mean};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A trial with what came of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What was tried.
+    pub trial: Trial,
+    /// One record a seed; none if the rule refused.
+    pub records: Vec<Record>,
+    /// Whether it has the lowest mean validation error of its rule's trials.
+    pub chosen: bool,
+}
+
+impl Row {
+    /// One figure of each seed.
+    fn values(&self, of: impl Fn(&Record) -> Option<f64>) -> Vec<Option<f64>> {
+        self.records.iter().map(of).collect()
+    }
+
+    /// Mean validation error in percent; none if there is none, or a seed did not come to its end.
+    #[must_use]
+    pub fn validation(&self) -> Option<f64> {
+        mean(&self.values(Record::validation_error))
+    }
+
+    /// Seconds an epoch, mean over the seeds.
+    fn epoch_seconds(&self) -> Option<f64> {
+        mean(&self.values(|r| (!r.epochs.is_empty()).then(|| r.epoch_seconds())))
+    }
+
+    /// Why figures are missing, and what is to be known of those that are there.
+    #[must_use]
+    pub fn note(&self) -> String {
+        if let Err(why) = &self.trial.specs {
+            return format!("refused: {why}");
+        }
+        let failed: Vec<&Record> = self.records.iter().filter(|r| r.failed.is_some()).collect();
+        let mut notes = Vec::new();
+        if let [first, ..] = failed[..] {
+            let why = first.failed.as_deref().unwrap_or_default();
+            notes.push(format!("diverged ({} of {}): {why}", failed.len(), self.records.len()));
+        }
+        notes.extend(self.records.first().into_iter().flat_map(|r| r.warnings.clone()));
+        notes.join("; ")
+    }
+}
+
+/// Puts trials and records together, and marks the best of each rule by mean validation error.
+#[must_use]
+pub fn rows(trials: Vec<Trial>, records: Vec<Vec<Record>>) -> Vec<Row> {
+    let mut rows: Vec<Row> =
+        trials.into_iter().zip(records).map(|(trial, records)| Row { trial, records, chosen: false }).collect();
+    for n in 0..rows.len() {
+        let rivals = rows.iter().filter(|r| r.trial.rule == rows[n].trial.rule);
+        let best = rivals.filter_map(Row::validation).fold(f64::INFINITY, f64::min);
+        // Of equals the first.
+        let earlier = rows[..n].iter().any(|r| r.chosen && r.trial.rule == rows[n].trial.rule);
+        rows[n].chosen = !earlier && rows[n].validation() == Some(best);
+    }
+    rows
+}
+
+/// A mean with its deviation over the seeds.
+fn spread(values: &[Option<f64>], digits: usize) -> String {
+    match (mean(values), deviation(values)) {
+        (Some(m), Some(d)) => format!("{m:.digits$} ± {d:.digits$}"),
+        (Some(m), None) => format!("{m:.digits$}"),
+        _ => "-".to_owned(),
+    }
+}
+
+/// The table. `target` is the validation error, in percent, up to which time is counted.
+#[must_use]
+pub fn markdown(rows: &[Row], target: f64) -> String {
+    let several = rows.iter().any(|r| rows.iter().filter(|o| o.trial.rule == r.trial.rule).count() > 1);
+    let mut text = format!(
+        "| rule | train error % | validation error % | test error % | s / epoch | s to {target} % | parameters | of the rule |\n\
+         |---|---|---|---|---|---|---|---|\n"
+    );
+    let mut notes: Vec<String> = Vec::new();
+    for row in rows {
+        let note = row.note();
+        let mut mark = String::new();
+        if !note.is_empty() {
+            let n = notes.iter().position(|n| *n == note).unwrap_or_else(|| {
+                notes.push(note.clone());
+                notes.len() - 1
+            });
+            mark = format!(" [{}]", n + 1);
+        }
+        let name = row.trial.name().replace('|', "\\|");
+        let name = if several && row.chosen { format!("**{name}**") } else { name };
+        let cell = |of: fn(&Record) -> Option<f64>| spread(&row.values(of), 2);
+        let count = |of: fn(&Record) -> usize| row.records.first().map_or("-".to_owned(), |r| of(r).to_string());
+        let _ = writeln!(
+            text,
+            "| {name}{mark} | {} | {} | {} | {} | {} | {} | {} |",
+            cell(Record::train_error),
+            cell(Record::validation_error),
+            cell(Record::test_error),
+            row.epoch_seconds().map_or("-".to_owned(), |s| format!("{s:.3}")),
+            mean(&row.values(|r| r.seconds_to(target))).map_or("-".to_owned(), |s| format!("{s:.2}")),
+            count(|r| r.parameters),
+            count(|r| r.own_parameters),
+        );
+    }
+    if several {
+        text.push_str(
+            "\nIn bold the trial of each rule with the lowest validation error; its test error is the rule's.\n",
+        );
+    }
+    for (n, note) in notes.iter().enumerate() {
+        let _ = write!(text, "\n[{}] {note}\n", n + 1);
+    }
+    text
+}
+
+/// One line a run, with a heading.
+#[must_use]
+pub fn csv(rows: &[Row], target: f64) -> String {
+    let mut text = String::from(
+        "rule,setting,chosen,seed,train_error_percent,validation_error_percent,test_error_percent,epochs,\
+         seconds_per_epoch,seconds_to_target,parameters,rule_parameters,note\n",
+    );
+    let quoted = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
+    for row in rows {
+        let (rule, label, chosen) = (&row.trial.rule, quoted(&row.trial.label), row.chosen);
+        let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.4}"));
+        for r in &row.records {
+            let _ = writeln!(
+                text,
+                "{rule},{label},{chosen},{},{},{},{},{},{:.4},{},{},{},{}",
+                r.seed,
+                number(r.train_error()),
+                number(r.validation_error()),
+                number(r.test_error()),
+                r.epochs.len(),
+                r.epoch_seconds(),
+                number(r.seconds_to(target)),
+                r.parameters,
+                r.own_parameters,
+                quoted(r.failed.as_deref().unwrap_or_default()),
+            );
+        }
+        if row.records.is_empty() {
+            let _ = writeln!(text, "{rule},{label},{chosen},,,,,0,,,,,{}", quoted(&row.note()));
+        }
+    }
+    text
+}
+
+/// Everything, epochs included.
+#[must_use]
+pub fn json(rows: &[Row]) -> serde_json::Value {
+    let row = |row: &Row| {
+        let figures = |of: fn(&Record) -> Option<f64>| serde_json::json!({ "mean": mean(&row.values(of)), "deviation": deviation(&row.values(of)) });
+        serde_json::json!({
+            "rule": row.trial.rule, "setting": row.trial.label, "chosen": row.chosen, "note": row.note(),
+            "train_error_percent": figures(Record::train_error),
+            "validation_error_percent": figures(Record::validation_error),
+            "test_error_percent": figures(Record::test_error),
+            "seconds_per_epoch": row.epoch_seconds(), "runs": row.records,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+/// Writes `compare.md`, `.csv`, `.json` and the plots into `folder`. Their paths, and the text of the Markdown file.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn written(
+    rows: &[Row],
+    folder: &Path,
+    machine: &Machine,
+    heading: &str,
+    target: f64,
+) -> Result<(Vec<PathBuf>, String), CompareError> {
+    let by_epoch = plot::by_epoch(rows).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
+    let by_time = plot::by_time(rows).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
+    let text = format!(
+        "# Comparison\n\n{heading} reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
+         ![validation error by time](error-by-time.svg)\n",
+        machine.version,
+        machine.description,
+        markdown(rows, target)
+    );
+    let json = serde_json::to_vec_pretty(&json(rows)).unwrap_or_default();
+    let mut paths = Vec::new();
+    for (name, bytes) in [
+        ("compare.md", text.as_bytes()),
+        ("compare.csv", csv(rows, target).as_bytes()),
+        ("compare.json", &json),
+        ("error-by-epoch.svg", by_epoch.as_bytes()),
+        ("error-by-time.svg", by_time.as_bytes()),
+    ] {
+        let path = folder.join(name);
+        write_atomically(&path, bytes)?;
+        paths.push(path);
+    }
+    Ok((paths, text))
+}

@@ -1,0 +1,188 @@
+//! [`Record`]: what came of one run, in a form that files keep and tables, plots and comparisons read.
+
+use crate::data::{DataError, Dataset};
+use crate::fit::{EpochReport, FitError, Observer, Progress, fit};
+use crate::metrics::Evaluation;
+use crate::spec::{RunSpec, SpecError};
+use reclra::Device;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::AtomicBool;
+
+/// What came of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its seed.
+    pub seed: u64,
+    /// Its resolved spec: another spec is another run.
+    pub spec: String,
+    /// Its rule.
+    pub rule: String,
+    /// Trainable numbers of the network.
+    pub parameters: usize,
+    /// Numbers of the rule's own synapses.
+    pub own_parameters: usize,
+    /// What a user should know of these settings.
+    pub warnings: Vec<String>,
+    /// All epochs; those before the end if it diverged.
+    pub epochs: Vec<EpochReport>,
+    /// The test part, judged after the last epoch; none if it diverged.
+    pub test: Option<Evaluation>,
+    /// Seconds of the whole run.
+    pub seconds: f64,
+    /// Why it did not come to its end, if it did not.
+    pub failed: Option<String>,
+}
+
+impl Record {
+    /// Error on the training samples during the last epoch, in percent; none if it diverged.
+    #[must_use]
+    pub fn train_error(&self) -> Option<f64> {
+        self.finished()?.epochs.last().map(|e| 100.0 * e.train_error)
+    }
+
+    /// Error on the validation part after the last epoch, in percent; none if it diverged or there is no such part.
+    #[must_use]
+    pub fn validation_error(&self) -> Option<f64> {
+        self.finished()?.epochs.last()?.validation_error.map(|v| 100.0 * v)
+    }
+
+    /// Error on the test part, in percent; none if it diverged.
+    #[must_use]
+    pub fn test_error(&self) -> Option<f64> {
+        self.test.map(|t| 100.0 * t.error())
+    }
+
+    fn finished(&self) -> Option<&Record> {
+        self.failed.is_none().then_some(self)
+    }
+
+    /// Seconds an epoch took, in the median.
+    #[must_use]
+    pub fn epoch_seconds(&self) -> f64 {
+        let mut seconds: Vec<f64> = self.epochs.iter().map(|e| e.seconds).collect();
+        seconds.sort_by(f64::total_cmp);
+        seconds.get(seconds.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    /// Seconds of training until the validation error was first at most so many percent; none if it never was.
+    #[must_use]
+    pub fn seconds_to(&self, percent: f64) -> Option<f64> {
+        let reached = |e: &EpochReport| e.validation_error.is_some_and(|v| 100.0 * v <= percent);
+        let n = self.epochs.iter().position(reached)?;
+        Some(self.epochs[..=n].iter().map(|e| e.seconds).sum())
+    }
+}
+
+/// Makes one run. A run that diverges is a record that says so; none if it was stopped from outside.
+///
+/// # Errors
+/// If data cannot be read, or the spec cannot be.
+pub fn make(
+    spec: &RunSpec,
+    dataset: &dyn Dataset,
+    device: Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Option<Record>, RecordError> {
+    let graph = spec.graph()?;
+    let rule = spec.rule.build(&graph)?;
+    let begun = std::time::Instant::now();
+    let mut kept = Kept { inner: observer, epochs: Vec::new() };
+    let (test, failed) = match fit(spec, dataset, device, &mut kept, stop) {
+        Ok(o) if o.interrupted => return Ok(None),
+        Ok(o) => (o.test, None),
+        Err(FitError::Data(e)) => return Err(e.into()),
+        Err(FitError::Spec(e)) => return Err(e.into()),
+        Err(e @ FitError::Diverged { .. }) => (None, Some(e.to_string())),
+    };
+    Ok(Some(Record {
+        seed: spec.seed,
+        spec: spec.to_toml(),
+        rule: rule.name().to_owned(),
+        parameters: graph.parameters(),
+        own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
+        warnings: rule.warnings(),
+        epochs: kept.epochs,
+        test,
+        seconds: begun.elapsed().as_secs_f64(),
+        failed,
+    }))
+}
+
+/// Why a run could not be made at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A spec that cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+/// Keeps the epochs on their way to an observer, so that a run that diverges leaves them too.
+struct Kept<'a> {
+    inner: &'a mut dyn Observer,
+    epochs: Vec<EpochReport>,
+}
+
+impl Observer for Kept<'_> {
+    fn step(&mut self, progress: &Progress) {
+        self.inner.step(progress);
+    }
+
+    fn epoch(&mut self, report: &EpochReport) {
+        self.epochs.push(report.clone());
+        self.inner.epoch(report);
+    }
+}
+
+/// Mean of some figures; none if one is missing.
+#[must_use]
+pub fn mean(values: &[Option<f64>]) -> Option<f64> {
+    let all: Option<Vec<f64>> = values.iter().copied().collect();
+    all.filter(|v| !v.is_empty()).map(|v| v.iter().sum::<f64>() / v.len() as f64)
+}
+
+/// Standard deviation over runs (n - 1); none for a single run or if a figure is missing.
+#[must_use]
+pub fn deviation(values: &[Option<f64>]) -> Option<f64> {
+    let m = mean(values)?;
+    let squares: f64 = values.iter().flatten().map(|v| (v - m) * (v - m)).sum();
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_over_runs() {
+        assert_eq!(mean(&[Some(1.0), Some(3.0)]), Some(2.0));
+        assert_eq!(deviation(&[Some(1.0), Some(3.0)]), Some(2.0_f64.sqrt()));
+        assert_eq!((mean(&[Some(1.0), None]), mean(&[]), deviation(&[Some(1.0)])), (None, None, None));
+    }
+
+    #[test]
+    fn time_to_an_error_counts_the_epochs_before_it() {
+        let epoch = |validation_error, seconds| EpochReport { validation_error, seconds, ..EpochReport::default() };
+        let epochs = vec![epoch(Some(0.5), 1.0), epoch(Some(0.05), 2.0), epoch(Some(0.07), 4.0)];
+        let record = Record {
+            seed: 0,
+            spec: String::new(),
+            rule: String::new(),
+            parameters: 0,
+            own_parameters: 0,
+            warnings: Vec::new(),
+            epochs,
+            test: None,
+            seconds: 0.0,
+            failed: None,
+        };
+        assert_eq!((record.seconds_to(5.0), record.seconds_to(4.0)), (Some(3.0), None));
+        assert_eq!(record.epoch_seconds(), 2.0);
+        assert_eq!(record.validation_error().map(f64::round), Some(7.0));
+        assert_eq!(Record { failed: Some("diverged".into()), ..record }.validation_error(), None);
+    }
+}
