@@ -216,8 +216,8 @@ fn targets_through_exact_inverses_are_gauss_newton() {
 #[test]
 fn inverses_learn_to_reconstruct() {
     let (graph, data) = (Graph::mlp(&[4, 12, 12, 12, 3], Phi::Tanh, None).unwrap(), clouds(40, 4, 3, 6));
-    for rule in [TargetProp::difference, TargetProp::new] {
-        let rule = rule(TargetPropConfig::default(), &graph).unwrap();
+    let difference = TargetProp::difference(TargetPropConfig::default(), &graph).unwrap();
+    for rule in [difference, TargetProp::new(TargetPropConfig::plain(), &graph).unwrap()] {
         let mut net = learner(&graph, rule, 0.3, Optim { rate: 3e-3, ..Optim::default() }, &Device::cpu(1));
         // Of each inverse's eight signals the first is what was to be reconstructed, the fifth the reconstruction.
         let missed = |net: &Learner| -> Vec<f64> {

@@ -217,6 +217,16 @@ fn rules_are_listed() {
     }
 }
 
+/// Plain target propagation with a near target is let in, with a warning.
+#[test]
+fn near_targets_are_warned_of() {
+    let chain = builder().build().unwrap();
+    let warned = TargetProp::new(TargetPropConfig::default(), &chain).unwrap().warnings();
+    assert!(warned.len() == 1 && warned[0].contains("eta 0.3") && warned[0].contains("v_rate 5,"), "{warned:?}");
+    assert!(TargetProp::new(TargetPropConfig::plain(), &chain).unwrap().warnings().is_empty());
+    assert!(TargetProp::difference(TargetPropConfig::default(), &chain).unwrap().warnings().is_empty());
+}
+
 /// Units without bounds are let in where regions settle, with a warning.
 #[test]
 fn unbounded_units_that_settle_are_warned_of() {

@@ -22,9 +22,9 @@
 //!
 //! Needs: symmetric synapses, settling in training and in use; no derivative of phi, but a continuous one that grows
 //! (sign is refused), best a bounded one; a chain of regions. States do not persist from one batch to the next.
-//! Settings: `beta` 0.5, `free` 20 and `nudged` 10 sweeps, `symmetric` true. Cost of a step in matrix products of the
-//! size of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, two for
-//! updates.
+//! Settings: `beta` 0.5, `free` 10 and `nudged` 5 sweeps, `symmetric` true. Cost of a step in matrix products of the size
+//! of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, but none of the
+//! size of W_1 as the input is held, two for updates.
 
 use super::{chain, finite};
 use crate::error::{Error, Result, check};
@@ -50,7 +50,7 @@ pub struct EquilibriumPropConfig {
 
 impl Default for EquilibriumPropConfig {
     fn default() -> Self {
-        EquilibriumPropConfig { beta: 0.5, free: 20, nudged: 10, symmetric: true }
+        EquilibriumPropConfig { beta: 0.5, free: 10, nudged: 5, symmetric: true }
     }
 }
 
@@ -122,15 +122,28 @@ impl Slots {
     fn pre(self, l: RegionId) -> usize {
         4 * self.hidden + 3 + l
     }
+
+    /// W_1 x + b_1
+    fn drive(self) -> usize {
+        5 * self.hidden + 3
+    }
 }
 
-/// What settles: the synapses, and the input that is held.
+/// What settles: the synapses, and what the held input makes of them.
 struct Net<'a> {
     device: &'a Device,
     graph: &'a Graph,
     weights: &'a [Vec<Tensor>],
     biases: &'a [Option<Tensor>],
-    x: &'a Tensor,
+    /// W_1 x + b_1, which no sweep changes
+    drive: &'a Tensor,
+}
+
+/// phi(W x + b)
+fn dense(device: &Device, (w, b): (&Tensor, Option<&Tensor>), x: &Tensor, phi: Phi, [h, z]: [&mut Tensor; 2]) {
+    let (messages, shortcuts) = (Default::default(), Default::default());
+    let afferents = [Afferent { weight: w, z: x }].into_iter().collect();
+    device.forward(Forward { afferents, messages, bias: b, shortcuts, phi, h, z });
 }
 
 impl Net<'_> {
@@ -138,15 +151,15 @@ impl Net<'_> {
     fn renew(&self, l: RegionId, h: &mut [Tensor], s: &mut [Tensor], above: Option<(&Tensor, &Tensor)>) {
         let (below, rest) = s.split_at_mut(l - 1);
         let (s_l, s_above) = rest.split_first_mut().expect("region l is in the list");
-        let z = below.last().unwrap_or(self.x);
+        let afferent = below.last().map(|z| Afferent { weight: &self.weights[l][0], z });
         // W_{l+1}^T s_{l+1}, unless another signal comes from above
         let next = s_above.first().map(|s| (&self.weights[l + 1][0], s));
         let message = above.or(next).map(|(synapse, e)| Message { synapse, e });
         self.device.forward(Forward {
-            afferents: [Afferent { weight: &self.weights[l][0], z }].into_iter().collect(),
+            bias: afferent.and_then(|_| self.biases[l].as_ref()),
+            shortcuts: if l == 1 { [self.drive].into_iter().collect() } else { Default::default() },
+            afferents: afferent.into_iter().collect(),
             messages: message.into_iter().collect(),
-            bias: self.biases[l].as_ref(),
-            shortcuts: Default::default(),
             phi: self.graph.regions()[l].phi,
             h: &mut h[l - 1],
             z: s_l,
@@ -155,16 +168,8 @@ impl Net<'_> {
 
     /// z_L = softmax(W_L s_{L-1} + b_L)
     fn read_out(&self, top: &Tensor, h: &mut Tensor, z: &mut Tensor) {
-        let out = self.graph.output();
-        self.device.forward(Forward {
-            afferents: [Afferent { weight: &self.weights[out][0], z: top }].into_iter().collect(),
-            messages: Default::default(),
-            bias: self.biases[out].as_ref(),
-            shortcuts: Default::default(),
-            phi: self.graph.regions()[out].phi,
-            h,
-            z,
-        });
+        let (out, phi) = (self.graph.output(), self.graph.regions()[self.graph.output()].phi);
+        dense(self.device, (&self.weights[out][0], self.biases[out].as_ref()), top, phi, [h, z]);
     }
 
     /// One sweep over the hidden regions, from the top down.
@@ -201,18 +206,21 @@ impl Rule for EquilibriumProp {
         let states = (1..out).chain(1..out).map(n);
         let scratch = (1..=out).chain([out, out]).map(n);
         let contrasts = (1..out).chain(0..out - 1).map(n);
-        states.chain(scratch).chain(contrasts).collect()
+        states.chain(scratch).chain(contrasts).chain([n(1)]).collect()
     }
 
     /// The free phase. The free state of a single hidden region is its forward pass.
     fn infer(&self, settle: &mut Settle<'_>) {
-        let Settle { device, graph, weights, biases, ref mut activity, .. } = *settle;
+        let Settle { device, graph, weights, biases, ref mut activity, ref mut buffers } = *settle;
         let (hidden, out) = (self.slots.hidden, graph.output());
         if hidden < 2 {
             return;
         }
-        let (x, s) = activity.z.split_first_mut().expect("the input");
-        let net = Net { device, graph, weights, biases, x };
+        // The state begins as the forward pass has it, and h_1 = W_1 x + b_1 there.
+        let drive = &mut buffers[self.slots.drive()];
+        device.lay(&[(1.0, &activity.h[1])], drive);
+        let net = Net { device, graph, weights, biases, drive };
+        let s = &mut activity.z[1..];
         let h = &mut activity.h[1..];
         for _ in 0..self.config.free {
             net.sweep(&mut h[..hidden], &mut s[..hidden]);
@@ -228,8 +236,12 @@ impl Rule for EquilibriumProp {
         if slots.hidden == 0 {
             return;
         }
-        let net = Net { device, graph, weights, biases, x: &z[0] };
         let label = std::mem::take(&mut y[out]);
+        let (buffers, drive) = buffers.split_at_mut(slots.drive());
+        if slots.hidden == 1 {
+            device.lay(&[(1.0, &activity.h[1])], &mut drive[0]); // else it is there since the free phase
+        }
+        let net = Net { device, graph, weights, biases, drive: &drive[0] };
         let (states, rest) = buffers.split_at_mut(slots.scratch().start);
         let (scratch, contrasts) = rest.split_at_mut(slots.scratch().len());
         let (plus, minus) = states.split_at_mut(slots.minus().start);

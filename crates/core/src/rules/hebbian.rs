@@ -11,7 +11,7 @@
 //!
 //! Needs: W, read by the unit it belongs to; no label below the output, no derivative, no waiting: every region is done
 //! as soon as its sources are. Shortcuts are refused, as h would hold what no W made. Settings: `oja` true (false leaves
-//! the hidden regions as they were drawn: random features, the baseline every rule must beat), `rate` 0.1 (factor on the
+//! the hidden regions as they were drawn: random features, the baseline every rule must beat), `rate` 0.3 (factor on the
 //! learning rate of hidden regions). Cost of a step in matrix products of the size of W: one forward, one to reconstruct,
 //! one for updates.
 
@@ -33,7 +33,7 @@ pub struct HebbianConfig {
 
 impl Default for HebbianConfig {
     fn default() -> Self {
-        HebbianConfig { oja: true, rate: 0.1 }
+        HebbianConfig { oja: true, rate: 0.3 }
     }
 }
 

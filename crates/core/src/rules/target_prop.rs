@@ -15,12 +15,14 @@
 //! ```
 //!
 //! Division by eta makes the update of the top hidden region the gradient itself, whatever eta; below it, W^T is replaced
-//! by the (pseudo-)inverse of W, which makes the step one of Gauss and Newton. Plain target propagation also divides the
-//! error of reconstruction by eta; re-projection holds it.
+//! by the (pseudo-)inverse of W, which makes the step one of Gauss and Newton. In plain target propagation the error of
+//! reconstruction adds to the target: it wants a far target and fast inverses (MNIST, 3x256 tanh, 1 epoch: 8.1 % test
+//! error at eta 10 and rate 5; at eta 0.3 the lower regions follow their own inverses and nothing is learnt).
 //!
-//! Needs: phi' of the region itself, W_L transposed (no other), learned inverses; a chain of regions. Settings: `eta`
-//! 0.3, `sigma` 0.1, `std` 0.1 (of V at the start), `rate` 1 (factor on the learning rate of inverses). Cost of a step in
-//! matrix products of the size of W: two forward, three through V (two without the difference), two for updates.
+//! Needs: phi' of the region itself, W_L transposed (no other), learned inverses; a chain of regions. Settings: `eta` 0.3
+//! (plain 10), `sigma` 0.1, `std` 0.05 (of V at the start), `rate` 1 (factor on the learning rate of inverses; plain 5).
+//! Cost of a step in matrix products of the size of W: two forward, three through V (two without the difference), two
+//! for updates.
 
 use super::{chain, finite};
 use crate::error::{Result, check};
@@ -46,8 +48,17 @@ pub struct TargetPropConfig {
 }
 
 impl Default for TargetPropConfig {
+    /// What difference target propagation learns well with.
     fn default() -> Self {
-        TargetPropConfig { eta: 0.3, sigma: 0.1, std: 0.1, rate: 1.0 }
+        TargetPropConfig { eta: 0.3, sigma: 0.1, std: 0.05, rate: 1.0 }
+    }
+}
+
+impl TargetPropConfig {
+    /// What plain target propagation learns with.
+    #[must_use]
+    pub fn plain() -> Self {
+        TargetPropConfig { eta: 10.0, rate: 5.0, ..TargetPropConfig::default() }
     }
 }
 
@@ -90,7 +101,15 @@ impl TargetProp {
         check(finite(config.std), "rule.v_std", config.std, "must be 0 or a positive number")?;
         check(finite(config.rate), "rule.v_rate", config.rate, "must be 0 or a positive number")?;
         chain(name, "each region needs one inverse, of the one region before it", graph)?;
-        Ok(TargetProp { config, difference, output: graph.output(), warnings: surrogate_warning(graph) })
+        let mut warnings = surrogate_warning(graph);
+        if !difference && config.eta < 1.0 && graph.output() > 2 {
+            warnings.push(format!(
+                "with eta {} the error of the inverses outweighs the target in plain target propagation: expect it to \
+                 diverge; `difference-target-prop`, or eta 10 with v_rate 5, does not",
+                config.eta
+            ));
+        }
+        Ok(TargetProp { config, difference, output: graph.output(), warnings })
     }
 
     /// Regions l with an inverse g_l, in order.

@@ -42,7 +42,6 @@ pub(crate) fn rules(graph: &Graph) -> Vec<(&'static str, Result<Box<dyn Rule>>)>
         rule.map(|r| Box::new(r) as Box<dyn Rule>)
     }
     let feedback = FeedbackConfig::default;
-    let targets = TargetPropConfig::default;
     vec![
         ("rec-lra", made(RecLra::new(RecLraConfig::default(), graph))),
         ("backprop", made(Backprop::new(BackpropConfig::default(), graph))),
@@ -50,8 +49,8 @@ pub(crate) fn rules(graph: &Graph) -> Vec<(&'static str, Result<Box<dyn Rule>>)>
         ("direct-feedback-alignment", made(DirectFeedbackAlignment::new(feedback(), graph))),
         ("lra-e", made(LraE::new(LraEConfig::default(), graph))),
         ("hebbian", made(Hebbian::new(HebbianConfig::default(), graph))),
-        ("target-prop", made(TargetProp::new(targets(), graph))),
-        ("difference-target-prop", made(TargetProp::difference(targets(), graph))),
+        ("target-prop", made(TargetProp::new(TargetPropConfig::plain(), graph))),
+        ("difference-target-prop", made(TargetProp::difference(TargetPropConfig::default(), graph))),
         ("equilibrium-prop", made(EquilibriumProp::new(EquilibriumPropConfig::default(), graph))),
     ]
 }

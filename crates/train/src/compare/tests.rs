@@ -26,7 +26,10 @@ fn floats(values: &[f64]) -> Vec<Value> {
 
 /// Writes down which runs were made and which were there.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(String, u64, bool)>>);
+struct Heard(Mutex<Vec<Ended>>);
+
+/// Name, seed, whether it was there already.
+type Ended = (String, u64, bool);
 
 impl Watch for Heard {
     fn begins(&self, _: &Trial, _: &RunSpec) -> Box<dyn Observer + '_> {
@@ -38,7 +41,7 @@ impl Watch for Heard {
     }
 }
 
-fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Record>>, Vec<(String, u64, bool)>) {
+fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Record>>, Vec<Ended>) {
     let heard = Heard::default();
     let records = run(trials, &digits().unwrap(), folder, (jobs, 1), &AtomicBool::new(false), &heard).unwrap();
     let mut heard = heard.0.into_inner().unwrap();

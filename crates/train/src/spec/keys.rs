@@ -49,7 +49,7 @@ pub const KEYS: &[Key] = &[
     of(
         &["rec-lra", "lra-e", "equilibrium-prop"],
         "rule.beta",
-        "target modulation: y = phi(h - beta d) [0.1; 1 for sigmoid]; equilibrium-prop: strength of the nudge [0.5]",
+        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop]",
     ),
     of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]"),
     of(REC_LRA, "rule.plasticity", "how E learns: mirror, fixed, algorithm1, algorithm2 [mirror]"),
