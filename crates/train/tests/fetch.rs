@@ -262,6 +262,7 @@ fn a_wrong_file_is_replaced_only_by_a_right_one() {
     let paths = t.fetch(&[&liar.url, &good.url]).unwrap();
     // The plain one goes too: it would be found first.
     t.good(&paths, "toy-idx1-ubyte.gz", &t.packed);
+    assert_eq!(t.told.last().unwrap(), "removed");
 }
 
 #[test]

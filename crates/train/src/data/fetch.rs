@@ -94,6 +94,13 @@ pub enum FetchEvent<'a> {
         /// The mirror that is tried next, if there is one.
         next: Option<&'a str>,
     },
+    /// A file with wrong content that would have been found before the right one was removed.
+    Removed {
+        /// Name without `.gz`.
+        file: &'a str,
+        /// Where it was.
+        path: &'a Path,
+    },
     /// A file is there now, with the right content.
     Done {
         /// Name without `.gz`.
@@ -208,6 +215,7 @@ pub fn fetch(
         // With a right file there, wrong ones that would be found before it can go.
         for wrong in found.wrong.iter().filter(|&w| *w != path) {
             remove(wrong).map_err(|e| FileError::io(wrong, &e, "remove it, its content is wrong"))?;
+            tell(FetchEvent::Removed { file: file.name, path: wrong });
         }
         paths.push(path);
     }

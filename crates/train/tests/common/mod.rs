@@ -97,6 +97,7 @@ impl Try {
             FetchEvent::StartedOver { reason, .. } => told.push(format!("over: {reason}")),
             FetchEvent::MirrorFailed { reason, .. } => told.push(format!("failed: {reason}")),
             FetchEvent::Present { .. } => told.push("present".into()),
+            FetchEvent::Removed { .. } => told.push("removed".into()),
             FetchEvent::Done { .. } => told.push("done".into()),
             _ => unreachable!(),
         })

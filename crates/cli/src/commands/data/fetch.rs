@@ -102,6 +102,10 @@ impl Show {
                 self.object("done", &json!({ "file": file, "path": path }));
                 self.line(&format!("{file}: complete, content as published"));
             }
+            FetchEvent::Removed { file, path } => {
+                self.object("removed", &json!({ "file": file, "path": path }));
+                self.line(&format!("{}: removed, its content was wrong", path.display()));
+            }
             _ => {}
         }
     }
