@@ -175,7 +175,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) jobs: Option<usize>,
     /// Validation error, in percent, to which time is counted
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(crate) target: f64,
     /// Folder for the runs, the table and the plots
     #[arg(long, value_name = "DIR", default_value = "runs/compare", value_hint = ValueHint::DirPath)]
@@ -190,6 +190,10 @@ pub(crate) struct MachineArgs {
     /// Threads that compute; results are the same for any number [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p| (0.0..=100.0).contains(p)).ok_or_else(|| "must be a number from 0 to 100".to_owned())
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -23,6 +23,11 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--set", "optim.lrr=1"], 2, &["optim.lrr", "did you mean `optim.lr`"]),
         (&["train", "--set", "optim.lr"], 2, &["optim.lr", "key=value"]),
         (&["list", "rule"], 2, &["rule", "rules"]),
+        (&["compare", "--rules", "bakprop"], 2, &["--rules", "did you mean `backprop`"]),
+        (&["compare", "--rule", "backprop"], 2, &["--rules"]),
+        (&["compare", "--grid", "optim.lrr=1"], 2, &["--grid", "did you mean `optim.lr`"]),
+        (&["compare", "--grid", "optim.lr"], 2, &["--grid optim.lr", "key=value"]),
+        (&["compare", "--target", "nan"], 2, &["--target", "0 to 100"]),
         // Values.
         (&["train", "--lr", "nan"], 2, &["optim.lr = nan", "finite number"]),
         (&["train", "--lr", "inf"], 2, &["optim.lr = inf", "finite number"]),

@@ -18,8 +18,11 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     /// The synapses it keeps besides W and b, in the order in which [`Step::own`] has them.
     fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse>;
 
-    /// The local updates of every step. All are independent of each other.
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate>;
+    /// The local updates of every step. All are independent of each other. Unless told: [`weight_updates`] of
+    /// every region.
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        weight_updates(graph, |_| true, &[])
+    }
 
     /// Units of each signal of its own that it keeps through a step, in the order of [`Errors::buffers`].
     fn buffers(&self, _graph: &Graph) -> Vec<usize> {
@@ -37,9 +40,9 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     /// Makes the error neurons of one step appear.
     fn error_neurons(&self, step: &mut Step<'_>);
 
-    /// What a user should know before training with these settings.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
+    /// What a user should know before training `graph` with these settings.
+    fn warnings(&self, graph: &Graph) -> Vec<String> {
+        surrogate_warning(self.uses_derivative(), graph)
     }
 
     /// Error synapses for drawings, as (sender, receiver).
@@ -316,8 +319,8 @@ impl<'a> Step<'a> {
 }
 
 /// The warning of a rule that takes derivatives, if the graph has units without one.
-pub(crate) fn surrogate_warning(graph: &Graph) -> Vec<String> {
-    let sign = graph.regions().iter().any(|r| r.phi == Phi::Sign);
+pub(crate) fn surrogate_warning(uses_derivative: bool, graph: &Graph) -> Vec<String> {
+    let sign = uses_derivative && graph.regions().iter().any(|r| r.phi == Phi::Sign);
     let text = "sign units have no derivative: hard tanh's slope stands in (straight-through surrogate)";
     if sign { vec![text.to_owned()] } else { Vec::new() }
 }

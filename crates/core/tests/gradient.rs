@@ -147,8 +147,8 @@ fn sign_units_have_a_surrogate_and_a_warning() {
     let graph = Graph::mlp(&[4, 20, 20, 3], Phi::Sign, None).unwrap();
     for (name, rule) in common::rules(&graph) {
         let Ok(rule) = rule else { continue };
-        let warned = rule.warnings().iter().any(|w| w.contains("straight-through surrogate"));
-        assert_eq!(warned, rule.uses_derivative(), "{name}: {:?}", rule.warnings());
+        let warned = rule.warnings(&graph).iter().any(|w| w.contains("straight-through surrogate"));
+        assert_eq!(warned, rule.uses_derivative(), "{name}: {:?}", rule.warnings(&graph));
     }
     let mut net = learner(&graph, backprop(&graph), 0.3, Optim { rate: 5e-3, ..Optim::default() }, &Device::cpu(1));
     net.errors_of(&data.x, &data.labels);

@@ -221,10 +221,10 @@ fn rules_are_listed() {
 #[test]
 fn near_targets_are_warned_of() {
     let chain = builder().build().unwrap();
-    let warned = TargetProp::new(TargetPropConfig::default(), &chain).unwrap().warnings();
+    let warned = TargetProp::new(TargetPropConfig::default(), &chain).unwrap().warnings(&chain);
     assert!(warned.len() == 1 && warned[0].contains("eta 0.3") && warned[0].contains("v_rate 5,"), "{warned:?}");
-    assert!(TargetProp::new(TargetPropConfig::plain(), &chain).unwrap().warnings().is_empty());
-    assert!(TargetProp::difference(TargetPropConfig::default(), &chain).unwrap().warnings().is_empty());
+    assert!(TargetProp::new(TargetPropConfig::plain(), &chain).unwrap().warnings(&chain).is_empty());
+    assert!(TargetProp::difference(TargetPropConfig::default(), &chain).unwrap().warnings(&chain).is_empty());
 }
 
 /// Units without bounds are let in where regions settle, with a warning.
@@ -232,7 +232,7 @@ fn near_targets_are_warned_of() {
 fn unbounded_units_that_settle_are_warned_of() {
     let warned = |widths: &[usize], phi| {
         let graph = Graph::mlp(widths, phi, None).unwrap();
-        EquilibriumProp::new(EquilibriumPropConfig::default(), &graph).unwrap().warnings()
+        EquilibriumProp::new(EquilibriumPropConfig::default(), &graph).unwrap().warnings(&graph)
     };
     assert_eq!(
         warned(&[4, 5, 5, 3], Phi::Relu),

@@ -137,7 +137,8 @@ pub fn chosen(request: &Request, tuned: &[Row], facts: &DataFacts) -> Result<Vec
 
 impl Request {
     /// The first seed.
-    fn seed(&self) -> u64 {
+    #[must_use]
+    pub fn seed(&self) -> u64 {
         self.base.get("seed").and_then(Value::as_integer).map_or(0, |s| s.max(0) as u64)
     }
 }

@@ -101,7 +101,7 @@ pub fn make(
         rule: rule.name().to_owned(),
         parameters: graph.parameters(),
         own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
-        warnings: rule.warnings(),
+        warnings: rule.warnings(&graph),
         epochs: kept.epochs,
         test,
         seconds: begun.elapsed().as_secs_f64(),

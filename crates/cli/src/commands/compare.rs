@@ -50,18 +50,13 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     writable_folder(&args.out)?;
     let rows = work.make(trials)?;
     let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };
+    let seeds: Vec<String> = (request.seed()..).take(request.seeds as usize).map(|s| s.to_string()).collect();
     let heading = format!(
-        "Data {}, seeds {} to {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",
+        "Data {}, seeds {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",
         facts.name,
-        rows_seed(&rows),
-        rows_seed(&rows) + request.seeds - 1,
+        seeds.join(", "),
     );
-    let (paths, mut text) =
-        compare::written(&rows, &args.out, &machine(args.machine), &heading, args.target).map_err(Failure::from)?;
-    if let Some(tuned) = &tuned {
-        text.push_str(&format!("\n## Trials, one seed\n\n{}", compare::markdown(tuned, args.target)));
-        reclra_train::files::write_atomically(&args.out.join("compare.md"), text.as_bytes())?;
-    }
+    let paths = compare::written(&rows, tuned.as_deref(), &args.out, &machine(args.machine), &heading, args.target)?;
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
     if let Some(tuned) = tuned {
         voice.note(compare::markdown(&tuned, args.target));
@@ -69,10 +64,6 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     voice.result(compare::markdown(&rows, args.target).trim_end())?;
     voice.note(format_args!("written to {}", args.out.display()));
     Ok(())
-}
-
-fn rows_seed(rows: &[Row]) -> u64 {
-    rows.iter().flat_map(|r| &r.records).map(|r| r.seed).min().unwrap_or(0)
 }
 
 /// What all runs of a command share.

@@ -53,7 +53,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
                 "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
                 "shortcuts": r.shortcuts.iter().map(|&k| name(k)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
-            "error_synapses": edges, "waves": waves, "tensors": notes, "warnings": rule.warnings(),
+            "error_synapses": edges, "waves": waves, "tensors": notes, "warnings": rule.warnings(&graph),
         }),
     )?;
     voice.result(&heading)?;
@@ -69,7 +69,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     let waves: Vec<String> = waves.iter().map(|w| w.join(" ")).collect();
     voice.result(format_args!("waves: {}", waves.join(" | ")))?;
     notes.iter().try_for_each(|n| voice.result(n))?;
-    rule.warnings().iter().for_each(|w| voice.note(format_args!("warning: {w}")));
+    rule.warnings(&graph).iter().for_each(|w| voice.note(format_args!("warning: {w}")));
     Ok(())
 }
 

@@ -41,8 +41,9 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         spec.seed,
     ));
     voice.detail(spec.to_toml().trim_end());
-    rule.warnings().iter().for_each(|w| voice.note(format_args!("warning: {w}")));
-    voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": rule.warnings() }))?;
+    let warnings = rule.warnings(&graph);
+    warnings.iter().for_each(|w| voice.note(format_args!("warning: {w}")));
+    voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings }))?;
 
     let stop = stop_flag();
     let mut show = Show::new(voice, spec.epochs, &stop);

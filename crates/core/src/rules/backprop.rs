@@ -11,7 +11,7 @@
 //! matrix products of the size of W: one forward, one back (the first layer sends none), one for updates.
 
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Rule, Step, surrogate_warning, weight_updates};
+use crate::rule::{Inflow, OwnSynapse, Rule, Step};
 use reclra_compute::dense::Response;
 
 /// Settings of backprop: there are none.
@@ -22,7 +22,6 @@ pub struct BackpropConfig {}
 #[derive(Clone, Debug)]
 pub struct Backprop {
     targets: Targets,
-    warnings: Vec<String>,
 }
 
 impl Backprop {
@@ -35,7 +34,7 @@ impl Backprop {
     }
 
     pub(crate) fn of(graph: &Graph) -> Backprop {
-        Backprop { targets: Targets::new(graph), warnings: surrogate_warning(graph) }
+        Backprop { targets: Targets::new(graph) }
     }
 }
 
@@ -59,16 +58,8 @@ impl Rule for Backprop {
         }
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |_| true, &[])
-    }
-
     fn uses_derivative(&self) -> bool {
         true
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
     }
 
     fn error_edges(&self) -> Vec<(RegionId, RegionId)> {

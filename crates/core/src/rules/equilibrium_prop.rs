@@ -59,7 +59,6 @@ impl Default for EquilibriumPropConfig {
 pub struct EquilibriumProp {
     config: EquilibriumPropConfig,
     slots: Slots,
-    warnings: Vec<String>,
 }
 
 impl EquilibriumProp {
@@ -83,16 +82,7 @@ impl EquilibriumProp {
                 remedy: "use tanh or sigmoid units, or choose rec-lra",
             });
         }
-        let unbounded = |p: Phi| matches!(p, Phi::Relu | Phi::LRelu { .. } | Phi::Elu | Phi::Identity);
-        let loose = hidden().find(|r| unbounded(r.phi)).filter(|_| hidden().count() > 1);
-        let warning = |phi| {
-            format!(
-                "{} units are not bounded and may not settle between two regions: tanh and sigmoid do",
-                phi::name(phi)
-            )
-        };
-        let warnings = loose.map(|r| warning(r.phi)).into_iter().collect();
-        Ok(EquilibriumProp { config, slots: Slots { hidden: graph.output() - 1 }, warnings })
+        Ok(EquilibriumProp { config, slots: Slots { hidden: graph.output() - 1 } })
     }
 }
 
@@ -287,8 +277,17 @@ impl Rule for EquilibriumProp {
         updates
     }
 
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+    fn warnings(&self, graph: &Graph) -> Vec<String> {
+        let unbounded = |p: Phi| matches!(p, Phi::Relu | Phi::LRelu { .. } | Phi::Elu | Phi::Identity);
+        let mut hidden = graph.hidden().map(|i| graph.regions()[i].phi);
+        let loose = hidden.find(|&p| unbounded(p)).filter(|_| graph.hidden().count() > 1);
+        let warning = |p| {
+            format!(
+                "{} units are not bounded and may not settle between two regions: tanh and sigmoid do",
+                phi::name(p)
+            )
+        };
+        loose.map(warning).into_iter().collect()
     }
 
     /// The nudge spreads down the chain, through the forward synapses read backwards.

@@ -17,7 +17,7 @@
 use super::backprop::Targets;
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Rule, Step, surrogate_warning, weight_updates};
+use crate::rule::{Inflow, OwnSynapse, Rule, Step};
 use reclra_compute::dense::Response;
 
 /// Settings of both.
@@ -44,7 +44,6 @@ impl FeedbackConfig {
 pub struct FeedbackAlignment {
     config: FeedbackConfig,
     targets: Targets,
-    warnings: Vec<String>,
 }
 
 impl FeedbackAlignment {
@@ -54,7 +53,7 @@ impl FeedbackAlignment {
     /// Names the setting that is out of its range.
     pub fn new(config: FeedbackConfig, graph: &Graph) -> Result<FeedbackAlignment> {
         config.check()?;
-        Ok(FeedbackAlignment { config, targets: Targets::new(graph), warnings: surrogate_warning(graph) })
+        Ok(FeedbackAlignment { config, targets: Targets::new(graph) })
     }
 }
 
@@ -78,16 +77,8 @@ impl Rule for FeedbackAlignment {
         }
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |_| true, &[])
-    }
-
     fn uses_derivative(&self) -> bool {
         true
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
     }
 
     fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
@@ -100,7 +91,6 @@ impl Rule for FeedbackAlignment {
 pub struct DirectFeedbackAlignment {
     config: FeedbackConfig,
     hidden: Vec<RegionId>,
-    warnings: Vec<String>,
 }
 
 impl DirectFeedbackAlignment {
@@ -111,7 +101,7 @@ impl DirectFeedbackAlignment {
     pub fn new(config: FeedbackConfig, graph: &Graph) -> Result<DirectFeedbackAlignment> {
         config.check()?;
         let hidden = graph.hidden().collect();
-        Ok(DirectFeedbackAlignment { config, hidden, warnings: surrogate_warning(graph) })
+        Ok(DirectFeedbackAlignment { config, hidden })
     }
 }
 
@@ -134,16 +124,8 @@ impl Rule for DirectFeedbackAlignment {
         });
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |_| true, &[])
-    }
-
     fn uses_derivative(&self) -> bool {
         true
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
     }
 
     fn error_edges(&self) -> Vec<(RegionId, RegionId)> {

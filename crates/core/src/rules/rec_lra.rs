@@ -188,7 +188,7 @@ impl Rule for RecLra {
         updates
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self, _: &Graph) -> Vec<String> {
         match self.config.plasticity {
             Plasticity::Algorithm1 | Plasticity::Algorithm2 => vec![format!(
                 "plasticity {} is kept as printed in the paper, where E grows without bound: expect it to diverge; \

@@ -68,7 +68,6 @@ pub struct TargetProp {
     config: TargetPropConfig,
     difference: bool,
     output: RegionId,
-    warnings: Vec<String>,
 }
 
 /// Signals kept for each inverse g_l: of the width of region l-1, but for the pair of f, which is as wide as l.
@@ -101,15 +100,7 @@ impl TargetProp {
         check(finite(config.std), "rule.v_std", config.std, "must be 0 or a positive number")?;
         check(finite(config.rate), "rule.v_rate", config.rate, "must be 0 or a positive number")?;
         chain(name, "each region needs one inverse, of the one region before it", graph)?;
-        let mut warnings = surrogate_warning(graph);
-        if !difference && config.eta < 1.0 && graph.output() > 2 {
-            warnings.push(format!(
-                "with eta {} the error of the inverses outweighs the target in plain target propagation: expect it to \
-                 diverge; `difference-target-prop`, or eta 10 with v_rate 5, does not",
-                config.eta
-            ));
-        }
-        Ok(TargetProp { config, difference, output: graph.output(), warnings })
+        Ok(TargetProp { config, difference, output: graph.output() })
     }
 
     /// Regions l with an inverse g_l, in order.
@@ -236,8 +227,16 @@ impl Rule for TargetProp {
         true
     }
 
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+    fn warnings(&self, graph: &Graph) -> Vec<String> {
+        let mut warnings = surrogate_warning(self.uses_derivative(), graph);
+        if !self.difference && self.config.eta < 1.0 && graph.output() > 2 {
+            warnings.push(format!(
+                "with eta {} the error of the inverses outweighs the target in plain target propagation: expect it to \
+                 diverge; `difference-target-prop`, or eta 10 with v_rate 5, does not",
+                self.config.eta
+            ));
+        }
+        warnings
     }
 
     /// Targets go down the chain.

@@ -173,22 +173,24 @@ pub fn json(rows: &[Row]) -> serde_json::Value {
     rows.iter().map(row).collect()
 }
 
-/// Writes `compare.md`, `.csv`, `.json` and the plots into `folder`. Their paths, and the text of the Markdown file.
+/// Writes `compare.md`, `.csv`, `.json` and the plots into `folder`, with the trials of tuning if there were any. Their paths.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn written(
     rows: &[Row],
+    tuned: Option<&[Row]>,
     folder: &Path,
     machine: &Machine,
     heading: &str,
     target: f64,
-) -> Result<(Vec<PathBuf>, String), CompareError> {
+) -> Result<Vec<PathBuf>, CompareError> {
     let by_epoch = plot::by_epoch(rows).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
     let by_time = plot::by_time(rows).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
+    let trials = tuned.map_or(String::new(), |t| format!("\n## Trials of tuning, one seed\n\n{}", markdown(t, target)));
     let text = format!(
         "# Comparison\n\n{heading} reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
-         ![validation error by time](error-by-time.svg)\n",
+         ![validation error by time](error-by-time.svg)\n{trials}",
         machine.version,
         machine.description,
         markdown(rows, target)
@@ -206,5 +208,5 @@ pub fn written(
         write_atomically(&path, bytes)?;
         paths.push(path);
     }
-    Ok((paths, text))
+    Ok(paths)
 }

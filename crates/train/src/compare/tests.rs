@@ -112,7 +112,9 @@ fn what_diverges_or_is_refused_is_a_row_and_stops_nothing() {
     assert!(text.contains("| **backprop optim.lr=0.01** |") && text.contains("| - |"), "{text}");
     assert_eq!(csv(&rows, 5.0).lines().count(), 9);
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
-    let (paths, text) = written(&rows, dir.path(), &machine, "Made by a test with", 5.0).unwrap();
+    let paths = written(&rows, Some(&rows), dir.path(), &machine, "Made by a test with", 5.0).unwrap();
+    let text = std::fs::read_to_string(&paths[0]).unwrap();
+    assert!(text.contains("Trials of tuning"));
     assert_eq!(paths.len(), 5);
     assert!(text.contains("a machine"));
     let svg = std::fs::read_to_string(dir.path().join("error-by-epoch.svg")).unwrap();
