@@ -133,6 +133,9 @@ pub(crate) struct SpecFlags {
     /// All randomness follows from it
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) seed: Option<String>,
+    /// Measure the angle between each layer's update and the gradient after every epoch, on 1,000 samples
+    #[arg(long)]
+    pub(crate) track_alignment: bool,
     /// Set any key of the spec: see `reclra list keys`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,

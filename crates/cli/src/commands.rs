@@ -71,6 +71,9 @@ fn settings(spec: Option<&Path>, flags: &SpecFlags) -> Result<Settings, Failure>
             settings.assign(&format!("{key}={text}"))?;
         }
     }
+    if flags.track_alignment {
+        settings.put("train.alignment", true, "command line")?;
+    }
     Ok(settings)
 }
 

@@ -136,6 +136,11 @@ impl Observer for Show {
                 r.samples_per_second,
                 duration(self.left(r.epoch as f64)),
             ));
+            if !r.alignment.is_empty() {
+                let angles: Vec<String> =
+                    r.alignment.iter().map(|a| format!("{} {:.0}", a.region, a.degrees)).collect();
+                self.line(&format!("  degrees from the gradient: {}", angles.join("  ")));
+            }
             self.said = Instant::now();
         }
     }

@@ -5,6 +5,7 @@ use crate::graph::Graph;
 use crate::optim::Optim;
 use crate::params::transposed;
 pub use crate::params::{Named, Params};
+use crate::particles::Particles;
 use crate::phi::Phi;
 use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
 use reclra_compute::dense::{Afferent, Forward};
@@ -44,6 +45,7 @@ pub struct Learner {
     pub(crate) activity: Activity,
     pub(crate) errors: Errors,
     scratch: Scratch,
+    particles: Particles,
     steps: u64,
     /// Randomness of the rule, one child a step.
     key: Key,
@@ -72,6 +74,7 @@ impl Learner {
             errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
             key: key.child(RULE),
             scratch: Scratch::default(),
+            particles: Particles::new(rule.persistent(&graph)),
             moments: Vec::new(),
             average: None,
             steps: 0,
@@ -100,7 +103,18 @@ impl Learner {
     /// # Panics
     /// If `x` and `labels` do not fit the network: data is validated before it comes here.
     pub fn step(&mut self, x: &[f32], labels: &[u32]) -> StepReport {
-        let verdict = self.errors_of(x, labels);
+        self.step_of(x, labels, &[])
+    }
+
+    /// The same for samples the caller knows by number, so that a rule may keep a state of each
+    /// ([`Rule::persistent`]); `samples` holds B numbers, or none.
+    ///
+    /// # Panics
+    /// As [`Learner::step`].
+    pub fn step_of(&mut self, x: &[f32], labels: &[u32], samples: &[u32]) -> StepReport {
+        assert_eq!(x.len(), labels.len() * self.graph.regions()[0].width, "step: x and labels do not fit");
+        self.device.load_batch(x, &mut self.activity.z[0]);
+        let verdict = self.errors_of_loaded(labels, samples);
         self.update();
         let batch = labels.len().max(1) as f64;
         StepReport {
@@ -117,7 +131,7 @@ impl Learner {
     pub fn errors_of(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
         assert_eq!(x.len(), labels.len() * self.graph.regions()[0].width, "step: x and labels do not fit");
         self.device.load_batch(x, &mut self.activity.z[0]);
-        self.errors_of_loaded(labels)
+        self.errors_of_loaded(labels, &[])
     }
 
     /// The same for samples in float64, of which the oracle device loses nothing.
@@ -129,11 +143,12 @@ impl Learner {
         assert_eq!(x.len(), n * b, "step: x and labels do not fit");
         self.activity.z[0].set_cols(b);
         self.activity.z[0].copy_from_f64(&transposed(x, b, n));
-        self.errors_of_loaded(labels)
+        self.errors_of_loaded(labels, &[])
     }
 
-    fn errors_of_loaded(&mut self, labels: &[u32]) -> Verdict {
-        self.infer(false);
+    fn errors_of_loaded(&mut self, labels: &[u32], samples: &[u32]) -> Verdict {
+        self.infer(false, samples);
+        self.particles.keep(samples, &self.activity);
         let out = self.graph.output();
         let verdict = self.judge(labels);
         let Errors { e, d, y, discrepancy, .. } = &mut self.errors;
@@ -206,7 +221,7 @@ impl Learner {
     /// If `x` and `labels` do not fit the network.
     pub fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
         self.device.load_batch(x, &mut self.activity.z[0]);
-        self.infer(true);
+        self.infer(true, &[]);
         self.judge(labels)
     }
 
@@ -216,16 +231,20 @@ impl Learner {
     /// If `x` is not a whole number of samples.
     pub fn predict(&mut self, x: &[f32]) -> Vec<f32> {
         self.device.load_batch(x, &mut self.activity.z[0]);
-        self.infer(true);
+        self.infer(true, &[]);
         let z = &self.activity.z[self.graph.output()];
         transposed(&z.to_f32(), z.rows(), z.cols())
     }
 
     /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.
-    fn infer(&mut self, averaged: bool) {
-        let Learner { device, graph, activity, errors, params, average, .. } = self;
+    /// What settles begins at the kept states of `samples`, else at the forward pass.
+    fn infer(&mut self, averaged: bool, samples: &[u32]) {
+        let Learner { device, graph, activity, errors, params, average, particles, .. } = self;
         let params = average.as_ref().filter(|_| averaged).unwrap_or(params);
         forward(device, graph, params, activity);
+        if !samples.is_empty() {
+            particles.recall(samples, device, activity);
+        }
         let (weights, biases, buffers) = (&params.weights, &params.biases, &mut errors.buffers);
         self.rule.infer(&mut Settle { device, graph, weights, biases, activity, buffers });
     }

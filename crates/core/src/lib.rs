@@ -37,6 +37,7 @@ pub mod learner;
 mod measure;
 pub mod optim;
 mod params;
+mod particles;
 pub mod phi;
 pub mod rule;
 pub mod rules;

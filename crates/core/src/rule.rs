@@ -29,6 +29,11 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Regions whose activity is kept of every training sample, for the next time it comes: persistent particles.
+    fn persistent(&self, _graph: &Graph) -> Vec<RegionId> {
+        Vec::new()
+    }
+
     /// Changes the activity after the forward pass, in training and in evaluation: for rules that settle.
     fn infer(&self, _settle: &mut Settle<'_>) {}
 

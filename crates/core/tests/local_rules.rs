@@ -236,7 +236,7 @@ fn inverses_learn_to_reconstruct() {
 // Equilibrium propagation
 
 fn equilibrium(graph: &Graph, beta: f64, symmetric: bool) -> Learner {
-    let config = EquilibriumPropConfig { beta, symmetric, free: 200, nudged: 200 };
+    let config = EquilibriumPropConfig { beta, symmetric, free: 200, nudged: 200, ..EquilibriumPropConfig::default() };
     learner(graph, EquilibriumProp::new(config, graph).unwrap(), 0.6, Optim::default(), &Device::oracle())
 }
 
@@ -318,5 +318,42 @@ fn samples_settle_each_for_itself() {
     let all = net.predict(&data.x);
     for (s, x) in data.x.chunks(4).enumerate() {
         assert_eq!(net.predict(x), all[3 * s..3 * s + 3]);
+    }
+}
+
+/// With persistent particles a sample settles on from where it was: n visits of one sweep are one of n sweeps, while
+/// samples that have not been seen, and evaluation, begin at the forward pass.
+#[test]
+fn persistent_particles_settle_on() {
+    let (graph, data) = (Graph::mlp(&[4, 8, 7, 3], Phi::Tanh, None).unwrap(), clouds(6, 4, 3, 6));
+    let net = |free, persistent| {
+        let config = EquilibriumPropConfig { free, persistent, ..EquilibriumPropConfig::default() };
+        let still = Optim { rate: 1e-30, ..Optim::default() }; // so small that no weight moves
+        learner(&graph, EquilibriumProp::new(config, &graph).unwrap(), 0.6, still, &Device::cpu(1))
+    };
+    let state = |net: &Learner| net.activity().z[1..].iter().map(|z| z.to_vec()).collect::<Vec<_>>();
+    let after = |net: &mut Learner, visits: usize, samples: &[u32]| {
+        for _ in 0..visits {
+            net.step_of(&data.x, &data.labels, samples);
+        }
+        state(net)
+    };
+    let samples = [7, 0, 3, 12, 1, 2];
+    let settled = after(&mut net(5, false), 1, &samples);
+    let mut particles = net(1, true);
+    assert_eq!(after(&mut particles, 5, &samples), settled);
+    let fresh = after(&mut net(1, false), 5, &samples);
+    assert_ne!(fresh, settled, "another five sweeps each time from the forward pass");
+    assert_eq!(after(&mut particles, 1, &[20, 21, 22, 23, 24, 25]), fresh, "samples not seen before");
+    assert_eq!(after(&mut particles, 1, &[]), fresh, "samples without a number");
+    // In any order, each sample has its own.
+    let mut mixed = net(1, true);
+    after(&mut mixed, 4, &samples);
+    let reversed: Vec<f32> = data.x.chunks(4).rev().flatten().copied().collect();
+    let back: Vec<u32> = samples.iter().rev().copied().collect();
+    mixed.step_of(&reversed, &[0; 6], &back);
+    for (a, b) in state(&mixed).iter().zip(&settled) {
+        let flipped: Vec<f64> = a.chunks(6).flat_map(|row| row.iter().rev().copied()).collect();
+        assert_eq!(&flipped, b);
     }
 }

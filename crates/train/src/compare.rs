@@ -4,7 +4,6 @@
 //! what a rule refuses is a row that says so. Finished runs are found again by their spec, so that an interrupted
 //! comparison goes on where it was.
 
-mod plot;
 mod store;
 mod table;
 

@@ -17,7 +17,8 @@ pub use digits::digits;
 pub use error::{DataError, Result};
 pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};
 pub use info::{FileInfo, Info, Measured, info};
-pub use loader::{Loader, Split};
+pub(crate) use loader::gather;
+pub use loader::{Batch, Loader, Split};
 pub use pictures::{Picture, pictures};
 pub use registry::{Entry, FileEntry, data_home, entries, entry, open};
 

@@ -6,17 +6,22 @@
 use crate::data;
 use crate::files::{FileError, write_atomically};
 use crate::fit::Observer;
+use crate::plot;
 use crate::record::{self, Record, RecordError, mean};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use reclra::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// The experiments that come with the program, by name.
-pub const KNOWN: &[(&str, &str)] = &[("foundation", include_str!("../../../experiments/foundation.toml"))];
+pub const KNOWN: &[(&str, &str)] = &[
+    ("foundation", include_str!("../../../experiments/foundation.toml")),
+    ("rules", include_str!("../../../experiments/rules.toml")),
+    ("figure4", include_str!("../../../experiments/figure4.toml")),
+];
 
 /// The title of an experiment that comes with the program.
 #[must_use]
@@ -34,6 +39,9 @@ pub struct Experiment {
     pub about: String,
     /// Each run is made with each of these.
     pub seeds: Vec<u64>,
+    /// Whether the validation error by epoch is drawn, all runs in one picture.
+    #[serde(default)]
+    pub plot: bool,
     /// The runs.
     pub run: Vec<Run>,
 }
@@ -115,6 +123,9 @@ pub enum ExperimentError {
     /// Results that cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
+    /// A plot that could not be drawn.
+    #[error("{0}: the plot could not be drawn: {1}; please report it")]
+    Plot(PathBuf, String),
     /// Stopped from outside; what is finished is kept.
     #[error("interrupted; the same command goes on where it stopped")]
     Interrupted,
@@ -215,6 +226,15 @@ impl Experiment {
         let all: Vec<&Done> = done.iter().chain(later).collect();
         let json = serde_json::to_vec_pretty(&all).unwrap_or_default();
         write_atomically(&folder.join(format!("{name}.json")), &json)?;
+        let lines = self
+            .run
+            .iter()
+            .map(|run| (run.name.clone(), done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect()));
+        if self.plot {
+            let path = folder.join(format!("{name}.svg"));
+            let svg = plot::by_epoch(&lines.collect::<Vec<_>>());
+            write_atomically(&path, svg.map_err(|e| ExperimentError::Plot(path.clone(), e))?.as_bytes())?;
+        }
         Ok(write_atomically(&folder.join(format!("{name}.md")), self.markdown(name, machine, done).as_bytes())?)
     }
 
@@ -234,6 +254,7 @@ impl Experiment {
         text.push_str(
             "| run | train | validation | test | goal | reached | s / epoch |\n|---|---|---|---|---|---|---|\n",
         );
+        let mut notes: Vec<String> = Vec::new();
         for run in &self.run {
             let mine: Vec<&Record> = done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
             if mine.is_empty() {
@@ -245,10 +266,21 @@ impl Experiment {
                     values.iter().map(|v| v.map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
                 mean(&values).map_or(each.join(", "), |m| format!("{} (**{m:.2}**)", each.join(", ")))
             };
+            let mut mark = String::new();
+            for warning in mine.iter().flat_map(|r| &r.warnings) {
+                let n = notes.iter().position(|n| n == warning).unwrap_or_else(|| {
+                    notes.push(warning.clone());
+                    notes.len() - 1
+                });
+                let number = format!(" [{}]", n + 1);
+                if !mark.contains(&number) {
+                    mark.push_str(&number);
+                }
+            }
             let seconds = mine.iter().map(|r| r.epoch_seconds()).sum::<f64>() / mine.len() as f64;
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {seconds:.2} |",
+                "| {}{mark} | {} | {} | {} | {} | {} | {seconds:.2} |",
                 run.name,
                 column(Record::train_error),
                 column(Record::validation_error),
@@ -256,6 +288,12 @@ impl Experiment {
                 run.goal,
                 run.reached(&mine)
             );
+        }
+        for (n, note) in notes.iter().enumerate() {
+            let _ = write!(text, "\n[{}] {note}\n", n + 1);
+        }
+        if self.plot {
+            let _ = write!(text, "\n![validation error by epoch]({name}.svg)\n");
         }
         text
     }

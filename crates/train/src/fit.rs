@@ -2,7 +2,7 @@
 //!
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers.
 
-use crate::data::{DataError, Dataset, Loader, Part, Split};
+use crate::data::{Batch, DataError, Dataset, Loader, Part, Split, gather};
 use crate::metrics::{Confusion, Evaluation};
 use crate::spec::{RunSpec, SpecError};
 use reclra::{Device, Learner};
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
 const EVALUATED: usize = 256;
+
+/// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
+const ALIGNED: usize = 1000;
 
 /// Why a run did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +73,24 @@ pub struct EpochReport {
     pub validation_error: Option<f64>,
     /// Mean total discrepancy D over the epoch.
     pub discrepancy: f64,
+    /// Angle between the rule's update of W and the gradient, region by region, if tracked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<Angle>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Training samples a second, evaluation not counted.
     pub samples_per_second: f64,
     /// Seconds the epoch took, evaluation included.
     pub seconds: f64,
+}
+
+/// How well one region's update of W is aligned with the gradient.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Angle {
+    /// Name of the region.
+    pub region: String,
+    /// 0 is the gradient's direction, below 90 descends.
+    pub degrees: f64,
 }
 
 /// Is told how a run goes. All methods may be left as they are.
@@ -123,7 +138,7 @@ pub fn fit(
     let mut learner =
         Learner::new(graph, rule, spec.net.w_std, spec.optim(steps), device, spec.seed).map_err(SpecError::from)?;
     let mut epochs = Vec::new();
-    let (mut x, mut labels) = (Vec::new(), Vec::new());
+    let mut batch = Batch::default();
     let outcome =
         |learner, epochs, test, interrupted| Ok(Outcome { learner, epochs, test, interrupted, took: begun.elapsed() });
     for epoch in 0..spec.epochs {
@@ -133,12 +148,12 @@ pub fn fit(
             if stop.load(Ordering::Relaxed) {
                 return outcome(learner, epochs, None, true);
             }
-            loader.fill(epoch, position, &mut x, &mut labels)?;
-            let report = learner.step(&x, &labels);
-            let n = labels.len() as f64;
+            loader.fill(epoch, position, &mut batch)?;
+            let report = learner.step_of(&batch.x, &batch.labels, &batch.samples);
+            let n = batch.labels.len() as f64;
             (loss, wrong, discrepancy) =
                 (loss + n * report.loss, wrong + n * report.error, discrepancy + n * report.discrepancy);
-            samples += labels.len() as u64;
+            samples += batch.labels.len() as u64;
             if !report.loss.is_finite() {
                 return Err(diverged(spec, &learner, epoch + 1));
             }
@@ -156,6 +171,7 @@ pub fn fit(
             return Err(diverged(spec, &learner, epoch + 1));
         }
         let trained = started.elapsed().as_secs_f64();
+        let alignment = if spec.alignment { alignment(&mut learner, dataset, &split)? } else { Vec::new() };
         let validation = evaluate(&mut learner, dataset, Part::Train, split.validation())?;
         let mean = |sum: f64| sum / samples.max(1) as f64;
         let report = EpochReport {
@@ -166,6 +182,7 @@ pub fn fit(
             validation_loss: validation.loss,
             validation_error: (validation.samples > 0).then(|| validation.error()),
             discrepancy: mean(discrepancy),
+            alignment,
             learning_rate: learner.optim().rate_at(learner.steps().saturating_sub(1)),
             samples_per_second: samples as f64 / trained.max(1e-9),
             seconds: started.elapsed().as_secs_f64(),
@@ -186,6 +203,20 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
         None => format!("lower the learning rate (optim.lr = {}) or add a warm-up", learner.optim().rate),
     };
     FitError::Diverged { epoch, step: learner.steps(), what, remedy }
+}
+
+/// The angles of all regions on the first training samples, unshifted, with the weights as they are; nothing is learnt.
+/// It costs a step on so many samples, without its update, and one of backprop.
+///
+/// # Errors
+/// If a sample cannot be read.
+fn alignment(learner: &mut Learner, dataset: &dyn Dataset, split: &Split) -> Result<Vec<Angle>, DataError> {
+    let samples = &split.train()[..ALIGNED.min(split.train().len())];
+    let (mut x, mut labels) = (Vec::new(), Vec::new());
+    gather(dataset, Part::Train, samples, &mut x, &mut labels)?;
+    learner.errors_of(&x, &labels);
+    let name = |i: usize| learner.graph().regions()[i].name.clone();
+    Ok(learner.alignment().into_iter().map(|(i, degrees)| Angle { region: name(i), degrees }).collect())
 }
 
 /// Judges the given samples of a part, in order, without augmentation.
@@ -239,15 +270,9 @@ fn each_chunk(
     samples: &[u32],
     mut judge: impl FnMut(&[f32], &[u32]),
 ) -> Result<(), DataError> {
-    let pixels = dataset.shape().len();
     let (mut x, mut labels) = (Vec::new(), Vec::new());
     for chunk in samples.chunks(EVALUATED) {
-        x.resize(chunk.len() * pixels, 0.0);
-        labels.clear();
-        for (&i, row) in chunk.iter().zip(x.chunks_exact_mut(pixels)) {
-            dataset.pixels(part, i as usize, row)?;
-            labels.push(dataset.label(part, i as usize));
-        }
+        gather(dataset, part, chunk, &mut x, &mut labels)?;
         judge(&x, &labels);
     }
     Ok(())

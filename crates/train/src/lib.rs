@@ -20,6 +20,7 @@ pub mod files;
 pub mod fit;
 pub mod metrics;
 pub mod model;
+mod plot;
 pub mod record;
 pub mod run;
 pub mod spec;

@@ -191,6 +191,8 @@ pub struct RunSpec {
     pub epochs: u64,
     /// Samples a step.
     pub batch: usize,
+    /// Whether the angle between updates and gradient is measured after every epoch.
+    pub alignment: bool,
     table: Table,
 }
 
@@ -203,9 +205,11 @@ impl RunSpec {
         let mut r = Reader::new(settings);
         let seed = r.count("seed", 0)?;
         let data = data(&mut r, facts)?;
-        let net = net(&mut r, facts)?;
+        // Checked where the rule is read; the network and the optimiser only look at it.
+        let rule_name = settings.get("rule.name").and_then(Value::as_str).unwrap_or_default();
+        let net = net(&mut r, facts, rule_name)?;
         let rule = rules::read(&mut r, facts, &net)?;
-        let optim = optim(&mut r, facts, &net)?;
+        let optim = optim(&mut r, facts, &net, rule_name)?;
         let epochs = r.positive("train.epochs", if small(facts) { 100 } else { 12 })?;
         let batch = usize::try_from(r.positive("train.batch", 32)?).unwrap_or(usize::MAX);
         let trained = facts.train - data.validation;
@@ -213,7 +217,8 @@ impl RunSpec {
             let want = format!("must be at most the {trained} training images");
             return Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want));
         }
-        let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, table: r.resolved };
+        let alignment = r.flag("train.alignment", false)?;
+        let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, alignment, table: r.resolved };
         let graph = spec.graph()?;
         spec.rule.build(&graph)?;
         spec.optim(1).check()?;
@@ -240,6 +245,15 @@ impl RunSpec {
             *every = (self.optim.step_epochs * steps_per_epoch).max(1);
         }
         optim
+    }
+
+    /// The value of a key, if it applies to this run.
+    #[must_use]
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        match path.split_once('.') {
+            Some((section, name)) => self.table.get(section)?.get(name),
+            None => self.table.get(path),
+        }
     }
 
     /// The resolved spec as TOML: every key with its value.
@@ -287,7 +301,7 @@ fn widths(arch: &str) -> Option<Vec<usize>> {
     (widths.len() >= 2).then_some(widths)
 }
 
-fn net(r: &mut Reader<'_>, facts: &DataFacts) -> Result<NetSpec> {
+fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels(), facts.classes());
     let arch = r.text("net.arch", &fitting("3x256"))?;
     let value = Value::String(arch.clone());
@@ -310,7 +324,7 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts) -> Result<NetSpec> {
     let deep = widths.len() > 5;
     let w_std = if act == "sigmoid" && deep {
         0.025
-    } else if small(facts) {
+    } else if small(facts) && !(rule == "equilibrium-prop" && widths.len() > 3) {
         0.15
     } else {
         0.05
@@ -322,7 +336,7 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts) -> Result<NetSpec> {
     Ok(NetSpec { widths, act, residual, bias, w_std })
 }
 
-fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<OptimSpec> {
+fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &str) -> Result<OptimSpec> {
     let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
     let method = r.choice("optim.name", "adam", &names(METHODS))?;
     let sign = net.act == "sign";
@@ -335,6 +349,9 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<OptimSp
             1e-3
         } else if small(facts) {
             3e-3
+        } else if ["equilibrium-prop", "hebbian"].contains(&rule) {
+            // Slow at 2e-4: the one for its falling rates, the other as only its readout is told the label.
+            1e-3
         } else {
             2e-4
         },

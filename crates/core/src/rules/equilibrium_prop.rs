@@ -21,9 +21,12 @@
 //! e_l = (s-_l - s+_l) / (2 beta) and the target is s+.
 //!
 //! Needs: symmetric synapses, settling in training and in use; no derivative of phi, but a continuous one that grows
-//! (sign is refused), best a bounded one; a chain of regions. States do not persist from one batch to the next.
-//! Settings: `beta` 0.5, `free` 10 and `nudged` 5 sweeps, `symmetric` true. Cost of a step in matrix products of the size
-//! of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, but none of the
+//! (sign is refused), best a bounded one; a chain of regions; between hidden regions small weights, as strongly coupled
+//! ones remember instead of answering. For the same reason learning rates fall from region to region, as in Scellier and
+//! Bengio's experiments: with one rate for all, W_2 and above grow faster than the input's drive, and the net freezes.
+//! Settings: `beta` 0.5, `free` 10 and `nudged` 4 sweeps, `symmetric` true, `fall` 0.1 (rate of region l over that of
+//! l - 1, hidden regions only), `persistent` false: whether a training sample's free phase begins at its last free state
+//! (persistent particles, 4 bytes a hidden unit and sample) instead of the forward pass. Cost of a step in matrix products of the size of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, but none of the
 //! size of W_1 as the input is held, two for updates.
 
 use super::{chain, finite};
@@ -46,11 +49,16 @@ pub struct EquilibriumPropConfig {
     pub nudged: usize,
     /// Whether the label also pushes; else the free state stands in for s-.
     pub symmetric: bool,
+    /// Learning rate of a hidden region over that of the one below it.
+    pub fall: f64,
+    /// Whether the free phase of a training sample begins at its last free state, where there is more than one hidden
+    /// region; else at the forward pass.
+    pub persistent: bool,
 }
 
 impl Default for EquilibriumPropConfig {
     fn default() -> Self {
-        EquilibriumPropConfig { beta: 0.5, free: 10, nudged: 5, symmetric: true }
+        EquilibriumPropConfig { beta: 0.5, free: 10, nudged: 4, symmetric: true, fall: 0.1, persistent: false }
     }
 }
 
@@ -71,6 +79,7 @@ impl EquilibriumProp {
         check(finite(config.beta) && config.beta > 0.0, "rule.beta", config.beta, "must be a positive number")?;
         check(config.free >= 1, "rule.free", config.free, "must be at least 1")?;
         check(config.nudged >= 1, "rule.nudged", config.nudged, "must be at least 1")?;
+        check(finite(config.fall) && config.fall > 0.0, "rule.fall", config.fall, "must be a positive number")?;
         chain(name, "each region settles between the one before it and the one after it", graph)?;
         let hidden = || graph.hidden().map(|i| &graph.regions()[i]);
         if let Some(r) = hidden().find(|r| r.phi == Phi::Sign) {
@@ -199,6 +208,11 @@ impl Rule for EquilibriumProp {
         states.chain(scratch).chain(contrasts).chain([n(1)]).collect()
     }
 
+    fn persistent(&self, graph: &Graph) -> Vec<RegionId> {
+        // One hidden region has nothing to settle: its forward pass is its free state.
+        if self.config.persistent && self.slots.hidden > 1 { graph.hidden().collect() } else { Vec::new() }
+    }
+
     /// The free phase. The free state of a single hidden region is its forward pass.
     fn infer(&self, settle: &mut Settle<'_>) {
         let Settle { device, graph, weights, biases, ref mut activity, ref mut buffers } = *settle;
@@ -268,7 +282,8 @@ impl Rule for EquilibriumProp {
             // dW_l = -(s+_l s+_{l-1}^T - s-_l s-_{l-1}^T) / (2 beta), the phases side by side
             let (param, pre) = (Param::Weight { region: l, source: 0 }, Some(Signal::Buffer(self.slots.pre(l - 1))));
             let (post, factor) = (Signal::Buffer(self.slots.post(l)), -1.0 / self.divisor());
-            let weight = LocalUpdate { param, mirror: None, post, pre, factor, rate: 1.0 };
+            let rate = self.config.fall.powi(l as i32 - 1);
+            let weight = LocalUpdate { param, mirror: None, post, pre, factor, rate };
             updates.push(weight);
             if graph.regions()[l].bias {
                 updates.push(LocalUpdate { param: Param::Bias(l), pre: None, ..weight });

@@ -1,10 +1,12 @@
 //! The results of a comparison as a table for people (Markdown), for spreadsheets (CSV) and for programs (JSON).
 
+use super::Trial;
 use super::store::CompareError;
-use super::{Trial, plot};
 use crate::experiment::Machine;
 use crate::files::write_atomically;
+use crate::plot;
 use crate::record::{Record, deviation, mean};
+use crate::spec::keys::KEYS;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +70,35 @@ pub fn rows(trials: Vec<Trial>, records: Vec<Vec<Record>>) -> Vec<Row> {
     rows
 }
 
+/// The chosen trial of each rule: all of them in one picture would hide each other.
+fn shown(rows: &[Row]) -> Vec<plot::Seeds<'_>> {
+    let alone = |row: &Row| rows.iter().filter(|o| o.trial.rule == row.trial.rule).count() == 1;
+    let picked = rows.iter().filter(|row| (alone(row) || row.chosen) && !row.records.is_empty());
+    picked.map(|row| (row.trial.name(), row.records.iter().collect())).collect()
+}
+
+/// What sets the rows apart beside rule and label: keys of all rules that the rule at hand has another default for, as
+/// `key = value` for each row.
+fn own_defaults(rows: &[Row]) -> Vec<Vec<String>> {
+    let specs: Vec<_> = rows.iter().map(|r| r.trial.specs.as_ref().ok().and_then(|s| s.first())).collect();
+    let varied = |key: &str| rows.iter().any(|r| r.trial.label.contains(&format!("{key}=")));
+    let shared = KEYS.iter().filter(|k| k.rules.is_empty() && k.path != "rule.name" && !varied(k.path));
+    let mut notes = vec![Vec::new(); rows.len()];
+    for key in shared {
+        let values: Vec<Option<&toml::Value>> = specs.iter().map(|s| s.and_then(|s| s.value(key.path))).collect();
+        let count = |v: &Option<&toml::Value>| values.iter().filter(|o| *o == v).count();
+        let usual = values.iter().flatten().max_by_key(|v| count(&Some(**v)));
+        for (note, value) in notes.iter_mut().zip(&values) {
+            if let (Some(value), Some(usual)) = (value, usual)
+                && value != usual
+            {
+                note.push(format!("{} = {value}, not {usual}, by this rule's default", key.path));
+            }
+        }
+    }
+    notes
+}
+
 /// A mean with its deviation over the seeds.
 fn spread(values: &[Option<f64>], digits: usize) -> String {
     match (mean(values), deviation(values)) {
@@ -86,8 +117,9 @@ pub fn markdown(rows: &[Row], target: f64) -> String {
          |---|---|---|---|---|---|---|---|\n"
     );
     let mut notes: Vec<String> = Vec::new();
-    for row in rows {
-        let note = row.note();
+    for (row, own) in rows.iter().zip(own_defaults(rows)) {
+        let note =
+            [own, vec![row.note()]].concat().into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join("; ");
         let mut mark = String::new();
         if !note.is_empty() {
             let n = notes.iter().position(|n| *n == note).unwrap_or_else(|| {
@@ -185,8 +217,9 @@ pub fn written(
     heading: &str,
     target: f64,
 ) -> Result<Vec<PathBuf>, CompareError> {
-    let by_epoch = plot::by_epoch(rows).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
-    let by_time = plot::by_time(rows).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
+    let series = shown(rows);
+    let by_epoch = plot::by_epoch(&series).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
+    let by_time = plot::by_time(&series).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
     let trials = tuned.map_or(String::new(), |t| format!("\n## Trials of tuning, one seed\n\n{}", markdown(t, target)));
     let text = format!(
         "# Comparison\n\n{heading} reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\

@@ -43,6 +43,17 @@ impl Split {
     }
 }
 
+/// Samples of one step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Pixels, one sample a row.
+    pub x: Vec<f32>,
+    /// Their classes.
+    pub labels: Vec<u32>,
+    /// Their places in the training part.
+    pub samples: Vec<u32>,
+}
+
 /// Draws training batches.
 pub struct Loader<'a> {
     dataset: &'a dyn Dataset,
@@ -74,11 +85,12 @@ impl<'a> Loader<'a> {
         self.samples.len().div_ceil(self.batch) as u64
     }
 
-    /// Fills `x` (one sample a row) and `labels` with batch `position` of `epoch`, both counted from 0.
+    /// Makes `batch` the one at `position` of `epoch`, both counted from 0.
     ///
     /// # Errors
     /// If a sample cannot be read.
-    pub fn fill(&self, epoch: u64, position: u64, x: &mut Vec<f32>, labels: &mut Vec<u32>) -> Result<()> {
+    pub fn fill(&self, epoch: u64, position: u64, batch: &mut Batch) -> Result<()> {
+        let Batch { x, labels, samples } = batch;
         let mut cached = self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if cached.as_ref().is_none_or(|(e, _)| *e != epoch) {
             let order = self.key.child(streams::SHUFFLE).child(epoch).permutation(self.samples.len());
@@ -89,13 +101,9 @@ impl<'a> Loader<'a> {
         let chosen = &order[from..(from + self.batch).min(order.len())];
         let shape = self.dataset.shape();
         let n = shape.len();
-        x.resize(chosen.len() * n, 0.0);
-        labels.clear();
-        for (&i, row) in chosen.iter().zip(x.chunks_exact_mut(n)) {
-            let sample = self.samples[i as usize] as usize;
-            self.dataset.pixels(Part::Train, sample, row)?;
-            labels.push(self.dataset.label(Part::Train, sample));
-        }
+        samples.clear();
+        samples.extend(chosen.iter().map(|&i| self.samples[i as usize]));
+        gather(self.dataset, Part::Train, samples, x, labels)?;
         if self.shift > 0 {
             // One draw a sample, in the order of the batch: uniform over the (2 shift + 1)^2 offsets.
             let mut rng = self.key.child(streams::SHIFT).child(epoch).child(position).rng();
@@ -107,6 +115,24 @@ impl<'a> Loader<'a> {
         }
         Ok(())
     }
+}
+
+/// Reads samples of a part, one a row, and their classes.
+pub(crate) fn gather(
+    dataset: &dyn Dataset,
+    part: Part,
+    samples: &[u32],
+    x: &mut Vec<f32>,
+    labels: &mut Vec<u32>,
+) -> Result<()> {
+    let n = dataset.shape().len();
+    x.resize(samples.len() * n, 0.0);
+    labels.clear();
+    for (&sample, row) in samples.iter().zip(x.chunks_exact_mut(n)) {
+        dataset.pixels(part, sample as usize, row)?;
+        labels.push(dataset.label(part, sample as usize));
+    }
+    Ok(())
 }
 
 /// Moves an image by whole pixels; what comes in from outside is 0.
@@ -146,11 +172,13 @@ mod tests {
         assert_eq!(split.train().len() + split.validation().len(), d.len(Part::Train));
         assert!(split.validation().iter().all(|v| !split.train().contains(v)));
         let loader = Loader::new(&d, &split, 32, 0, 7);
-        let (mut x, mut y) = (Vec::new(), Vec::new());
+        let mut batch = Batch::default();
         let mut count = [0_usize; 10];
         let mut sum = 0.0_f64;
         for p in 0..loader.batches() {
-            loader.fill(3, p, &mut x, &mut y).unwrap();
+            loader.fill(3, p, &mut batch).unwrap();
+            let Batch { x, labels: y, samples } = &batch;
+            assert!(samples.iter().zip(y).all(|(&s, &c)| d.label(Part::Train, s as usize) == c));
             y.iter().for_each(|&c| count[c as usize] += 1);
             sum += x.iter().map(|&v| f64::from(v)).sum::<f64>();
             assert_eq!(x.len(), y.len() * 64);
@@ -165,12 +193,12 @@ mod tests {
         assert_eq!(count, expected);
         assert!((sum - total).abs() < 1e-6, "{sum} {total}");
         // Asked for out of order, by another loader: the same.
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        loader.fill(3, 5, &mut x, &mut y).unwrap();
-        Loader::new(&d, &split, 32, 0, 7).fill(3, 5, &mut a, &mut b).unwrap();
-        assert_eq!((&x, &y), (&a, &b));
-        loader.fill(4, 5, &mut a, &mut b).unwrap();
-        assert_ne!(x, a);
+        let mut other = Batch::default();
+        loader.fill(3, 5, &mut batch).unwrap();
+        Loader::new(&d, &split, 32, 0, 7).fill(3, 5, &mut other).unwrap();
+        assert_eq!(batch, other);
+        loader.fill(4, 5, &mut other).unwrap();
+        assert_ne!(batch.samples, other.samples);
     }
 
     #[test]
@@ -202,11 +230,11 @@ mod tests {
         let split = Split::new(&d, 144, 1).unwrap();
         let still = Loader::new(&d, &split, 64, 0, 1);
         let moving = Loader::new(&d, &split, 64, 1, 1);
-        let (mut x, mut y, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        still.fill(0, 2, &mut x, &mut labels).unwrap();
-        moving.fill(0, 2, &mut y, &mut labels).unwrap();
+        let [mut x, mut y, mut again] = [(); 3].map(|()| Batch::default());
+        still.fill(0, 2, &mut x).unwrap();
+        moving.fill(0, 2, &mut y).unwrap();
         let mut offsets = std::collections::BTreeSet::new();
-        for (a, b) in x.chunks(64).zip(y.chunks(64)) {
+        for (a, b) in x.x.chunks(64).zip(y.x.chunks(64)) {
             let shape = d.shape();
             let found = (-1..=1).flat_map(|i| (-1..=1).map(move |j| (i, j))).find(|&(i, j)| {
                 let mut m = a.to_vec();
@@ -216,8 +244,7 @@ mod tests {
             offsets.insert(found.expect("a shift of at most one pixel"));
         }
         assert_eq!(offsets.len(), 9, "all nine shifts occur among 64 samples");
-        let mut again = Vec::new();
-        Loader::new(&d, &split, 64, 1, 1).fill(0, 2, &mut again, &mut labels).unwrap();
+        Loader::new(&d, &split, 64, 1, 1).fill(0, 2, &mut again).unwrap();
         assert_eq!(y, again);
     }
 

@@ -39,7 +39,7 @@ pub const KEYS: &[Key] = &[
     key("net.bias", "whether regions have biases [true]"),
     key(
         "net.w_std",
-        "standard deviation of the Gaussian W starts from [0.05; 0.025 for deep sigmoid nets; 0.15 for digits]",
+        "standard deviation of the Gaussian W starts from [0.05; 0.025 for deep sigmoid nets; 0.15 for digits, but not for coupled regions]",
     ),
     key("rule.name", "rule of credit assignment [rec-lra]"),
     of(REC_LRA, "rule.wiring", "error synapses: chain, gap, full, graph, list [by activation and depth]"),
@@ -68,16 +68,25 @@ pub const KEYS: &[Key] = &[
     of(TARGETS, "rule.v_std", "standard deviation of the Gaussian the inverses V start from [0.05]"),
     of(TARGETS, "rule.v_rate", "factor on the learning rate of the inverses [1; 5 for target-prop]"),
     of(EQUILIBRIUM, "rule.free", "sweeps of the free phase, where there is more than one hidden region [10]"),
-    of(EQUILIBRIUM, "rule.nudged", "sweeps of each nudged phase [5]"),
+    of(EQUILIBRIUM, "rule.nudged", "sweeps of each nudged phase [4]"),
     of(
         EQUILIBRIUM,
         "rule.symmetric",
         "nudge both ways, by beta and -beta; else the free state is the other one [true]",
     ),
+    of(EQUILIBRIUM, "rule.fall", "learning rate of a hidden region over that of the one below it [0.1]"),
+    of(
+        EQUILIBRIUM,
+        "rule.persistent",
+        "begin a training sample's free phase at its last free state, not at the forward pass [false]",
+    ),
     of(HEBBIAN, "rule.oja", "whether hidden regions learn by Oja's rule; false leaves random features [true]"),
     of(HEBBIAN, "rule.rate", "factor on the learning rate of hidden regions [0.3]"),
     key("optim.name", "adam or sgd [adam]"),
-    key("optim.lr", "learning rate at the top of the schedule [2e-4; 1e-3 for sign; 3e-3 for digits; 0.1 for sgd]"),
+    key(
+        "optim.lr",
+        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits; 0.1 for sgd]",
+    ),
     key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits and for sign]"),
     key("optim.warmup_epochs", "epochs over which the rate first rises from 0; may be a fraction [0]"),
     key("optim.step_epochs", "schedule step: epochs between two drops [10]"),
@@ -92,6 +101,10 @@ pub const KEYS: &[Key] = &[
     key("optim.average", "decay of the moving average of weights that evaluation uses; 0 for none [0]"),
     key("train.epochs", "passes over the training images [12; 100 for digits]"),
     key("train.batch", "samples in a step [32]"),
+    key(
+        "train.alignment",
+        "measure the angle between each region's update and the gradient after every epoch, on 1,000 samples [false]",
+    ),
 ];
 
 /// The key of that path.

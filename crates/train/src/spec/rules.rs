@@ -154,6 +154,8 @@ fn equilibrium_prop(r: &mut Reader<'_>) -> Result<EquilibriumPropConfig> {
         free: r.positive("rule.free", d.free as u64)? as usize,
         nudged: r.positive("rule.nudged", d.nudged as u64)? as usize,
         symmetric: r.flag("rule.symmetric", d.symmetric)?,
+        fall: r.number("rule.fall", d.fall)?,
+        persistent: r.flag("rule.persistent", d.persistent)?,
     })
 }
 

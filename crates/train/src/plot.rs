@@ -1,6 +1,6 @@
-//! SVG plots of a comparison: validation error by epoch, with bands over the seeds, and by time.
+//! SVG plots of several runs: validation error by epoch, with bands over the seeds, and by time.
 
-use super::table::Row;
+use crate::record::Record;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -26,43 +26,38 @@ struct Line {
     points: Vec<(f64, f64, f64, f64)>,
 }
 
-/// The chosen trial of each rule: all of them in one picture would hide each other.
-fn shown(rows: &[Row]) -> impl Iterator<Item = &Row> {
-    rows.iter().filter(move |row| {
-        let alone = rows.iter().filter(|o| o.trial.rule == row.trial.rule).count() == 1;
-        (alone || row.chosen) && !row.records.is_empty()
-    })
-}
+/// What one line shows: its name, and one record a seed.
+pub(crate) type Seeds<'a> = (String, Vec<&'a Record>);
 
 /// Error by epoch; the band reaches from the lowest to the highest seed.
-pub(super) fn by_epoch(rows: &[Row]) -> Result<String, String> {
-    draw(&lines(rows, |_, epoch, _| epoch as f64), "epoch", "validation error %, mean and range over seeds")
+pub(crate) fn by_epoch(all: &[Seeds<'_>]) -> Result<String, String> {
+    draw(&lines(all, |epoch, _| epoch as f64), "epoch", "validation error %, mean and range over seeds")
 }
 
 /// Error by seconds of training, evaluation included.
-pub(super) fn by_time(rows: &[Row]) -> Result<String, String> {
-    draw(&lines(rows, |_, _, seconds| seconds), "seconds", "validation error %, mean and range over seeds")
+pub(crate) fn by_time(all: &[Seeds<'_>]) -> Result<String, String> {
+    draw(&lines(all, |_, seconds| seconds), "seconds", "validation error %, mean and range over seeds")
 }
 
-/// `x` of (row, epoch, mean seconds since the start).
-fn lines(rows: &[Row], x: impl Fn(&Row, usize, f64) -> f64) -> Vec<Line> {
-    let line = |row: &Row| {
-        let epochs = row.records.iter().map(|r| r.epochs.len()).min().unwrap_or(0);
+/// `x` of (epoch, mean seconds since the start).
+fn lines(all: &[Seeds<'_>], x: impl Fn(usize, f64) -> f64) -> Vec<Line> {
+    let line = |(name, records): &Seeds<'_>| {
+        let epochs = records.iter().map(|r| r.epochs.len()).min().unwrap_or(0);
         let mut points = Vec::new();
         let mut seconds = 0.0;
         for n in 0..epochs {
-            let at: Vec<_> = row.records.iter().map(|r| &r.epochs[n]).collect();
+            let at: Vec<_> = records.iter().map(|r| &r.epochs[n]).collect();
             seconds += at.iter().map(|e| e.seconds).sum::<f64>() / at.len() as f64;
             let errors: Option<Vec<f64>> = at.iter().map(|e| e.validation_error.map(|v| 100.0 * v)).collect();
             if let Some(errors) = errors {
                 let mean = errors.iter().sum::<f64>() / errors.len() as f64;
                 let (low, high) = errors.iter().fold((f64::INFINITY, 0.0), |(l, h), &e| (e.min(l), e.max(h)));
-                points.push((x(row, n + 1, seconds), mean, low, high));
+                points.push((x(n + 1, seconds), mean, low, high));
             }
         }
-        Line { name: row.trial.name(), points }
+        Line { name: name.clone(), points }
     };
-    shown(rows).map(line).filter(|l| !l.points.is_empty()).collect()
+    all.iter().map(line).filter(|l| !l.points.is_empty()).collect()
 }
 
 /// Lines over a logarithmic error axis, with a legend on the right.
