@@ -201,7 +201,7 @@ fn trial(request: &Request, rule: &str, point: &[(String, Value)], facts: &DataF
 fn plain(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
-        Value::Float(x) if *x != 0.0 && x.abs() < 1e-2 => format!("{x:e}"),
+        Value::Float(x) if *x != 0.0 && !(1e-2..1e6).contains(&x.abs()) => format!("{x:e}"),
         v => v.to_string(),
     }
 }

@@ -31,12 +31,12 @@ pub(crate) type Seeds<'a> = (String, Vec<&'a Record>);
 
 /// Error by epoch; the band reaches from the lowest to the highest seed.
 pub(crate) fn by_epoch(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |epoch, _| epoch as f64), "epoch", "validation error %, mean and range over seeds")
+    draw(&lines(all, |epoch, _| epoch as f64), false, "epoch", "validation error %, mean and range over seeds")
 }
 
-/// Error by seconds of training, evaluation included.
+/// Error by seconds of training, evaluation included, on a logarithmic axis: rules may be ten times apart.
 pub(crate) fn by_time(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |_, seconds| seconds), "seconds", "validation error %, mean and range over seeds")
+    draw(&lines(all, |_, seconds| seconds), true, "seconds", "validation error %, mean and range over seeds")
 }
 
 /// `x` of (epoch, mean seconds since the start).
@@ -61,11 +61,11 @@ fn lines(all: &[Seeds<'_>], x: impl Fn(usize, f64) -> f64) -> Vec<Line> {
 }
 
 /// Lines over a logarithmic error axis, with a legend on the right.
-fn draw(lines: &[Line], x: &str, y: &str) -> Result<String, String> {
+fn draw(lines: &[Line], log: bool, x: &str, y: &str) -> Result<String, String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        draw_on(&root, lines, x, y).map_err(|e| e.to_string())?;
+        draw_on(&root, lines, log, x, y).map_err(|e| e.to_string())?;
         root.present().map_err(|e| e.to_string())?;
     }
     Ok(svg)
@@ -73,7 +73,60 @@ fn draw(lines: &[Line], x: &str, y: &str) -> Result<String, String> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw_on(root: &Area<'_>, lines: &[Line], x: &str, y: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// 1, 2 and 5 times the powers of ten between two numbers.
+fn round_numbers(from: f64, to: f64) -> Vec<f64> {
+    let powers = (from.max(1e-9).log10().floor() as i32)..=(to.max(1e-9).log10().ceil() as i32);
+    let all = powers.flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(p)));
+    all.filter(|v| (from..=to).contains(v)).collect()
+}
+
+/// A linear or logarithmic axis with round numbers on it.
+#[derive(Clone)]
+struct Axis {
+    range: std::ops::Range<f64>,
+    log: bool,
+    marks: Vec<f64>,
+}
+
+impl Axis {
+    fn new(from: f64, to: f64, log: bool) -> Axis {
+        let marks = if log {
+            round_numbers(from, to)
+        } else {
+            let step = round_numbers(1.0, 1e9).into_iter().find(|s| *s >= (to - from) / 10.0).unwrap_or(1e9);
+            (0..=10).map(|n| f64::from(n) * step).filter(|v| (from..=to).contains(v)).collect()
+        };
+        Axis { range: from..to, log, marks }
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = plotters::coord::ranged1d::NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let place = |v: f64| if self.log { v.max(1e-9).ln() } else { v };
+        let (from, to) = (place(self.range.start), place(self.range.end));
+        let share = (place(*value) - from) / (to - from);
+        limit.0 + (f64::from(limit.1 - limit.0) * share).round() as i32
+    }
+
+    fn key_points<H: plotters::coord::ranged1d::KeyPointHint>(&self, _: H) -> Vec<f64> {
+        self.marks.clone()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl plotters::coord::ranged1d::ValueFormatter<f64> for Axis {
+    fn format(value: &f64) -> String {
+        format!("{}", (value * 1000.0).round() / 1000.0)
+    }
+}
+
+fn draw_on(root: &Area<'_>, lines: &[Line], log: bool, x: &str, y: &str) -> Result<(), Box<dyn std::error::Error>> {
     root.fill(&WHITE)?;
     let all = || lines.iter().flat_map(|l| &l.points);
     let right = all().map(|p| p.0).fold(0.0, f64::max);
@@ -81,13 +134,14 @@ fn draw_on(root: &Area<'_>, lines: &[Line], x: &str, y: &str) -> Result<(), Box<
     // An error of none at all has no place on a logarithmic axis: the floor is half the smallest there is.
     let smallest = all().flat_map(|p| [p.1, p.2]).filter(|&e| e > 0.0).fold(100.0, f64::min);
     let floor = (smallest * 0.8).min(50.0);
+    let x_axis = Axis::new(left, right.max(left + 1e-9), log);
     let (plot, legend) = root.split_horizontally(SIZE.0 - 190);
     let font = |size: i32| ("sans-serif", size).into_font().color(&BLACK);
     let mut chart = ChartBuilder::on(&plot)
         .margin(14)
         .x_label_area_size(40)
         .y_label_area_size(58)
-        .build_cartesian_2d(left..right.max(left + 1e-9), (floor..100.0).log_scale())?;
+        .build_cartesian_2d(x_axis, Axis::new(floor, 100.0, true))?;
     let grey = RGBColor(225, 225, 225);
     chart
         .configure_mesh()
@@ -97,9 +151,6 @@ fn draw_on(root: &Area<'_>, lines: &[Line], x: &str, y: &str) -> Result<(), Box<
         .y_desc(y)
         .label_style(font(13))
         .axis_desc_style(font(14))
-        .y_labels(8)
-        .x_label_formatter(&|v| format!("{}", (v * 100.0).round() / 100.0))
-        .y_label_formatter(&|v| format!("{}", (v * 100.0).round() / 100.0))
         .draw()?;
     for (n, line) in lines.iter().enumerate() {
         let (r, g, b) = COLOURS[n % COLOURS.len()];

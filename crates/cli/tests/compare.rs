@@ -1,0 +1,179 @@
+//! `reclra compare` from end to end, through the binary: tables, files, going on after an interruption, rows that failed.
+
+mod common;
+
+use common::{good, objects, reclra, text, texts};
+use serde_json::Value;
+use std::fs;
+
+const SMALL: [&str; 6] = ["--arch", "64-16-10", "--epochs", "3", "--seeds", "2"];
+
+/// The cells of a table's row that begins with this name.
+fn row<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
+    let line =
+        table.lines().find(|l| l.starts_with(&format!("| {name} "))).unwrap_or_else(|| panic!("{name}: {table}"));
+    line.split('|').map(str::trim).collect()
+}
+
+/// A record without what a clock says.
+fn timeless(mut record: Value) -> Value {
+    record.as_object_mut().unwrap().remove("seconds");
+    for epoch in record["epochs"].as_array_mut().unwrap() {
+        ["seconds", "samples_per_second"].iter().for_each(|k| drop(epoch.as_object_mut().unwrap().remove(*k)));
+    }
+    record
+}
+
+/// The records of all runs of a `--json` comparison, by rule, setting and seed, and whether each was there already.
+fn runs(stdout: &str) -> Vec<(String, bool, Value)> {
+    let mut all: Vec<_> = objects(stdout)
+        .into_iter()
+        .filter(|o| o["event"] == "run")
+        .map(|o| {
+            let name = format!("{} {} {}", o["rule"], o["setting"], o["record"]["seed"]);
+            (name, o["kept"].as_bool().unwrap(), timeless(o["record"].clone()))
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn all_rules_in_one_table_with_files_and_plots() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = text(dir.path());
+    let (table, err) = good(&[&["compare", "--out", out][..], &SMALL].concat());
+    assert!(err.contains("[18/18]") && err.contains(out), "{err}");
+    let (listed, _) = good(&["list", "rules"]);
+    let rules: Vec<&str> = listed.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
+    assert_eq!(rules.len(), 9, "{listed}");
+    for rule in &rules {
+        let cells = row(&table, rule);
+        for (n, what) in [(2, "train"), (3, "validation"), (4, "test")] {
+            let (mean, deviation) = cells[n].split_once(" ± ").unwrap_or_else(|| panic!("{rule}, {what}: {table}"));
+            let number = |t: &str| t.parse::<f64>().unwrap();
+            assert!((0.0..=100.0).contains(&number(mean)) && number(deviation) >= 0.0);
+        }
+        assert_eq!(cells[7], "1210", "parameters of 64-16-10");
+    }
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(read("compare.md").contains(table.trim()), "the same table");
+    let csv = read("compare.csv");
+    assert_eq!(csv.lines().count(), 1 + 18);
+    assert!(csv.lines().all(|l| l.split(',').count() >= 13), "{csv}");
+    let json: Value = serde_json::from_str(&read("compare.json")).unwrap();
+    let mean = json[0]["test_error_percent"]["mean"].as_f64().unwrap();
+    assert!(row(&table, "rec-lra")[4].starts_with(&format!("{mean:.2}")), "{table}");
+    for plot in ["error-by-epoch.svg", "error-by-time.svg"] {
+        let svg = read(plot);
+        assert!(rules.iter().all(|r| svg.contains(&format!("{r}\n"))), "{plot} names every rule");
+        assert!(svg.matches("<polyline").count() >= 9, "{plot}");
+    }
+    for file in ["spec.toml", "metrics.jsonl", "result.json"] {
+        assert!(dir.path().join("backprop/seed-1").join(file).exists(), "{file}");
+    }
+    let spec = dir.path().join("backprop/seed-1/spec.toml");
+    let (again, _) = good(&["train", text(&spec)]);
+    let result: Value = serde_json::from_str(&read("backprop/seed-1/result.json")).unwrap();
+    let wrong = result["test"]["wrong"].as_f64().unwrap();
+    assert!(
+        again.contains(&format!("test error {:.2} %", 100.0 * wrong / 359.0)),
+        "a run's spec gives the run: {again}"
+    );
+}
+
+#[test]
+fn a_run_that_diverges_or_is_refused_is_a_row_and_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = vec!["compare", "--rules", "backprop,equilibrium-prop", "--out", text(dir.path())];
+    args.extend(["--set", "optim.name=sgd", "--set", "optim.radius=0", "--grid", "optim.lr=0.1,1e30"]);
+    args.extend(["--set", "net.residual=1", "--act", "relu", "--arch", "64-2x16-10", "--epochs", "3", "--seeds", "2"]);
+    let (table, _) = good(&args);
+    assert!(row(&table, "**backprop optim.lr=0.1**")[4].contains('±'), "{table}");
+    assert_eq!(row(&table, "backprop optim.lr=1e30 [1]")[2..5], ["-", "-", "-"], "{table}");
+    assert!(table.contains("[1] diverged (2 of 2): step "), "{table}");
+    assert!(table.contains("refused: the rule equilibrium-prop cannot train region"), "{table}");
+}
+
+#[test]
+fn a_setting_of_a_rules_own_default_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = vec!["compare", "--rules", "rec-lra,backprop,equilibrium-prop", "--out", text(dir.path())];
+    args.extend(["--arch", "64-2x16-10", "--epochs", "1", "--seeds", "1"]);
+    let (table, _) = good(&args);
+    assert!(table.contains("| equilibrium-prop [1] |"), "{table}");
+    assert!(table.contains("[1] net.w_std = 0.05, not 0.15, by this rule's default"), "{table}");
+    let dir = tempfile::tempdir().unwrap();
+    args[4] = text(dir.path());
+    args.extend(["--set", "net.w_std=0.1"]);
+    assert!(!good(&args).0.contains("[1]"), "the same for all where it is set");
+}
+
+#[test]
+fn tuning_tries_the_same_number_of_settings_of_every_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = vec!["compare", "--rules", "rec-lra,hebbian", "--tune", "3", "--json", "--out", text(dir.path())];
+    args.extend(SMALL);
+    let (out, _) = good(&args);
+    let count = |rule: &str| runs(&out).iter().filter(|r| r.0.starts_with(&format!("\"{rule}\""))).count();
+    // Three trials on one seed, then the best on two seeds, one of which is there already.
+    assert_eq!((count("rec-lra"), count("hebbian")), (5, 5));
+    let last = objects(&out).pop().unwrap();
+    assert_eq!((last["event"].as_str(), last["rows"].as_array().unwrap().len()), (Some("comparison"), 2));
+}
+
+/// Ctrl-C in the middle: what is finished stays, the same command goes on, and ends as if nothing had been.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_comparison_goes_on_where_it_stopped() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let [dir, whole] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let args = |out| {
+        let mut args = vec!["compare", "--rules", "rec-lra,backprop", "--json", "--out", out, "--jobs", "1"];
+        args.extend(["--epochs", "25", "--seeds", "3", "--arch", "64-64-10"]);
+        args
+    };
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("reclra"))
+        .args(args(text(dir.path())))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert_eq!(err, "error: interrupted; the same command goes on where it stopped\n");
+    let before = runs(&format!("{first}{rest}"));
+    assert!((1..6).contains(&before.len()), "interrupted in the middle: {}", before.len());
+
+    let (out, _) = good(&args(text(dir.path())));
+    let after = runs(&out);
+    assert_eq!(after.len(), 6);
+    let kept: Vec<&String> = after.iter().filter(|r| r.1).map(|r| &r.0).collect();
+    assert_eq!(kept, before.iter().map(|r| &r.0).collect::<Vec<_>>(), "what was finished is not run again");
+    let (out, _) = good(&args(text(whole.path())));
+    let figures = |runs: &[(String, bool, Value)]| runs.iter().map(|r| (r.0.clone(), r.2.clone())).collect::<Vec<_>>();
+    assert_eq!(figures(&after), figures(&runs(&out)), "as if it had never been interrupted");
+    // A third time nothing is left to do.
+    assert!(runs(&good(&args(text(dir.path()))).0).iter().all(|r| r.1));
+}
+
+#[test]
+fn a_damaged_result_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [&["compare", "--rules", "backprop", "--json", "--out", text(dir.path())][..], &SMALL].concat();
+    let (first, _) = good(&args);
+    let result = dir.path().join("backprop/seed-0/result.json");
+    let bytes = fs::read(&result).unwrap();
+    fs::write(&result, &bytes[..bytes.len() / 2]).unwrap();
+    let again = runs(&reclra(&args).output().map(|o| texts(&o).0).unwrap());
+    assert_eq!(again.iter().map(|r| r.1).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(again.iter().map(|r| &r.2).collect::<Vec<_>>(), runs(&first).iter().map(|r| &r.2).collect::<Vec<_>>());
+}
