@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Fetch data sets and look at them
     #[command(subcommand)]
     Data(DataCommand),
+    /// Measure how fast training is on this machine
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Make the runs of an experiment and write its table
     ///
     /// What is finished is not run again: an interrupted command goes on where it stopped.
@@ -313,4 +316,58 @@ pub(crate) struct ReproduceArgs {
     pub(crate) data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Time of one training step on random samples, phase by phase, against the floor of this machine
+    ///
+    /// The floor of a phase is the time this machine needs for its matrix products or for moving its tensors once,
+    /// whichever is longer; both ceilings are measured at the start.
+    Step(BenchStepArgs),
+    /// Time of a real epoch against its bare steps
+    Epoch(BenchEpochArgs),
+    /// Time of a step over widths, depths, batches and threads: a table and plots
+    Scale(BenchScaleArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchStepArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    /// Seconds of measuring, after a quarter as long of warm-up
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchEpochArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    /// Epochs measured, after one of warm-up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rounds: u16,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchScaleArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Seconds of measuring for each point
+    #[arg(long, value_name = "S", default_value_t = 0.5, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Widest hidden region
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..=16384))]
+    pub(crate) widest: u32,
+    /// Folder for scale.csv, scale.md and the plots
+    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|s| (0.01..=600.0).contains(s)).ok_or_else(|| "must be from 0.01 to 600".to_owned())
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share.
 
+mod bench;
 mod compare;
 mod data;
 mod eval;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::List(args) => list::run(voice, args.topic.as_deref()),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
+        Command::Bench(command) => bench::run(voice, &command),
         Command::Reproduce(args) => reproduce::run(voice, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -89,8 +91,16 @@ fn thread_count(machine: MachineArgs) -> usize {
     machine.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
 
-fn device(machine: MachineArgs) -> Device {
-    Device::cpu(thread_count(machine))
+/// The processor; `RECLRA_SIMD` holds it to an instruction set, for tests and measurements.
+fn device(machine: MachineArgs) -> Result<Device, Failure> {
+    let threads = thread_count(machine);
+    let Ok(wanted) = std::env::var("RECLRA_SIMD") else { return Ok(Device::cpu(threads)) };
+    let all = Level::available();
+    let found = all.iter().find(|l| l.to_string().eq_ignore_ascii_case(&wanted));
+    found.and_then(|&level| Device::cpu_at(threads, level)).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(Level::to_string).collect();
+        Failure::Usage(format!("RECLRA_SIMD = {wanted}: this processor has {}; unset it", names.join(", ")))
+    })
 }
 
 /// The machine, for the heading of results.

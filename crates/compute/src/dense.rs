@@ -122,7 +122,10 @@ impl Device {
         phase.h.set_cols(b);
         phase.z.set_cols(b);
         match &self.0 {
-            Backend::Cpu(cpu) => forward(cpu, phase),
+            Backend::Cpu(cpu) => {
+                cpu.counter.forward(&phase);
+                forward(cpu, phase);
+            }
             Backend::Oracle => oracle::forward(phase),
         }
     }
@@ -150,7 +153,10 @@ impl Device {
             r.discrepancy = 0.0;
         }
         match &self.0 {
-            Backend::Cpu(cpu) => receive(cpu, wave),
+            Backend::Cpu(cpu) => {
+                cpu.counter.receive(wave);
+                receive(cpu, wave);
+            }
             Backend::Oracle => wave.iter_mut().for_each(oracle::receive),
         }
     }

@@ -7,6 +7,7 @@
 
 use crate::pool::Pool;
 use crate::simd::Level;
+use crate::tally::{Counter, Tally};
 use crate::tensor::{Aligned, Storage, Tensor};
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub(crate) struct Cpu {
     pub(crate) pool: Arc<Pool>,
     pub(crate) arch: pulp::Arch,
     pub(crate) level: Level,
+    pub(crate) counter: Arc<Counter>,
 }
 
 impl Device {
@@ -39,7 +41,7 @@ impl Device {
     #[must_use]
     pub fn cpu_at(threads: usize, level: Level) -> Option<Device> {
         let arch = level.arch()?;
-        Some(Device(Backend::Cpu(Cpu { pool: Arc::new(Pool::new(threads)), arch, level })))
+        Some(Device(Backend::Cpu(Cpu { pool: Arc::new(Pool::new(threads)), arch, level, counter: Arc::default() })))
     }
 
     /// Naive float64: slow and exact.
@@ -54,6 +56,24 @@ impl Device {
         match &self.0 {
             Backend::Cpu(cpu) => cpu.pool.threads(),
             Backend::Oracle => 1,
+        }
+    }
+
+    /// The instruction set in use; scalar on the oracle.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match &self.0 {
+            Backend::Cpu(cpu) => cpu.level,
+            Backend::Oracle => Level::Scalar,
+        }
+    }
+
+    /// The work done on it so far; none is counted on the oracle.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        match &self.0 {
+            Backend::Cpu(cpu) => cpu.counter.read(),
+            Backend::Oracle => Tally::default(),
         }
     }
 

@@ -10,6 +10,7 @@
 //! | `signals` | sums, noise and placing of whole signals |
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
+//! | `tally`, `probe` | what the kernels had to do, and what this machine can do at best |
 //! | `oracle` | everything once more, naive, in float64 |
 
 mod average;
@@ -20,9 +21,11 @@ mod oracle;
 mod output;
 pub mod pointwise;
 mod pool;
+mod probe;
 pub mod rng;
 mod signals;
 mod simd;
+mod tally;
 mod tensor;
 pub mod update;
 
@@ -30,4 +33,5 @@ pub use device::Device;
 pub use output::Verdict;
 pub use signals::Scaled;
 pub use simd::Level;
+pub use tally::Tally;
 pub use tensor::Tensor;

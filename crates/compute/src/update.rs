@@ -153,7 +153,10 @@ impl Device {
             );
         }
         match &self.0 {
-            Backend::Cpu(cpu) => update(cpu, locals, scratch),
+            Backend::Cpu(cpu) => {
+                cpu.counter.update(locals);
+                update(cpu, locals, scratch);
+            }
             Backend::Oracle => locals.iter_mut().for_each(oracle::update),
         }
     }

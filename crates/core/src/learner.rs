@@ -112,9 +112,8 @@ impl Learner {
     /// # Panics
     /// As [`Learner::step`].
     pub fn step_of(&mut self, x: &[f32], labels: &[u32], samples: &[u32]) -> StepReport {
-        assert_eq!(x.len(), labels.len() * self.graph.regions()[0].width, "step: x and labels do not fit");
-        self.device.load_batch(x, &mut self.activity.z[0]);
-        let verdict = self.errors_of_loaded(labels, samples);
+        self.activate(x, samples);
+        let verdict = self.assign(labels);
         self.update();
         let batch = labels.len().max(1) as f64;
         StepReport {
@@ -124,14 +123,13 @@ impl Learner {
         }
     }
 
-    /// The first half of a step: activities, then error neurons, as the rule has them.
+    /// The first two phases of a step: activities, then error neurons.
     ///
     /// # Panics
     /// As [`Learner::step`].
     pub fn errors_of(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
-        assert_eq!(x.len(), labels.len() * self.graph.regions()[0].width, "step: x and labels do not fit");
-        self.device.load_batch(x, &mut self.activity.z[0]);
-        self.errors_of_loaded(labels, &[])
+        self.activate(x, &[]);
+        self.assign(labels)
     }
 
     /// The same for samples in float64, of which the oracle device loses nothing.
@@ -143,12 +141,27 @@ impl Learner {
         assert_eq!(x.len(), n * b, "step: x and labels do not fit");
         self.activity.z[0].set_cols(b);
         self.activity.z[0].copy_from_f64(&transposed(x, b, n));
-        self.errors_of_loaded(labels, &[])
+        self.infer(false, &[]);
+        self.assign(labels)
     }
 
-    fn errors_of_loaded(&mut self, labels: &[u32], samples: &[u32]) -> Verdict {
+    /// The first phase of a step: the activities of a batch, one sample a row (Alg. 1, lines 2-4). `samples` as for
+    /// [`Learner::step_of`].
+    ///
+    /// # Panics
+    /// If `x` is not a whole number of samples.
+    pub fn activate(&mut self, x: &[f32], samples: &[u32]) {
+        self.device.load_batch(x, &mut self.activity.z[0]);
         self.infer(false, samples);
         self.particles.keep(samples, &self.activity);
+    }
+
+    /// The second phase: the output is judged, then error neurons appear as the rule has them.
+    ///
+    /// # Panics
+    /// If there are not as many labels as samples.
+    pub fn assign(&mut self, labels: &[u32]) -> Verdict {
+        assert_eq!(labels.len(), self.activity.z[0].cols(), "step: x and labels do not fit");
         let out = self.graph.output();
         let verdict = self.judge(labels);
         let Errors { e, d, y, discrepancy, .. } = &mut self.errors;
@@ -168,7 +181,7 @@ impl Learner {
         verdict
     }
 
-    /// The second half of a step: all local updates, in one pass.
+    /// The third phase of a step: all local updates, in one pass.
     pub fn update(&mut self) {
         let Learner { device, params, errors, activity, updates, moments, optim, scratch, .. } = self;
         let signal = |s: Signal| s.of(activity, errors);
@@ -282,6 +295,13 @@ impl Learner {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Bytes of the optimiser's moments.
+    #[must_use]
+    pub fn moment_bytes(&self) -> u64 {
+        let size = |t: &Option<Tensor>| t.as_ref().map_or(0, |t| 4 * t.len() as u64);
+        self.moments.iter().map(|m| size(&m.first) + size(&m.second)).sum()
     }
 
     /// h and z of the last batch.

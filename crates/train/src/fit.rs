@@ -205,6 +205,20 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
     FitError::Diverged { epoch, step: learner.steps(), what, remedy }
 }
 
+/// Hands out the batches of an epoch in order, until `done` fails.
+pub(crate) fn each_batch<E: From<DataError>>(
+    loader: &Loader<'_>,
+    epoch: u64,
+    done: &mut dyn FnMut(u64, &Batch) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut batch = Batch::default();
+    for position in 0..loader.batches() {
+        loader.fill(epoch, position, &mut batch)?;
+        done(position, &batch)?;
+    }
+    Ok(())
+}
+
 /// The angles of all regions on the first training samples, unshifted, with the weights as they are; nothing is learnt.
 /// It costs a step on so many samples, without its update, and one of backprop.
 ///

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`fit`] | the visible loop |
@@ -13,6 +14,7 @@
 //! | [`run`] | from settings to something that can run |
 //! | [`spec`] | what one TOML file says, validated |
 
+pub mod bench;
 pub mod compare;
 pub mod data;
 pub mod experiment;

@@ -26,17 +26,44 @@ struct Line {
     points: Vec<(f64, f64, f64, f64)>,
 }
 
+/// The axes of a picture; y is logarithmic.
+#[derive(Clone, Copy)]
+struct Frame<'a> {
+    log: bool,
+    x: &'a str,
+    y: &'a str,
+    /// Where y ends; at its largest value without it.
+    top: Option<f64>,
+}
+
+impl Frame<'_> {
+    const ERROR: Self =
+        Frame { log: false, x: "", y: "validation error %, mean and range over seeds", top: Some(100.0) };
+}
+
+/// A name and points (x, y).
+pub(crate) type Curve = (String, Vec<(f64, f64)>);
+
+/// Curves over two logarithmic axes.
+pub(crate) fn log_log(curves: &[Curve], x: &str, y: &str) -> Result<String, String> {
+    let line = |(name, points): &Curve| Line {
+        name: name.clone(),
+        points: points.iter().map(|&(x, y)| (x, y, y, y)).collect(),
+    };
+    draw(&curves.iter().map(line).collect::<Vec<_>>(), &Frame { log: true, x, y, top: None })
+}
+
 /// What one line shows: its name, and one record a seed.
 pub(crate) type Seeds<'a> = (String, Vec<&'a Record>);
 
 /// Error by epoch; the band reaches from the lowest to the highest seed.
 pub(crate) fn by_epoch(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |epoch, _| epoch as f64), false, "epoch", "validation error %, mean and range over seeds")
+    draw(&lines(all, |epoch, _| epoch as f64), &Frame { log: false, x: "epoch", ..Frame::ERROR })
 }
 
 /// Error by seconds of training, evaluation included, on a logarithmic axis: rules may be ten times apart.
 pub(crate) fn by_time(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |_, seconds| seconds), true, "seconds", "validation error %, mean and range over seeds")
+    draw(&lines(all, |_, seconds| seconds), &Frame { log: true, x: "seconds", ..Frame::ERROR })
 }
 
 /// `x` of (epoch, mean seconds since the start).
@@ -61,11 +88,11 @@ fn lines(all: &[Seeds<'_>], x: impl Fn(usize, f64) -> f64) -> Vec<Line> {
 }
 
 /// Lines over a logarithmic error axis, with a legend on the right.
-fn draw(lines: &[Line], log: bool, x: &str, y: &str) -> Result<String, String> {
+fn draw(lines: &[Line], frame: &Frame<'_>) -> Result<String, String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        draw_on(&root, lines, log, x, y).map_err(|e| e.to_string())?;
+        draw_on(&root, lines, frame).map_err(|e| e.to_string())?;
         root.present().map_err(|e| e.to_string())?;
     }
     Ok(svg)
@@ -126,29 +153,30 @@ impl plotters::coord::ranged1d::ValueFormatter<f64> for Axis {
     }
 }
 
-fn draw_on(root: &Area<'_>, lines: &[Line], log: bool, x: &str, y: &str) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_on(root: &Area<'_>, lines: &[Line], frame: &Frame<'_>) -> Result<(), Box<dyn std::error::Error>> {
     root.fill(&WHITE)?;
     let all = || lines.iter().flat_map(|l| &l.points);
     let right = all().map(|p| p.0).fold(0.0, f64::max);
     let left = all().map(|p| p.0).fold(f64::INFINITY, f64::min).min(right);
     // An error of none at all has no place on a logarithmic axis: the floor is half the smallest there is.
-    let smallest = all().flat_map(|p| [p.1, p.2]).filter(|&e| e > 0.0).fold(100.0, f64::min);
-    let floor = (smallest * 0.8).min(50.0);
-    let x_axis = Axis::new(left, right.max(left + 1e-9), log);
+    let top = frame.top.unwrap_or_else(|| 1.2 * all().map(|p| p.3).fold(1e-9, f64::max));
+    let smallest = all().flat_map(|p| [p.1, p.2]).filter(|&e| e > 0.0).fold(top, f64::min);
+    let floor = (smallest * 0.8).min(0.5 * top);
+    let x_axis = Axis::new(left, right.max(left + 1e-9), frame.log);
     let (plot, legend) = root.split_horizontally(SIZE.0 - 190);
     let font = |size: i32| ("sans-serif", size).into_font().color(&BLACK);
     let mut chart = ChartBuilder::on(&plot)
         .margin(14)
         .x_label_area_size(40)
         .y_label_area_size(58)
-        .build_cartesian_2d(x_axis, Axis::new(floor, 100.0, true))?;
+        .build_cartesian_2d(x_axis, Axis::new(floor, top, true))?;
     let grey = RGBColor(225, 225, 225);
     chart
         .configure_mesh()
         .light_line_style(WHITE)
         .bold_line_style(grey)
-        .x_desc(x)
-        .y_desc(y)
+        .x_desc(frame.x)
+        .y_desc(frame.y)
         .label_style(font(13))
         .axis_desc_style(font(14))
         .draw()?;

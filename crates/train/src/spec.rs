@@ -301,6 +301,11 @@ fn widths(arch: &str) -> Option<Vec<usize>> {
     (widths.len() >= 2).then_some(widths)
 }
 
+/// Width of input and output of an architecture.
+pub(crate) fn ends(arch: &str) -> Option<(usize, usize)> {
+    widths(arch).map(|w| (w[0], w[w.len() - 1]))
+}
+
 fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels(), facts.classes());
     let arch = r.text("net.arch", &fitting("3x256"))?;

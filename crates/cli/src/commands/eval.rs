@@ -13,7 +13,7 @@ use serde_json::json;
 use std::path::Path;
 
 pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
-    let mut model = model::load(&args.run, device(args.machine))?;
+    let mut model = model::load(&args.run, device(args.machine)?)?;
     let dir = args.data_dir.clone().or_else(|| model.spec.data.dir.as_ref().map(|d| Path::new(d).to_owned()));
     let dataset = data::open(&model.spec.data.name, dir.as_deref())?;
     let facts = DataFacts::of(&*dataset);

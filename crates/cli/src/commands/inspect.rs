@@ -15,7 +15,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     let trained = args.what.as_ref().is_some_and(|p| p.is_dir() || p.extension().is_some_and(|e| e == "safetensors"));
     let (graph, rule, heading, notes) = match &args.what {
         Some(path) if trained => {
-            let model = model::load(path, device(MachineArgs { threads: Some(1) }))?;
+            let model = model::load(path, device(MachineArgs { threads: Some(1) })?)?;
             let mut notes: Vec<String> = Vec::new();
             for p in model.learner.parameters() {
                 let v = p.to_vec();

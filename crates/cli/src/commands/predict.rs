@@ -9,7 +9,7 @@ use reclra_train::model;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
-    let mut model = model::load(&args.run, device(args.machine))?;
+    let mut model = model::load(&args.run, device(args.machine)?)?;
     let names = model.facts.class_names.clone();
     for file in &args.files {
         for picture in pictures(file, &model.facts, args.rows.clone(), args.invert)? {

@@ -26,7 +26,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         }
         writable_folder(out)?;
     }
-    let device = device(args.machine);
+    let device = device(args.machine)?;
     let graph = spec.graph()?;
     let rule = spec.rule.build(&graph)?;
     let images = facts.train - spec.data.validation;

@@ -1,0 +1,102 @@
+//! `reclra bench`: how fast training is on this machine.
+
+mod scale;
+
+use super::{device, settings};
+use crate::args::{BenchCommand, BenchEpochArgs, BenchStepArgs, SpecArgs, Voice};
+use crate::failure::Failure;
+use crate::output::{grouped, table};
+use reclra::Device;
+use reclra_train::bench::{self, Ceiling, StepTimes};
+use reclra_train::run::prepare;
+use reclra_train::spec::{RunSpec, Settings};
+use std::time::Duration;
+
+pub(crate) fn run(voice: Voice, command: &BenchCommand) -> Result<(), Failure> {
+    match command {
+        BenchCommand::Step(args) => step(voice, args),
+        BenchCommand::Epoch(args) => epoch(voice, args),
+        BenchCommand::Scale(args) => scale::run(voice, args),
+    }
+}
+
+/// A spec for random samples of the network's widths.
+fn random_spec(args: &SpecArgs) -> Result<RunSpec, Failure> {
+    let settings: Settings = settings(args.spec.as_deref(), &args.flags)?;
+    Ok(RunSpec::resolve(&settings, &bench::random_facts(&settings)?)?)
+}
+
+fn step(voice: Voice, args: &BenchStepArgs) -> Result<(), Failure> {
+    let spec = random_spec(&args.spec)?;
+    let device = device(args.machine)?;
+    let ceiling = Ceiling::measure(&device);
+    voice.note(said(&ceiling));
+    let times = bench::step(&spec, &device, &ceiling, Duration::from_secs_f64(args.seconds))?;
+    voice.object("bench", &serde_json::json!({ "ceiling": ceiling }))?;
+    voice.object("step", &times)?;
+    voice.result(report(&times, &device))
+}
+
+/// The ceiling in a line.
+fn said(ceiling: &Ceiling) -> String {
+    let size = |bytes: u64| match bytes {
+        u64::MAX => String::new(),
+        b if b < 1 << 20 => format!(" ({} KiB)", b >> 10),
+        b => format!(" ({} MiB)", b >> 20),
+    };
+    let caches: Vec<String> = ceiling
+        .caches
+        .iter()
+        .map(|c| format!("{}{} {:.0} GB/s", c.name, size(c.bytes), c.bytes_per_second * 1e-9))
+        .collect();
+    format!("ceiling: {:.0} GFLOP/s; {}", ceiling.flops * 1e-9, caches.join(", "))
+}
+
+fn report(t: &StepTimes, device: &Device) -> String {
+    let widths: Vec<String> = t.widths.iter().map(usize::to_string).collect();
+    let head = format!(
+        "{} on {}, batch {}; {device}\n{:.1} us a step (p10 {:.1}, p90 {:.1}; {} steps), {} samples/s\n\
+         {:.1} GFLOP/s, {:.1} GB/s; floor {:.1} us, {:.2} times the floor; {:.1} MB of weights and moments, in {}\n",
+        t.rule,
+        widths.join("-"),
+        t.batch,
+        t.median_us,
+        t.p10_us,
+        t.p90_us,
+        grouped(t.steps),
+        grouped(t.samples_per_second as usize),
+        t.gflops,
+        t.gigabytes_per_second,
+        t.floor_us,
+        t.over_floor,
+        t.parameter_bytes as f64 * 1e-6,
+        t.level_of_memory,
+    );
+    let rows: Vec<Vec<String>> = [("forward", t.forward), ("messages", t.messages), ("update", t.update)]
+        .into_iter()
+        .map(|(name, p)| {
+            let per_us = |x: u64| format!("{:.1}", x as f64 / p.median_us.max(1e-9) * 1e-3);
+            let over = format!("{:.2}", p.median_us / p.floor_us.max(1e-9));
+            let us = |x: f64| format!("{x:.1}");
+            vec![name.to_owned(), us(p.median_us), per_us(p.flops), per_us(p.bytes), us(p.floor_us), over]
+        })
+        .collect();
+    head + &table(&["phase", "us", "GFLOP/s", "GB/s", "floor us", "times floor"], &rows)
+}
+
+fn epoch(voice: Voice, args: &BenchEpochArgs) -> Result<(), Failure> {
+    let prepared = prepare(&settings(args.spec.spec.as_deref(), &args.spec.flags)?)?;
+    let device = device(args.machine)?;
+    let times = bench::epoch(&prepared.spec, &*prepared.dataset, &device, usize::from(args.rounds))?;
+    voice.object("epoch", &times)?;
+    voice.result(format_args!(
+        "{} on {}, {} steps of {}; {device}\nepoch {:.3} s, its steps alone {:.3} s: {:.2} times",
+        prepared.spec.rule.name(),
+        prepared.facts.name,
+        grouped(times.steps as usize),
+        prepared.spec.batch,
+        times.epoch_seconds,
+        times.steps_seconds,
+        times.over_steps,
+    ))
+}

@@ -1,0 +1,60 @@
+//! `reclra bench scale`: how the cost of a step grows.
+
+use super::random_spec;
+use crate::args::{BenchScaleArgs, SpecArgs, Voice};
+use crate::failure::Failure;
+use crate::output::table;
+use reclra::Device;
+use reclra_train::bench::{self, Ceiling, Scaling, StepTimes};
+use reclra_train::files::writable_folder;
+use std::time::Duration;
+
+pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
+    writable_folder(&args.out)?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let budget = Duration::from_secs_f64(args.seconds);
+    let mut all: Vec<Scaling> = Vec::new();
+    let mut threads: Vec<usize> = (0..).map(|n| 1 << n).take_while(|&t| t < cores).collect();
+    threads.push(cores);
+    for count in threads {
+        let device = Device::cpu(count);
+        let ceiling = Ceiling::measure(&device);
+        voice.note(super::said(&ceiling));
+        let mut timed = |axis: &str, at: usize, depth: usize, width: usize, batch: usize| -> Result<(), Failure> {
+            let mut spec: SpecArgs = args.spec.clone();
+            spec.flags.arch = Some(format!("784-{depth}x{width}-10"));
+            spec.flags.batch = Some(batch.to_string());
+            let times = bench::step(&random_spec(&spec)?, &device, &ceiling, budget)?;
+            voice.note(format_args!("{axis} {at}, {count} threads: {:.1} us", times.median_us));
+            voice.object("scale", &serde_json::json!({ "axis": axis, "at": at, "step": times }))?;
+            all.push(Scaling { axis: axis.to_owned(), at, times });
+            Ok(())
+        };
+        for width in doubling(64, args.widest as usize) {
+            timed("width", width, 3, width, 32)?;
+        }
+        for depth in doubling(2, 64) {
+            timed("depth", depth, depth, 256, 32)?;
+        }
+        for batch in doubling(1, 1024) {
+            timed("batch", batch, 5, 256, batch)?;
+        }
+    }
+    let files = bench::write_scaling(&all, &args.out)?;
+    voice.object("files", &files)?;
+    let row = |s: &Scaling| {
+        let StepTimes { threads, median_us, floor_us, over_floor, gflops, .. } = &s.times;
+        let mut cells = vec![s.axis.clone(), s.at.to_string(), threads.to_string()];
+        cells.extend([median_us, floor_us, over_floor, gflops].map(|x| format!("{x:.2}")));
+        cells
+    };
+    let head = ["axis", "at", "threads", "us", "floor us", "times floor", "GFLOP/s"];
+    voice.result(table(&head, &all.iter().map(row).collect::<Vec<_>>()))?;
+    voice.note(format_args!("written to {}", args.out.display()));
+    Ok(())
+}
+
+/// from, 2 from, 4 from, ... up to `to`.
+fn doubling(from: usize, to: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(from), |n| Some(2 * n)).take_while(move |&n| n <= to)
+}
