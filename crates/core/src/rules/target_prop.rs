@@ -20,7 +20,7 @@
 //! error at eta 10 and rate 5; at eta 0.3 the lower regions follow their own inverses and nothing is learnt).
 //!
 //! Needs: phi' of the region itself, W_L transposed (no other), learned inverses; a chain of regions. Settings: `eta` 0.3
-//! (plain 10), `sigma` 0.1, `std` 0.05 (of V at the start), `rate` 1 (factor on the learning rate of inverses; plain 5).
+//! (plain 10), `sigma` 0.1, `std` 0.1 (of V at the start; plain 0.05), `rate` 3 (factor on the learning rate of inverses; plain 5).
 //! Cost of a step in matrix products of the size of W: two forward, three through V (two without the difference), two
 //! for updates.
 
@@ -50,7 +50,7 @@ pub struct TargetPropConfig {
 impl Default for TargetPropConfig {
     /// What difference target propagation learns well with.
     fn default() -> Self {
-        TargetPropConfig { eta: 0.3, sigma: 0.1, std: 0.05, rate: 1.0 }
+        TargetPropConfig { eta: 0.3, sigma: 0.1, std: 0.1, rate: 3.0 }
     }
 }
 
@@ -58,7 +58,7 @@ impl TargetPropConfig {
     /// What plain target propagation learns with.
     #[must_use]
     pub fn plain() -> Self {
-        TargetPropConfig { eta: 10.0, rate: 5.0, ..TargetPropConfig::default() }
+        TargetPropConfig { eta: 10.0, std: 0.05, rate: 5.0, ..TargetPropConfig::default() }
     }
 }
 

@@ -48,10 +48,10 @@ pub(crate) fn rules(graph: &Graph) -> Vec<(&'static str, Result<Box<dyn Rule>>)>
         ("feedback-alignment", made(FeedbackAlignment::new(feedback(), graph))),
         ("direct-feedback-alignment", made(DirectFeedbackAlignment::new(feedback(), graph))),
         ("lra-e", made(LraE::new(LraEConfig::default(), graph))),
-        ("hebbian", made(Hebbian::new(HebbianConfig::default(), graph))),
         ("target-prop", made(TargetProp::new(TargetPropConfig::plain(), graph))),
         ("difference-target-prop", made(TargetProp::difference(TargetPropConfig::default(), graph))),
         ("equilibrium-prop", made(EquilibriumProp::new(EquilibriumPropConfig::default(), graph))),
+        ("hebbian", made(Hebbian::new(HebbianConfig::default(), graph))),
     ]
 }
 
