@@ -51,6 +51,18 @@ fn json_is_an_object_a_line() {
 }
 
 #[test]
+fn alignment_is_tracked_shown_and_logged() {
+    let (_, err) = good(&["train", "--epochs", "2", "--rule", "feedback-alignment", "--track-alignment"]);
+    let lines: Vec<&str> = err.lines().filter(|l| l.contains("degrees from the gradient: b1 ")).collect();
+    assert_eq!(lines.len(), 2, "{err}");
+    let (out, _) = good(&["train", "--epochs", "1", "--json", "--set", "train.alignment=true"]);
+    let objects = objects(&out);
+    let angles = objects[1]["alignment"].as_array().unwrap();
+    assert_eq!(angles.len(), 4);
+    assert!(angles.iter().all(|a| a["degrees"].as_f64().is_some() && a["region"].is_string()), "{angles:?}");
+}
+
+#[test]
 fn quiet_leaves_the_result_alone() {
     let (out, err) = good(&["train", "--epochs", "1", "--quiet"]);
     assert_eq!((out.lines().count(), err.as_str()), (1, ""));
