@@ -5,7 +5,7 @@
 //! it, the derivative).
 
 use crate::device::{Backend, Cpu, Device};
-use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, sweep};
+use crate::gemm::{Epilogue, GATHERED_ROWS, Place, Product, TASK_ROWS, sweep};
 use crate::oracle;
 use crate::pointwise::{Mismatch, Phi};
 use crate::tensor::Tensor;
@@ -209,6 +209,11 @@ impl<S: Simd> Epilogue<S> for ForwardRows<'_> {
     }
 }
 
+thread_local! {
+    /// Where each thread gathers what it reads of M, and keeps partial sums: kept so that no step allocates.
+    static ROOMS: std::cell::RefCell<[Vec<f32>; 2]> = const { std::cell::RefCell::new([Vec::new(), Vec::new()]) };
+}
+
 /// M^T e as a product.
 fn message<'a>(m: &Message<'a>, n: usize, cols: usize) -> Product<'a> {
     Product::transposed(m.synapse.f32(), n, m.e.f32(), m.e.rows(), cols)
@@ -232,10 +237,47 @@ fn forward(cpu: &Cpu, phase: Forward<'_>) {
     }
 }
 
+/// Terms of a sum whose part of M and of the messages stays in the cache.
+const MESSAGE_DEPTH: usize = 256;
+
+/// Partial sums of some rows, kept between the parts of a long sum.
+struct Partial<'a> {
+    first: usize,
+    cols: usize,
+    begun: bool,
+    sums: &'a mut [f32],
+}
+
+impl<S: Simd> Epilogue<S> for Partial<'_> {
+    #[inline(always)]
+    fn begin(&self, simd: S, at: Place<S>) -> S::f32s {
+        let offset = (at.row - self.first) * self.cols + at.col;
+        // SAFETY: `sums` holds the rows of this task.
+        if self.begun { unsafe { at.load(simd, self.sums.as_ptr(), offset) } } else { simd.splat_f32s(0.0) }
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let offset = (at.row - self.first) * self.cols + at.col;
+        // SAFETY: as above.
+        unsafe { at.store(simd, self.sums.as_mut_ptr(), offset, sum) };
+    }
+}
+
 struct ReceiveRows<'a> {
     products: &'a [Product<'a>],
+    rooms: &'a mut [Vec<f32>; 2],
     rows: std::ops::Range<usize>,
     cols: usize,
+    last: Respond<'a>,
+}
+
+/// What is made of finished sums.
+struct Respond<'a> {
+    first: usize,
+    cols: usize,
+    /// The sums so far of these rows.
+    sums: Option<&'a [f32]>,
     shortcuts: &'a [&'a [f32]],
     h: &'a [f32],
     z: &'a [f32],
@@ -251,14 +293,35 @@ impl WithSimd for ReceiveRows<'_> {
     /// This task's share of the discrepancy.
     type Output = f64;
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
-        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
-        sweep(simd, products, rows, cols, &mut self);
-        self.discrepancy
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let ReceiveRows { products, rooms: [room, sums], rows, cols, mut last } = self;
+        sums.resize(rows.len() * cols, 0.0);
+        let mut partial = Partial { first: rows.start, cols, begun: false, sums };
+        let parts =
+            || products.iter().flat_map(|p| (0..p.depth).step_by(MESSAGE_DEPTH).map(move |k| p.part(k, MESSAGE_DEPTH)));
+        let count = parts().count();
+        for part in parts().take(count.saturating_sub(1)) {
+            sweep(simd, &[part.gathered(&rows, room)], rows.clone(), cols, &mut partial);
+            partial.begun = true;
+        }
+        last.sums = partial.begun.then_some(&*partial.sums);
+        let part = parts().last().map(|part| part.gathered(&rows, room));
+        sweep(simd, part.as_slice(), rows, cols, &mut last);
+        last.discrepancy
     }
 }
 
-impl<S: Simd> Epilogue<S> for ReceiveRows<'_> {
+impl<S: Simd> Epilogue<S> for Respond<'_> {
+    #[inline(always)]
+    fn begin(&self, simd: S, at: Place<S>) -> S::f32s {
+        let offset = (at.row - self.first) * self.cols + at.col;
+        match self.sums {
+            // SAFETY: the sums are those of this task's rows.
+            Some(sums) => unsafe { at.load(simd, sums.as_ptr(), offset) },
+            None => simd.splat_f32s(0.0),
+        }
+    }
+
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
         let offset = at.row * self.cols + at.col;
@@ -292,7 +355,7 @@ fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
     let mut tasks: SmallVec<[(usize, usize); 64]> = SmallVec::new();
     let mut outs: SmallVec<[[Out; 3]; 8]> = SmallVec::new();
     for (i, r) in wave.iter_mut().enumerate() {
-        tasks.extend((0..r.h.rows().div_ceil(TASK_ROWS)).map(|t| (i, t)));
+        tasks.extend((0..r.h.rows().div_ceil(GATHERED_ROWS)).map(|t| (i, t)));
         outs.push([&mut r.d, &mut r.y, &mut r.e].map(|t| Out(t.f32_mut().as_mut_ptr())));
     }
     // Each task leaves its share of the discrepancy in a place of its own; adding them up in order afterwards makes
@@ -303,23 +366,32 @@ fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
         let (i, task) = tasks[t];
         let r = &regions[i];
         let (n, cols) = (r.h.rows(), r.h.cols());
+        let rows = task * GATHERED_ROWS..((task + 1) * GATHERED_ROWS).min(n);
         let products: Sources<Product<'_>> = r.messages.iter().map(|m| message(m, n, cols)).collect();
         let shortcuts: Sources<&[f32]> = r.shortcuts.iter().map(|s| s.f32()).collect();
         let [d, y, e] = outs[i];
+        let mut rooms = ROOMS.take();
         let share = cpu.arch.dispatch(ReceiveRows {
             products: &products,
-            rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
+            rooms: &mut rooms,
+            rows: rows.clone(),
             cols,
-            shortcuts: &shortcuts,
-            h: r.h.f32(),
-            z: r.z.f32(),
-            phi: r.phi,
-            response: r.response,
-            d,
-            y,
-            e,
-            discrepancy: 0.0,
+            last: Respond {
+                first: rows.start,
+                cols,
+                sums: None,
+                shortcuts: &shortcuts,
+                h: r.h.f32(),
+                z: r.z.f32(),
+                phi: r.phi,
+                response: r.response,
+                d,
+                y,
+                e,
+                discrepancy: 0.0,
+            },
         });
+        ROOMS.set(rooms);
         shares[t].store(share.to_bits(), Ordering::Relaxed);
     });
     for (&(i, _), share) in tasks.iter().zip(&shares) {

@@ -8,7 +8,7 @@
 use crate::pool::Pool;
 use crate::simd::Level;
 use crate::tally::{Counter, Tally};
-use crate::tensor::{Aligned, Storage, Tensor};
+use crate::tensor::{Storage, Tensor, zeros};
 use std::sync::Arc;
 
 /// A place to compute. Cheap to clone: clones share the worker threads.
@@ -82,16 +82,8 @@ impl Device {
     pub fn zeros(&self, shape: &[usize]) -> Tensor {
         let len: usize = shape.iter().product();
         let storage = match self.0 {
-            Backend::Cpu(_) => {
-                let mut v = Aligned::with_capacity(64, len);
-                v.resize(len, 0.0);
-                Storage::F32(v)
-            }
-            Backend::Oracle => {
-                let mut v = Aligned::with_capacity(64, len);
-                v.resize(len, 0.0);
-                Storage::F64(v)
-            }
+            Backend::Cpu(_) => Storage::F32(zeros(len)),
+            Backend::Oracle => Storage::F64(zeros(len)),
         };
         Tensor { storage, shape: shape.to_vec() }
     }

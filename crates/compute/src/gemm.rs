@@ -20,34 +20,119 @@ use std::ops::Range;
 /// Rows of C that one task computes. Divisible by the tile heights in use, and independent of the thread count.
 pub(crate) const TASK_ROWS: usize = 24;
 
-/// One product of the sum: `depth` values of A(i, k) = a[i * row + k * col] against rows of `x`, `stride` apart.
+/// Columns of X that lie side by side where X is kept in panels: the columns of the widest tile but one.
+pub(crate) const PANEL: usize = 32;
+
+/// One product of the sum: `depth` values of A(i, k) = a[(i - first) * row + k * col] against rows of `x`, `stride` apart.
+/// Column c of X begins at (c / PANEL) * panel + c % PANEL.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) a: &'a [f32],
+    pub(crate) first: usize,
     pub(crate) row: usize,
     pub(crate) col: usize,
     pub(crate) x: &'a [f32],
     pub(crate) stride: usize,
+    pub(crate) panel: usize,
     pub(crate) depth: usize,
 }
 
 impl<'a> Product<'a> {
     /// A z: `a` is n x m row-major, `z` is m x B.
     pub(crate) fn plain(a: &'a [f32], z: &'a [f32], depth: usize, cols: usize) -> Self {
-        Product { a, row: depth, col: 1, x: z, stride: cols, depth }
+        Product { a, first: 0, row: depth, col: 1, x: z, stride: cols, panel: PANEL, depth }
     }
 
     /// A^T e: `a` is m x n row-major, `e` is m x B.
     pub(crate) fn transposed(a: &'a [f32], rows: usize, e: &'a [f32], depth: usize, cols: usize) -> Self {
-        Product { a, row: 1, col: rows, x: e, stride: cols, depth }
+        Product { a, first: 0, row: 1, col: rows, x: e, stride: cols, panel: PANEL, depth }
     }
 
-    fn check(&self, rows: usize, cols: usize) {
-        if self.depth > 0 && rows > 0 && cols > 0 {
-            assert!((rows - 1) * self.row + (self.depth - 1) * self.col < self.a.len(), "product: A is too small");
-            assert!((self.depth - 1) * self.stride + cols <= self.x.len(), "product: X is too small");
+    /// The same against an X that [`into_panels`] has packed.
+    pub(crate) fn against_panels(self, x: &'a [f32]) -> Self {
+        Product { x, stride: PANEL, panel: self.depth * PANEL, ..self }
+    }
+
+    /// The part of the sum from k = `from` on, at most `depth` terms of it.
+    pub(crate) fn part(self, from: usize, depth: usize) -> Self {
+        let depth = depth.min(self.depth - from);
+        Product { a: &self.a[from * self.col..], x: &self.x[from * self.stride..], depth, ..self }
+    }
+
+    /// The same with rows `rows` of A^T copied together, k by k, into `room`: rows of A that lie a power of two apart
+    /// fall upon the same places of the cache, and half of each line is read in vain.
+    #[inline(always)]
+    pub(crate) fn gathered<'b>(self, rows: &Range<usize>, room: &'b mut Vec<f32>) -> Product<'b>
+    where
+        'a: 'b,
+    {
+        let n = rows.len();
+        debug_assert_eq!(self.row, 1, "rows of A^T lie side by side");
+        if self.col < GATHERED_FROM {
+            return self;
+        }
+        room.resize(n * self.depth, 0.0);
+        let from = &self.a[rows.start - self.first..];
+        // Asked for in time: the rows lie on pages of their own, which no processor foresees.
+        let ahead = |k: usize| {
+            let later = from.as_ptr().wrapping_add((k + GATHER_AHEAD) * self.col);
+            (0..n).step_by(16).for_each(|line| prefetch(later.wrapping_add(line)));
+        };
+        if n == GATHERED_ROWS {
+            // Of a known length a copy is a few moves.
+            for (k, to) in room.as_chunks_mut::<GATHERED_ROWS>().0.iter_mut().enumerate() {
+                ahead(k);
+                *to = *from[k * self.col..].first_chunk().expect("rows within A");
+            }
+        } else {
+            for (k, to) in room.chunks_exact_mut(n.max(1)).enumerate() {
+                ahead(k);
+                to.copy_from_slice(&from[k * self.col..k * self.col + n]);
+            }
+        }
+        Product { a: room, first: rows.start, row: 1, col: n, ..self }
+    }
+
+    /// Where column c of X begins.
+    #[inline(always)]
+    fn column(&self, c: usize) -> usize {
+        (c / PANEL) * self.panel + c % PANEL
+    }
+
+    fn check(&self, rows: &Range<usize>, cols: usize) {
+        if self.depth > 0 && !rows.is_empty() && cols > 0 {
+            assert!(self.first <= rows.start, "product: A begins too late");
+            let last = (rows.end - 1 - self.first) * self.row + (self.depth - 1) * self.col;
+            assert!(last < self.a.len(), "product: A is too small");
+            assert!((self.depth - 1) * self.stride + self.column(cols - 1) < self.x.len(), "product: X is too small");
         }
     }
+}
+
+/// Rows of A^T that are best gathered together: whole cache lines.
+pub(crate) const GATHERED_ROWS: usize = 64;
+
+/// Length of the rows of A from which gathering pays: shorter ones share pages, and places of the cache suffice.
+const GATHERED_FROM: usize = 512;
+
+/// Terms between asking for a piece of A and copying it.
+const GATHER_AHEAD: usize = 12;
+
+/// Asks for the cache line of an address, which need not be one.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; SSE is part of x86-64, and no address faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Numbers that X (depth x cols) takes up in panels.
+pub(crate) fn panels_len(depth: usize, cols: usize) -> usize {
+    cols.div_ceil(PANEL) * PANEL * depth
 }
 
 /// A vector's place in C and which of its lanes exist.
@@ -59,6 +144,18 @@ pub(crate) struct Place<S: Simd> {
 }
 
 impl<S: Simd> Place<S> {
+    /// A whole vector, wherever.
+    #[inline(always)]
+    pub(crate) fn whole() -> Self {
+        Place { row: 0, col: 0, mask: None }
+    }
+
+    /// The first `len` lanes of a vector, wherever.
+    #[inline(always)]
+    pub(crate) fn part(simd: S, len: usize) -> Self {
+        Place { row: 0, col: 0, mask: Some(simd.mask_between_m32s(0, len as u32)) }
+    }
+
     /// Reads the vector at `offset` of `from`.
     ///
     /// # Safety
@@ -103,6 +200,16 @@ impl<S: Simd> Place<S> {
 /// What is done with a vector of finished sums.
 pub(crate) trait Epilogue<S: Simd> {
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s);
+
+    /// What a sum begins with.
+    #[inline(always)]
+    fn begin(&self, simd: S, _: Place<S>) -> S::f32s {
+        simd.splat_f32s(0.0)
+    }
+
+    /// Told of a tile of so many rows and columns before it is summed.
+    #[inline(always)]
+    fn ahead<const ROWS: usize>(&self, _row: usize, _col: usize, _cols: usize) {}
 }
 
 /// Computes rows `rows` and columns `0..cols` of the sum of `products`, and hands each vector to `epilogue`.
@@ -115,34 +222,34 @@ pub(crate) fn sweep<S: Simd, E: Epilogue<S>>(
     epilogue: &mut E,
 ) {
     for p in products {
-        p.check(rows.end, cols);
+        p.check(&rows, cols);
     }
     let mut i = rows.start;
-    // Tile heights that keep the sums, a row piece of X and a broadcast in registers: 32 of 512 bits, else 16.
+    // Tiles keep the sums, a row piece of X and a broadcast in registers: 32 of 512 bits, else 16.
     if S::F32_LANES >= 16 {
         while i + 8 <= rows.end {
-            band::<S, E, 8>(simd, products, i, cols, epilogue);
+            band::<S, E, 8, 2>(simd, products, i, cols, epilogue);
             i += 8;
         }
     } else {
         while i + 6 <= rows.end {
-            band::<S, E, 6>(simd, products, i, cols, epilogue);
+            band::<S, E, 6, 2>(simd, products, i, cols, epilogue);
             i += 6;
         }
     }
     while i + 4 <= rows.end {
-        band::<S, E, 4>(simd, products, i, cols, epilogue);
+        band::<S, E, 4, 2>(simd, products, i, cols, epilogue);
         i += 4;
     }
     while i < rows.end {
-        band::<S, E, 1>(simd, products, i, cols, epilogue);
+        band::<S, E, 1, 2>(simd, products, i, cols, epilogue);
         i += 1;
     }
 }
 
 /// `R` rows of C over all columns.
 #[inline(always)]
-fn band<S: Simd, E: Epilogue<S>, const R: usize>(
+fn band<S: Simd, E: Epilogue<S>, const R: usize, const V: usize>(
     simd: S,
     products: &[Product<'_>],
     i: usize,
@@ -151,9 +258,9 @@ fn band<S: Simd, E: Epilogue<S>, const R: usize>(
 ) {
     let lanes = S::F32_LANES;
     let mut c = 0;
-    while c + 2 * lanes <= cols {
-        tile::<S, E, R, 2>(simd, products, i, c, None, epilogue);
-        c += 2 * lanes;
+    while c + V * lanes <= cols {
+        tile::<S, E, R, V>(simd, products, i, c, None, epilogue);
+        c += V * lanes;
     }
     while c + lanes <= cols {
         tile::<S, E, R, 1>(simd, products, i, c, None, epilogue);
@@ -177,14 +284,17 @@ fn tile<S: Simd, E: Epilogue<S>, const R: usize, const V: usize>(
 ) {
     let lanes = S::F32_LANES;
     let place = |row: usize, v: usize| Place { row, col: c + v * lanes, mask };
-    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    epilogue.ahead::<R>(i, c, V * lanes);
+    let mut sums: [[S::f32s; V]; R] =
+        std::array::from_fn(|r| std::array::from_fn(|v| epilogue.begin(simd, place(i + r, v))));
     for p in products {
-        let (mut a, mut x) = (p.a.as_ptr().wrapping_add(i * p.row), p.x.as_ptr().wrapping_add(c));
+        let mut a = p.a.as_ptr().wrapping_add((i - p.first) * p.row);
+        let mut x: [*const f32; V] = std::array::from_fn(|v| p.x.as_ptr().wrapping_add(p.column(c + v * lanes)));
         for _ in 0..p.depth {
             // SAFETY: `sweep` has checked that rows i..i + R of A and columns c..c + V * lanes of X (of which the
             // mask keeps those below `cols`) lie within the slices for every k < depth.
             unsafe {
-                let xs: [S::f32s; V] = std::array::from_fn(|v| place(0, v).load(simd, x, v * lanes));
+                let xs: [S::f32s; V] = std::array::from_fn(|v| place(0, v).load(simd, x[v], 0));
                 for (r, row) in sums.iter_mut().enumerate() {
                     let w = simd.splat_f32s(*a.wrapping_add(r * p.row));
                     for (sum, x) in row.iter_mut().zip(xs) {
@@ -193,7 +303,7 @@ fn tile<S: Simd, E: Epilogue<S>, const R: usize, const V: usize>(
                 }
             }
             a = a.wrapping_add(p.col);
-            x = x.wrapping_add(p.stride);
+            x.iter_mut().for_each(|x| *x = x.wrapping_add(p.stride));
         }
     }
     for (r, row) in sums.into_iter().enumerate() {

@@ -3,7 +3,7 @@
 use crate::dense::{Afferent, Forward};
 use crate::device::{Backend, Device};
 use crate::pointwise::Phi;
-use crate::tensor::Aligned;
+use crate::tensor::{Aligned, zeros};
 use pulp::{Simd, WithSimd};
 use std::time::Instant;
 
@@ -65,8 +65,8 @@ impl Device {
         let sweeps = (8 << 20) / (4 * share) + 1;
         let mut arrays: Vec<Aligned<f32>> = Vec::new();
         for _ in 0..threads {
-            let mut array = Aligned::with_capacity(64, share);
-            array.resize(share, 1.0);
+            let mut array: Aligned<f32> = zeros(share);
+            array.fill(1.0);
             arrays.push(array);
         }
         let arrays: Vec<_> = arrays.into_iter().map(std::sync::Mutex::new).collect();

@@ -4,10 +4,29 @@
 //! float64 oracle it is tested against, and later on a GPU, without a type parameter anywhere above this room.
 //! Activity tensors are feature-major: `n x B`, one row a unit, one column a sample, as in the paper's column vectors.
 
-use aligned_vec::{AVec, ConstAlign};
+use aligned_vec::{AVec, RuntimeAlign};
 
 /// Floats on a 64-byte boundary: one cache line, one AVX-512 register.
-pub(crate) type Aligned<T> = AVec<T, ConstAlign<64>>;
+pub(crate) type Aligned<T> = AVec<T, RuntimeAlign>;
+
+/// A huge page where the system has them (x86-64, most of aarch64).
+const HUGE: usize = 2 << 20;
+
+/// So many zeros. Large arrays ask for huge pages: a pass over rows that lie pages apart else waits for page tables.
+pub(crate) fn zeros<T: Copy + Default>(len: usize) -> Aligned<T> {
+    let bytes = len * size_of::<T>();
+    let mut v: Aligned<T> = Aligned::with_capacity(if bytes >= HUGE { HUGE } else { 64 }, len);
+    #[cfg(target_os = "linux")]
+    if bytes >= HUGE {
+        // SAFETY: a hint about memory that this vector has just been given and nobody has touched; the length is rounded
+        // down to whole huge pages within it. Failure (no support) changes nothing.
+        unsafe {
+            libc::madvise(v.as_mut_ptr().cast(), bytes / HUGE * HUGE, libc::MADV_HUGEPAGE);
+        }
+    }
+    v.resize(len, T::default());
+    v
+}
 
 /// Where the numbers of a tensor are, and in which precision.
 #[derive(Clone, Debug, PartialEq)]

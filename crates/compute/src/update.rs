@@ -12,7 +12,7 @@ use crate::dense::Out;
 use crate::device::{Backend, Device, transpose};
 use crate::gemm::{Product, TASK_ROWS};
 use crate::oracle;
-use crate::tensor::{Aligned, Tensor};
+use crate::tensor::{Aligned, Tensor, zeros};
 use fused::{StoreRows, update};
 
 /// One step of descent along D, the optimiser's settings resolved for this step.
@@ -173,8 +173,7 @@ impl Device {
         let mut out = self.zeros(&[n, m]);
         match &self.0 {
             Backend::Cpu(cpu) => {
-                let mut t = Aligned::with_capacity(64, b * m);
-                t.resize(b * m, 0.0);
+                let mut t = zeros(b * m);
                 transpose(pre.f32(), m, b, &mut t);
                 let to = Out(out.f32_mut().as_mut_ptr());
                 let products = [Product::plain(post.f32(), &t, b, m)];

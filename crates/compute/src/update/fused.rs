@@ -3,7 +3,7 @@
 use super::{Descent, Local, Scratch, power};
 use crate::dense::Out;
 use crate::device::{Cpu, transpose};
-use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, sweep};
+use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, prefetch, sweep};
 use crate::tensor::{Aligned, Tensor};
 use pulp::{Simd, WithSimd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,63 +85,227 @@ impl Step {
     }
 }
 
+/// Rows of D that are made, then used up, at a time: few enough that they and what they change stay in the cache.
+const BLOCK_ROWS: usize = 8;
+
 struct DescendRows<'a> {
-    products: &'a [Product<'a>],
+    product: Product<'a>,
     rows: std::ops::Range<usize>,
     cols: usize,
     scale: f32,
     step: Step,
     /// 1 - rate * decay
     keep: f32,
-    w: Out,
-    mirror: Option<Out>,
-    first: Option<Out>,
-    second: Option<Out>,
+    /// W, mirror and moments.
+    tensors: [Option<Out>; 4],
+    /// Where D of a block is kept meanwhile.
+    room: &'a mut Vec<f32>,
 }
 
 impl WithSimd for DescendRows<'_> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
-        sweep(simd, products, rows, cols, &mut self);
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.room.resize(BLOCK_ROWS * self.cols, 0.0);
+        for first in self.rows.clone().step_by(BLOCK_ROWS) {
+            let rows = first..(first + BLOCK_ROWS).min(self.rows.end);
+            let (from, len) = (first * self.cols, rows.len() * self.cols);
+            let (cols, scale) = (self.cols, self.scale);
+            // What is not there is asked for as W again: that costs less than to look every time.
+            let first_of = self.tensors[0].map_or(std::ptr::null(), |w| w.0.cast_const());
+            let tensors = self.tensors.map(|t| t.map_or(first_of, |t| t.0.cast_const()));
+            let mut collect = Collect { first, cols, scale, tensors, to: Out(self.room.as_mut_ptr()) };
+            sweep(simd, &[self.product], rows, cols, &mut collect);
+            // SAFETY: the rows of this task, of tensors of W's shape, checked by `Device::update`; no other task has them.
+            let slice = |o: Out| unsafe { std::slice::from_raw_parts_mut(o.0.add(from), len) };
+            let [w, mirror, m, v] = self.tensors.map(|t| t.map(slice));
+            let (Some(w), d) = (w, &self.room[..len]) else { continue };
+            descend(simd, self.step, self.keep, d, w, mirror, m, v);
+        }
     }
 }
 
-impl<S: Simd> Epilogue<S> for DescendRows<'_> {
+/// Keeps a block of D, and asks for what it will change: that arrives while the rest of the block is summed.
+struct Collect {
+    first: usize,
+    cols: usize,
+    scale: f32,
+    tensors: [*const f32; 4],
+    to: Out,
+}
+
+impl<S: Simd> Epilogue<S> for Collect {
     #[inline(always)]
-    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
-        let c = |v: f32| simd.splat_f32s(v);
-        let offset = at.row * self.cols + at.col;
-        let d = simd.mul_f32s(sum, c(self.scale));
-        // SAFETY: the place lies within this task's rows of W and of tensors of W's shape, checked by `Device::update`.
-        unsafe {
-            let increment = match (self.step, self.first, self.second) {
-                (Step::Adam { rate, beta1, beta2, epsilon }, Some(first), Some(second)) => {
-                    let (m, v) = (at.load(simd, first.0, offset), at.load(simd, second.0, offset));
-                    let m = simd.mul_add_e_f32s(c(beta1), m, simd.mul_f32s(c(1.0 - beta1), d));
-                    let v = simd.mul_add_e_f32s(c(beta2), v, simd.mul_f32s(c(1.0 - beta2), simd.mul_f32s(d, d)));
-                    at.store(simd, first.0, offset, m);
-                    at.store(simd, second.0, offset, v);
-                    let root = simd.add_f32s(simd.sqrt_f32s(v), c(epsilon));
-                    simd.div_f32s(simd.mul_f32s(c(-rate), m), root)
+    fn ahead<const ROWS: usize>(&self, row: usize, col: usize, cols: usize) {
+        let at = row * self.cols + col;
+        for tensor in self.tensors {
+            for r in 0..ROWS {
+                let line = tensor.wrapping_add(at + r * self.cols);
+                prefetch(line);
+                if cols > 16 {
+                    prefetch(line.wrapping_add(16));
                 }
-                (Step::Sgd { rate, momentum, nesterov }, Some(first), _) => {
-                    let u = simd.mul_add_e_f32s(c(momentum), at.load(simd, first.0, offset), d);
-                    at.store(simd, first.0, offset, u);
-                    let along = if nesterov { simd.mul_add_e_f32s(c(momentum), u, d) } else { u };
-                    simd.mul_f32s(c(-rate), along)
-                }
-                (Step::Sgd { rate, .. } | Step::Adam { rate, .. }, _, _) => simd.mul_f32s(c(-rate), d),
-            };
-            let w = at.load(simd, self.w.0, offset);
-            at.store(simd, self.w.0, offset, simd.mul_add_e_f32s(c(self.keep), w, increment));
-            if let Some(mirror) = self.mirror {
-                let e = at.load(simd, mirror.0, offset);
-                at.store(simd, mirror.0, offset, simd.add_f32s(e, increment));
             }
         }
     }
+
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        let offset = at.row * self.cols + at.col;
+        // SAFETY: the place lies within the block, which the room holds.
+        unsafe {
+            at.store(simd, self.to.0, offset - self.first * self.cols, simd.mul_f32s(sum, simd.splat_f32s(self.scale)));
+        }
+    }
+}
+
+/// The optimiser along one stretch of D.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // the tensors of one formula
+fn descend<S: Simd>(
+    simd: S,
+    step: Step,
+    keep: f32,
+    d: &[f32],
+    w: &mut [f32],
+    mirror: Option<&mut [f32]>,
+    m: Option<&mut [f32]>,
+    v: Option<&mut [f32]>,
+) {
+    let c = |x: f32| simd.splat_f32s(x);
+    match (step, m, v) {
+        (Step::Adam { rate, beta1, beta2, epsilon }, Some(m), Some(v)) => {
+            let (b1, a1, b2, a2) = (c(beta1), c(1.0 - beta1), c(beta2), c(1.0 - beta2));
+            let (rate, epsilon) = (c(-rate), c(epsilon));
+            along(
+                simd,
+                d,
+                [Some(w), mirror, Some(m), Some(v)],
+                keep,
+                #[inline(always)]
+                |d, [m, v]| {
+                    let m = simd.mul_add_e_f32s(b1, m, simd.mul_f32s(a1, d));
+                    let v = simd.mul_add_e_f32s(b2, v, simd.mul_f32s(a2, simd.mul_f32s(d, d)));
+                    let root = simd.add_f32s(simd.sqrt_f32s(v), epsilon);
+                    (simd.div_f32s(simd.mul_f32s(rate, m), root), [m, v])
+                },
+            );
+        }
+        (Step::Sgd { rate, momentum, nesterov }, Some(u), _) => {
+            let (momentum, rate) = (c(momentum), c(-rate));
+            along(
+                simd,
+                d,
+                [Some(w), mirror, Some(u), None],
+                keep,
+                #[inline(always)]
+                |d, [u, v]| {
+                    let u = simd.mul_add_e_f32s(momentum, u, d);
+                    let along = if nesterov { simd.mul_add_e_f32s(momentum, u, d) } else { u };
+                    (simd.mul_f32s(rate, along), [u, v])
+                },
+            );
+        }
+        (Step::Sgd { rate, .. } | Step::Adam { rate, .. }, ..) => {
+            let rate = c(-rate);
+            along(
+                simd,
+                d,
+                [Some(w), mirror, None, None],
+                keep,
+                #[inline(always)]
+                |d, moments| (simd.mul_f32s(rate, d), moments),
+            );
+        }
+    }
+}
+
+/// W = keep W + increment and mirror += increment, for (increment, moments) = `step`(D, moments), vector by vector.
+#[inline(always)]
+fn along<S: Simd>(
+    simd: S,
+    d: &[f32],
+    tensors: [Option<&mut [f32]>; 4],
+    keep: f32,
+    step: impl Fn(S::f32s, [S::f32s; 2]) -> (S::f32s, [S::f32s; 2]),
+) {
+    let (lanes, len) = (S::F32_LANES, d.len());
+    let [w, mirror, m, v] =
+        tensors.map(|t| t.map(|t| (t.len() == len).then_some(t.as_mut_ptr()).expect("of D's length")));
+    let Some(w) = w else { return };
+    let [e_, m_, v_] = [mirror, m, v].map(|t| t.unwrap_or(w));
+    let streams = Streams { d: d.as_ptr(), w, mirror, moments: [m, v] };
+    let keep = simd.splat_f32s(keep);
+    let mut at = 0;
+    // SAFETY: places at which vectors, or their first lanes, lie below the length of D, which is that of the others.
+    unsafe {
+        while at + lanes <= len {
+            // The next block is asked for meanwhile.
+            let next = at + len;
+            prefetch(w.wrapping_add(next));
+            prefetch(m_.wrapping_add(next));
+            prefetch(v_.wrapping_add(next));
+            prefetch(e_.wrapping_add(next));
+            streams.one(simd, at, Place::whole(), keep, &step);
+            at += lanes;
+        }
+        if at < len {
+            streams.one(simd, at, Place::part(simd, len - at), keep, &step);
+        }
+    }
+}
+
+/// Tensors of one shape that are walked along side by side.
+struct Streams {
+    d: *const f32,
+    w: *mut f32,
+    mirror: Option<*mut f32>,
+    moments: [Option<*mut f32>; 2],
+}
+
+impl Streams {
+    /// # Safety
+    /// The lanes of `place` at `at` lie within every tensor.
+    #[inline(always)]
+    unsafe fn one<S: Simd>(
+        &self,
+        simd: S,
+        at: usize,
+        place: Place<S>,
+        keep: S::f32s,
+        step: &impl Fn(S::f32s, [S::f32s; 2]) -> (S::f32s, [S::f32s; 2]),
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut old = [simd.splat_f32s(0.0); 2];
+            for (old, from) in old.iter_mut().zip(self.moments) {
+                if let Some(from) = from {
+                    *old = place.load(simd, from, at);
+                }
+            }
+            let (increment, new) = step(place.load(simd, self.d, at), old);
+            for (new, to) in new.into_iter().zip(self.moments) {
+                if let Some(to) = to {
+                    place.store(simd, to, at, new);
+                }
+            }
+            place.store(simd, self.w, at, simd.mul_add_e_f32s(keep, place.load(simd, self.w, at), increment));
+            if let Some(e) = self.mirror {
+                place.store(simd, e, at, simd.add_f32s(place.load(simd, e, at), increment));
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Where each thread keeps its block of D.
+    static ROOM: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+fn with_room(work: impl FnOnce(&mut Vec<f32>)) {
+    let mut room = ROOM.take();
+    work(&mut room);
+    ROOM.set(room);
 }
 
 /// Where a tensor of this step stands in a list without repetition.
@@ -278,17 +442,17 @@ pub(super) fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch)
         let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
         let norm = norms[i].sqrt() * l.scale.abs();
         let shrink = l.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm);
-        cpu.arch.dispatch(DescendRows {
-            products: &[Product::plain(l.post.f32(), x, b, cols)],
-            rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
-            cols,
-            scale: (l.scale * shrink) as f32,
-            step: Step::new(&l.descent),
-            keep: (1.0 - l.descent.rate() * l.decay) as f32,
-            w,
-            mirror,
-            first,
-            second,
+        with_room(|room| {
+            cpu.arch.dispatch(DescendRows {
+                product: Product::plain(l.post.f32(), x, b, cols),
+                rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
+                cols,
+                scale: (l.scale * shrink) as f32,
+                step: Step::new(&l.descent),
+                keep: (1.0 - l.descent.rate() * l.decay) as f32,
+                tensors: [Some(w), mirror, first, second],
+                room,
+            });
         });
     });
 }
