@@ -5,7 +5,7 @@
 //! it, the derivative).
 
 use crate::device::{Backend, Cpu, Device};
-use crate::gemm::{Epilogue, GATHERED_ROWS, Place, Product, TASK_ROWS, sweep};
+use crate::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
 use crate::oracle;
 use crate::pointwise::{Mismatch, Phi};
 use crate::tensor::Tensor;
@@ -163,12 +163,19 @@ impl Device {
 }
 
 /// Where a task may write: rows no other task of the phase touches.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Out(pub(crate) *mut f32);
 // SAFETY: tasks write disjoint rows of one tensor each, and the phase ends before the tensor is used again.
 unsafe impl Send for Out {}
 // SAFETY: as above.
 unsafe impl Sync for Out {}
+
+impl Out {
+    /// The address so many numbers on.
+    fn at(self, offset: usize) -> *mut f32 {
+        self.0.wrapping_add(offset)
+    }
+}
 
 struct ForwardRows<'a> {
     products: &'a [Product<'a>],
@@ -223,7 +230,8 @@ fn forward(cpu: &Cpu, phase: Forward<'_>) {
     let (n, cols) = (phase.h.rows(), phase.h.cols());
     let up = phase.afferents.iter().map(|a| Product::plain(a.weight.f32(), a.z.f32(), a.z.rows(), cols));
     let down = phase.messages.iter().map(|m| message(m, n, cols));
-    let products: Sources<Product<'_>> = up.chain(down).collect();
+    let mut panels = PANELS.take();
+    let products = pack(cpu, up.chain(down).collect(), cols, &mut panels);
     let shortcuts: Sources<&[f32]> = phase.shortcuts.iter().map(|s| s.f32()).collect();
     let bias = phase.bias.map(Tensor::f32);
     let (h, z) = (Out(phase.h.f32_mut().as_mut_ptr()), Out(phase.z.f32_mut().as_mut_ptr()));
@@ -232,9 +240,46 @@ fn forward(cpu: &Cpu, phase: Forward<'_>) {
         let (products, shortcuts) = (&products[..], &shortcuts[..]);
         cpu.arch.dispatch(ForwardRows { products, rows, cols, bias, shortcuts, phi: phase.phi, h, z });
     });
+    drop(products);
+    PANELS.set(panels);
     if phase.phi == Phi::Softmax {
         softmax(cpu, phase.z);
     }
+}
+
+thread_local! {
+    /// Where a thread that calls the device keeps signals in panels.
+    static PANELS: std::cell::RefCell<Vec<Vec<f32>>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// The products against signals in panels, where a batch is wider than one: rows of a wide signal lie far apart, and one
+/// tile after the other would meet them at the same few places of the cache.
+fn pack<'a>(
+    cpu: &Cpu,
+    products: Sources<Product<'a>>,
+    cols: usize,
+    rooms: &'a mut Vec<Vec<f32>>,
+) -> Sources<Product<'a>> {
+    if cols <= PANEL {
+        return products;
+    }
+    if rooms.len() < products.len() {
+        rooms.resize_with(products.len(), Vec::new);
+    }
+    let count = cols.div_ceil(PANEL);
+    for (p, room) in products.iter().zip(rooms.iter_mut()) {
+        room.resize(panels_len(p.depth, cols), 0.0);
+        let to = Out(room.as_mut_ptr());
+        cpu.pool.for_each(count, &|n| {
+            // SAFETY: one panel a task, within the room.
+            let panel = unsafe { std::slice::from_raw_parts_mut(to.at(n * PANEL * p.depth), PANEL * p.depth) };
+            let part = n * PANEL..cols.min((n + 1) * PANEL);
+            for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                row[..part.len()].copy_from_slice(&p.x[k * cols + part.start..k * cols + part.end]);
+            }
+        });
+    }
+    products.iter().zip(rooms.iter()).map(|(p, room)| p.against_panels(room)).collect()
 }
 
 /// Terms of a sum whose part of M and of the messages stays in the cache.
@@ -276,6 +321,8 @@ struct ReceiveRows<'a> {
 struct Respond<'a> {
     first: usize,
     cols: usize,
+    /// Added to places, where they are counted from another number than the tensors' first.
+    shift: usize,
     /// The sums so far of these rows.
     sums: Option<&'a [f32]>,
     shortcuts: &'a [&'a [f32]],
@@ -295,6 +342,13 @@ impl WithSimd for ReceiveRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let ReceiveRows { products, rooms: [room, sums], rows, cols, mut last } = self;
+        if cols == 1 {
+            // One sample: d^T = e^T M, whose lanes run along the rows of M.
+            let across: Sources<Product<'_>> = products.iter().map(|p| p.across(&rows)).collect();
+            (last.first, last.cols, last.shift) = (0, rows.len(), rows.start);
+            sweep(simd, &across, 0..1, rows.len(), &mut last);
+            return last.discrepancy;
+        }
         sums.resize(rows.len() * cols, 0.0);
         let mut partial = Partial { first: rows.start, cols, begun: false, sums };
         let parts =
@@ -324,7 +378,7 @@ impl<S: Simd> Epilogue<S> for Respond<'_> {
 
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
-        let offset = at.row * self.cols + at.col;
+        let offset = self.shift + at.row * self.cols + at.col;
         let mut d = sum;
         // SAFETY: the place lies within this task's rows of tensors of the same shape, checked by `Device::receive`.
         unsafe {
@@ -362,23 +416,33 @@ fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
     // the sum independent of who computed what.
     let shares: SmallVec<[AtomicU64; 64]> = tasks.iter().map(|_| AtomicU64::new(0)).collect();
     let regions = &*wave;
+    // Messages of all regions in one list; a wave is of one batch.
+    let mut firsts: SmallVec<[usize; 8]> = SmallVec::new();
+    let mut products: Sources<Product<'_>> = Sources::new();
+    for r in regions {
+        firsts.push(products.len());
+        products.extend(r.messages.iter().map(|m| message(m, r.h.rows(), r.h.cols())));
+    }
+    let mut panels = PANELS.take();
+    let packed = pack(cpu, products, regions.first().map_or(0, |r| r.h.cols()), &mut panels);
     cpu.pool.for_each(tasks.len(), &|t| {
         let (i, task) = tasks[t];
         let r = &regions[i];
         let (n, cols) = (r.h.rows(), r.h.cols());
         let rows = task * GATHERED_ROWS..((task + 1) * GATHERED_ROWS).min(n);
-        let products: Sources<Product<'_>> = r.messages.iter().map(|m| message(m, n, cols)).collect();
+        let products = &packed[firsts[i]..firsts[i] + r.messages.len()];
         let shortcuts: Sources<&[f32]> = r.shortcuts.iter().map(|s| s.f32()).collect();
         let [d, y, e] = outs[i];
         let mut rooms = ROOMS.take();
         let share = cpu.arch.dispatch(ReceiveRows {
-            products: &products,
+            products,
             rooms: &mut rooms,
             rows: rows.clone(),
             cols,
             last: Respond {
                 first: rows.start,
                 cols,
+                shift: 0,
                 sums: None,
                 shortcuts: &shortcuts,
                 h: r.h.f32(),
@@ -394,6 +458,8 @@ fn receive(cpu: &Cpu, wave: &mut [Receive<'_>]) {
         ROOMS.set(rooms);
         shares[t].store(share.to_bits(), Ordering::Relaxed);
     });
+    drop(packed);
+    PANELS.set(panels);
     for (&(i, _), share) in tasks.iter().zip(&shares) {
         wave[i].discrepancy += f64::from_bits(share.load(Ordering::Relaxed));
     }

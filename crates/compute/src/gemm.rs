@@ -53,6 +53,12 @@ impl<'a> Product<'a> {
         Product { x, stride: PANEL, panel: self.depth * PANEL, ..self }
     }
 
+    /// For A^T e with a single sample, its transpose e^T A: one row, whose columns are the given rows of A^T.
+    pub(crate) fn across(&self, rows: &Range<usize>) -> Product<'a> {
+        let (a, x) = (self.x, &self.a[rows.start - self.first..]);
+        Product { a, first: 0, row: 0, col: self.stride, x, stride: self.col, panel: PANEL, depth: self.depth }
+    }
+
     /// The part of the sum from k = `from` on, at most `depth` terms of it.
     pub(crate) fn part(self, from: usize, depth: usize) -> Self {
         let depth = depth.min(self.depth - from);
@@ -68,7 +74,7 @@ impl<'a> Product<'a> {
     {
         let n = rows.len();
         debug_assert_eq!(self.row, 1, "rows of A^T lie side by side");
-        if self.col < GATHERED_FROM {
+        if self.col < GATHERED_FROM && self.panel == PANEL {
             return self;
         }
         room.resize(n * self.depth, 0.0);

@@ -7,13 +7,15 @@
 //! [`Device::outer`] gives D as a tensor, for tests, measurements and exchange between machines.
 
 mod fused;
+mod plan;
 
 use crate::dense::Out;
-use crate::device::{Backend, Device, transpose};
-use crate::gemm::{Product, TASK_ROWS};
+use crate::device::{Backend, Device};
+use crate::gemm::{PANEL, TASK_ROWS, panels_len};
 use crate::oracle;
 use crate::tensor::{Aligned, Tensor, zeros};
-use fused::{StoreRows, update};
+use fused::update;
+use plan::{Lists, StoreRows, into_panels, outer};
 
 /// One step of descent along D, the optimiser's settings resolved for this step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,8 +128,14 @@ pub struct Local<'a> {
 /// Room the update needs between its phases: kept by the caller so that no step allocates.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    transposed: Vec<Aligned<f32>>,
+    /// pre^T of each different pre.
+    panels: Vec<Aligned<f32>>,
     grams: Vec<Aligned<f32>>,
+    /// D of large batches.
+    deltas: Vec<Aligned<f32>>,
+    /// Squared length of each sample, of each factor of a norm.
+    lengths: Vec<Aligned<f32>>,
+    lists: Lists,
 }
 
 impl Device {
@@ -173,10 +181,10 @@ impl Device {
         let mut out = self.zeros(&[n, m]);
         match &self.0 {
             Backend::Cpu(cpu) => {
-                let mut t = zeros(b * m);
-                transpose(pre.f32(), m, b, &mut t);
+                let mut t = zeros(panels_len(b, m));
+                into_panels(pre.f32(), b, 0..m.div_ceil(PANEL), &mut t);
                 let to = Out(out.f32_mut().as_mut_ptr());
-                let products = [Product::plain(post.f32(), &t, b, m)];
+                let products = [outer(post, &t)];
                 cpu.pool.for_each(n.div_ceil(TASK_ROWS), &|t| {
                     let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
                     cpu.arch.dispatch(StoreRows { products: &products, rows, cols: m, scale: scale as f32, to });

@@ -1,62 +1,12 @@
 //! The fused update on the processor: Gram matrices and norms first, then one pass over every weight.
 
+use super::plan::{Lists, Norm, outer, prepare};
 use super::{Descent, Local, Scratch, power};
 use crate::dense::Out;
-use crate::device::{Cpu, transpose};
+use crate::device::Cpu;
 use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, prefetch, sweep};
-use crate::tensor::{Aligned, Tensor};
+use crate::tensor::Tensor;
 use pulp::{Simd, WithSimd};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-pub(super) struct StoreRows<'a> {
-    pub(super) products: &'a [Product<'a>],
-    pub(super) rows: std::ops::Range<usize>,
-    pub(super) cols: usize,
-    pub(super) scale: f32,
-    pub(super) to: Out,
-}
-
-impl WithSimd for StoreRows<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
-        sweep(simd, products, rows, cols, &mut self);
-    }
-}
-
-impl<S: Simd> Epilogue<S> for StoreRows<'_> {
-    #[inline(always)]
-    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
-        let value = simd.mul_f32s(sum, simd.splat_f32s(self.scale));
-        // SAFETY: the place lies within this task's rows of the output.
-        unsafe { at.store(simd, self.to.0, at.row * self.cols + at.col, value) };
-    }
-}
-
-struct SquareRows<'a> {
-    products: &'a [Product<'a>],
-    rows: std::ops::Range<usize>,
-    cols: usize,
-    sum: f64,
-}
-
-impl WithSimd for SquareRows<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) -> f64 {
-        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
-        sweep(simd, products, rows, cols, &mut self);
-        self.sum
-    }
-}
-
-impl<S: Simd> Epilogue<S> for SquareRows<'_> {
-    #[inline(always)]
-    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
-        self.sum += f64::from(at.sum(simd, simd.mul_f32s(sum, sum)));
-    }
-}
 
 /// The optimiser's step in the numbers the inner loop needs.
 #[derive(Clone, Copy)]
@@ -90,6 +40,8 @@ const BLOCK_ROWS: usize = 8;
 
 struct DescendRows<'a> {
     product: Product<'a>,
+    /// D, where it has been made for its norm.
+    kept: Option<&'a [f32]>,
     rows: std::ops::Range<usize>,
     cols: usize,
     scale: f32,
@@ -106,21 +58,51 @@ impl WithSimd for DescendRows<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if self.product.depth == 1 && self.kept.is_none() {
+            return self.one_sample(simd);
+        }
         self.room.resize(BLOCK_ROWS * self.cols, 0.0);
         for first in self.rows.clone().step_by(BLOCK_ROWS) {
             let rows = first..(first + BLOCK_ROWS).min(self.rows.end);
-            let (from, len) = (first * self.cols, rows.len() * self.cols);
-            let (cols, scale) = (self.cols, self.scale);
-            // What is not there is asked for as W again: that costs less than to look every time.
-            let first_of = self.tensors[0].map_or(std::ptr::null(), |w| w.0.cast_const());
-            let tensors = self.tensors.map(|t| t.map_or(first_of, |t| t.0.cast_const()));
-            let mut collect = Collect { first, cols, scale, tensors, to: Out(self.room.as_mut_ptr()) };
-            sweep(simd, &[self.product], rows, cols, &mut collect);
-            // SAFETY: the rows of this task, of tensors of W's shape, checked by `Device::update`; no other task has them.
-            let slice = |o: Out| unsafe { std::slice::from_raw_parts_mut(o.0.add(from), len) };
-            let [w, mirror, m, v] = self.tensors.map(|t| t.map(slice));
-            let (Some(w), d) = (w, &self.room[..len]) else { continue };
-            descend(simd, self.step, self.keep, d, w, mirror, m, v);
+            let rows_len = rows.len();
+            let (from, len) = (first * self.cols, rows_len * self.cols);
+            let d = match self.kept {
+                Some(kept) => &kept[from..from + len],
+                None => {
+                    // What is not there is asked for as W again: that costs less than to look every time.
+                    let w = self.tensors[0].map_or(std::ptr::null(), |w| w.0.cast_const());
+                    let tensors = self.tensors.map(|t| t.map_or(w, |t| t.0.cast_const()));
+                    let to = Out(self.room.as_mut_ptr());
+                    sweep(simd, &[self.product], rows, self.cols, &mut Collect { first, cols: self.cols, tensors, to });
+                    &self.room[..len]
+                }
+            };
+            let [w, mirror, m, v] = self.stretch(first..first + rows_len);
+            let Some(w) = w else { continue };
+            descend(simd, self.step, [self.scale, self.keep], d, w, mirror, m, v);
+        }
+    }
+}
+
+impl DescendRows<'_> {
+    /// The rows and tensors of a stretch of rows: W, mirror, moments.
+    #[inline(always)]
+    fn stretch(&self, rows: std::ops::Range<usize>) -> [Option<&mut [f32]>; 4] {
+        let (from, len) = (rows.start * self.cols, rows.len() * self.cols);
+        // SAFETY: rows of this task, of tensors of W's shape, checked by `Device::update`; no other task has them, and the
+        // caller is done with a stretch before it asks for the next.
+        self.tensors.map(|t| t.map(|o| unsafe { std::slice::from_raw_parts_mut(o.0.add(from), len) }))
+    }
+
+    /// With one sample each row of D is a multiple of pre^T: no sums.
+    #[inline(always)]
+    fn one_sample<S: Simd>(self, simd: S) {
+        let pre = &self.product.x[..self.cols];
+        for row in self.rows.clone() {
+            let [w, mirror, m, v] = self.stretch(row..row + 1);
+            let Some(w) = w else { continue };
+            let scale = self.scale * self.product.a[row];
+            descend(simd, self.step, [scale, self.keep], pre, w, mirror, m, v);
         }
     }
 }
@@ -129,7 +111,6 @@ impl WithSimd for DescendRows<'_> {
 struct Collect {
     first: usize,
     cols: usize,
-    scale: f32,
     tensors: [*const f32; 4],
     to: Out,
 }
@@ -154,18 +135,18 @@ impl<S: Simd> Epilogue<S> for Collect {
         let offset = at.row * self.cols + at.col;
         // SAFETY: the place lies within the block, which the room holds.
         unsafe {
-            at.store(simd, self.to.0, offset - self.first * self.cols, simd.mul_f32s(sum, simd.splat_f32s(self.scale)));
+            at.store(simd, self.to.0, offset - self.first * self.cols, sum);
         }
     }
 }
 
-/// The optimiser along one stretch of D.
+/// The optimiser along one stretch of D; `factors` are those of D and of W.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // the tensors of one formula
 fn descend<S: Simd>(
     simd: S,
     step: Step,
-    keep: f32,
+    factors: [f32; 2],
     d: &[f32],
     w: &mut [f32],
     mirror: Option<&mut [f32]>,
@@ -181,7 +162,7 @@ fn descend<S: Simd>(
                 simd,
                 d,
                 [Some(w), mirror, Some(m), Some(v)],
-                keep,
+                factors,
                 #[inline(always)]
                 |d, [m, v]| {
                     let m = simd.mul_add_e_f32s(b1, m, simd.mul_f32s(a1, d));
@@ -197,7 +178,7 @@ fn descend<S: Simd>(
                 simd,
                 d,
                 [Some(w), mirror, Some(u), None],
-                keep,
+                factors,
                 #[inline(always)]
                 |d, [u, v]| {
                     let u = simd.mul_add_e_f32s(momentum, u, d);
@@ -212,7 +193,7 @@ fn descend<S: Simd>(
                 simd,
                 d,
                 [Some(w), mirror, None, None],
-                keep,
+                factors,
                 #[inline(always)]
                 |d, moments| (simd.mul_f32s(rate, d), moments),
             );
@@ -220,13 +201,14 @@ fn descend<S: Simd>(
     }
 }
 
-/// W = keep W + increment and mirror += increment, for (increment, moments) = `step`(D, moments), vector by vector.
+/// W = keep W + increment and mirror += increment, for (increment, moments) = `step`(scale D, moments), vector by vector;
+/// `factors` are scale and keep.
 #[inline(always)]
 fn along<S: Simd>(
     simd: S,
     d: &[f32],
     tensors: [Option<&mut [f32]>; 4],
-    keep: f32,
+    factors: [f32; 2],
     step: impl Fn(S::f32s, [S::f32s; 2]) -> (S::f32s, [S::f32s; 2]),
 ) {
     let (lanes, len) = (S::F32_LANES, d.len());
@@ -235,7 +217,7 @@ fn along<S: Simd>(
     let Some(w) = w else { return };
     let [e_, m_, v_] = [mirror, m, v].map(|t| t.unwrap_or(w));
     let streams = Streams { d: d.as_ptr(), w, mirror, moments: [m, v] };
-    let keep = simd.splat_f32s(keep);
+    let factors = factors.map(|f| simd.splat_f32s(f));
     let mut at = 0;
     // SAFETY: places at which vectors, or their first lanes, lie below the length of D, which is that of the others.
     unsafe {
@@ -246,11 +228,11 @@ fn along<S: Simd>(
             prefetch(m_.wrapping_add(next));
             prefetch(v_.wrapping_add(next));
             prefetch(e_.wrapping_add(next));
-            streams.one(simd, at, Place::whole(), keep, &step);
+            streams.one(simd, at, Place::whole(), factors, &step);
             at += lanes;
         }
         if at < len {
-            streams.one(simd, at, Place::part(simd, len - at), keep, &step);
+            streams.one(simd, at, Place::part(simd, len - at), factors, &step);
         }
     }
 }
@@ -272,7 +254,7 @@ impl Streams {
         simd: S,
         at: usize,
         place: Place<S>,
-        keep: S::f32s,
+        [scale, keep]: [S::f32s; 2],
         step: &impl Fn(S::f32s, [S::f32s; 2]) -> (S::f32s, [S::f32s; 2]),
     ) {
         // SAFETY: the caller's promise.
@@ -283,7 +265,7 @@ impl Streams {
                     *old = place.load(simd, from, at);
                 }
             }
-            let (increment, new) = step(place.load(simd, self.d, at), old);
+            let (increment, new) = step(simd.mul_f32s(place.load(simd, self.d, at), scale), old);
             for (new, to) in new.into_iter().zip(self.moments) {
                 if let Some(to) = to {
                     place.store(simd, to, at, new);
@@ -308,149 +290,42 @@ fn with_room(work: impl FnOnce(&mut Vec<f32>)) {
     ROOM.set(room);
 }
 
-/// Where a tensor of this step stands in a list without repetition.
-fn find<'a>(list: &mut Vec<&'a Tensor>, t: &'a Tensor) -> usize {
-    list.iter().position(|known| std::ptr::eq(*known, t)).unwrap_or_else(|| {
-        list.push(t);
-        list.len() - 1
-    })
-}
-
-/// How the norm of D is had, if it is needed.
-#[derive(Clone, Copy)]
-enum Norm {
-    NotNeeded,
-    /// From the Gram matrices with these numbers.
-    Grams(usize, usize),
-    /// From a pass over D.
-    Pass,
-}
-
-fn room(buffers: &mut Vec<Aligned<f32>>, sizes: impl Iterator<Item = usize>) -> Vec<Out> {
-    let mut outs = Vec::new();
-    for (i, size) in sizes.enumerate() {
-        if buffers.len() == i {
-            buffers.push(Aligned::new(64));
-        }
-        if buffers[i].len() < size {
-            buffers[i].resize(size, 0.0);
-        }
-        outs.push(Out(buffers[i].as_mut_ptr()));
-    }
-    outs
-}
-
+/// The pass over the weights, after [`prepare`].
 pub(super) fn update(cpu: &Cpu, locals: &mut [Local<'_>], scratch: &mut Scratch) {
-    // 1. What has to be transposed, and which Gram matrices are wanted.
-    let (mut pres, mut factors) = (Vec::new(), Vec::new());
-    let plans: Vec<(usize, Norm)> = locals
-        .iter()
-        .map(|l| {
-            let Some(pre) = l.pre else { return (0, Norm::NotNeeded) };
-            let (n, m, b) = (l.post.rows(), pre.rows(), l.post.cols());
-            let norm = match l.radius {
-                None => Norm::NotNeeded,
-                Some(_) if b * (n + m) <= n * m => Norm::Grams(find(&mut factors, l.post), find(&mut factors, pre)),
-                Some(_) => Norm::Pass,
-            };
-            (find(&mut pres, pre), norm)
-        })
-        .collect();
-    let turned = room(&mut scratch.transposed, pres.iter().map(|t| t.len()));
-    let grams = room(&mut scratch.grams, factors.iter().map(|t| t.cols() * t.cols()));
-
-    // 2. Transposes and Gram matrices, in one pass.
-    let mut tasks: Vec<(usize, usize)> = (0..pres.len()).map(|i| (i, 0)).collect();
-    for (i, t) in factors.iter().enumerate() {
-        tasks.extend((0..t.cols().div_ceil(TASK_ROWS)).map(|task| (pres.len() + i, task)));
-    }
-    cpu.pool.for_each(tasks.len(), &|t| {
-        let (i, task) = tasks[t];
-        if let Some(pre) = pres.get(i) {
-            // SAFETY: the buffer has room for the transposed tensor, and this task alone writes it.
-            let to = unsafe { std::slice::from_raw_parts_mut(turned[i].0, pre.len()) };
-            transpose(pre.f32(), pre.rows(), pre.cols(), to);
-        } else {
-            let i = i - pres.len();
-            let (x, b) = (factors[i].f32(), factors[i].cols());
-            let products = [Product::transposed(x, b, x, factors[i].rows(), b)];
-            let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(b);
-            cpu.arch.dispatch(StoreRows { products: &products, rows, cols: b, scale: 1.0, to: grams[i] });
-        }
-    });
-    // SAFETY: the buffers hold as many numbers, and from here on they are only read.
-    let pre_t = |i: usize| unsafe { std::slice::from_raw_parts(turned[i].0.cast_const(), pres[i].len()) };
-    // SAFETY: as above.
-    let gram = |i: usize| unsafe { std::slice::from_raw_parts(grams[i].0.cast_const(), factors[i].cols().pow(2)) };
-
-    // 3. Norms. Tasks of one row block each leave their squares in places of their own, added up in order.
-    let mut tasks: Vec<(usize, usize)> = Vec::new();
-    for (i, (l, plan)) in locals.iter().zip(&plans).enumerate() {
-        match plan.1 {
-            Norm::NotNeeded => {}
-            Norm::Grams(..) => tasks.push((i, 0)),
-            Norm::Pass => tasks.extend((0..l.post.rows().div_ceil(TASK_ROWS)).map(|t| (i, t))),
-        }
-    }
-    let squares: Vec<AtomicU64> = tasks.iter().map(|_| AtomicU64::new(0)).collect();
-    {
-        let locals = &*locals;
-        cpu.pool.for_each(tasks.len(), &|t| {
-            let (i, task) = tasks[t];
-            let (n, b) = (locals[i].post.rows(), locals[i].post.cols());
-            let sum = match plans[i].1 {
-                Norm::Grams(p, q) => {
-                    gram(p).iter().zip(gram(q)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>().max(0.0)
-                }
-                _ => {
-                    let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
-                    let products = [Product::plain(locals[i].post.f32(), x, b, cols)];
-                    let rows = task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n);
-                    cpu.arch.dispatch(SquareRows { products: &products, rows, cols, sum: 0.0 })
-                }
-            };
-            squares[t].store(sum.to_bits(), Ordering::Relaxed);
-        });
-    }
-    let mut norms = vec![0.0; locals.len()];
-    for (&(i, _), s) in tasks.iter().zip(&squares) {
-        norms[i] += f64::from_bits(s.load(Ordering::Relaxed));
-    }
-
-    // 4. The pass over the weights.
-    let mut tasks: Vec<(usize, usize)> = Vec::new();
-    let mut outs = Vec::with_capacity(locals.len());
+    prepare(cpu, locals, scratch);
+    let Scratch { panels, deltas, lists, .. } = scratch;
+    let Lists { plans, norms, tasks, outs, .. } = lists;
+    tasks.clear();
+    outs.clear();
     for (i, l) in locals.iter_mut().enumerate() {
         let blocks = if l.pre.is_some() { l.post.rows().div_ceil(TASK_ROWS) } else { 1 };
         tasks.extend((0..blocks).map(|t| (i, t)));
         let out = |t: &mut Tensor| Out(t.f32_mut().as_mut_ptr());
-        outs.push((
-            out(l.param),
+        outs.push([
+            Some(out(l.param)),
             l.mirror.as_deref_mut().map(out),
             l.moments.first.as_mut().map(out),
             l.moments.second.as_mut().map(out),
-        ));
+        ]);
     }
     let locals = &*locals;
     cpu.pool.for_each(tasks.len(), &|t| {
         let (i, task) = tasks[t];
-        let (l, (w, mirror, first, second)) = (&locals[i], outs[i]);
-        let (n, b) = (l.post.rows(), l.post.cols());
-        if l.pre.is_none() {
-            return bias(l, [Some(w), mirror, first, second]);
-        }
-        let (x, cols) = (pre_t(plans[i].0), pres[plans[i].0].rows());
-        let norm = norms[i].sqrt() * l.scale.abs();
+        let (l, tensors) = (&locals[i], outs[i]);
+        let Some(pre) = l.pre else { return bias(l, tensors) };
+        let n = l.post.rows();
+        let norm = norms[i] * l.scale.abs();
         let shrink = l.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm);
         with_room(|room| {
             cpu.arch.dispatch(DescendRows {
-                product: Product::plain(l.post.f32(), x, b, cols),
+                product: outer(l.post, &panels[plans[i].0]),
+                kept: if let Norm::Kept(at) = plans[i].1 { Some(&deltas[at]) } else { None },
                 rows: task * TASK_ROWS..((task + 1) * TASK_ROWS).min(n),
-                cols,
+                cols: pre.rows(),
                 scale: (l.scale * shrink) as f32,
                 step: Step::new(&l.descent),
                 keep: (1.0 - l.descent.rate() * l.decay) as f32,
-                tensors: [Some(w), mirror, first, second],
+                tensors,
                 room,
             });
         });
