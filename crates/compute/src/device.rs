@@ -85,7 +85,7 @@ impl Device {
             Backend::Cpu(_) => Storage::F32(zeros(len)),
             Backend::Oracle => Storage::F64(zeros(len)),
         };
-        Tensor { storage, shape: shape.to_vec() }
+        Tensor { storage, shape: shape.into() }
     }
 
     /// A tensor with the given elements, row by row.

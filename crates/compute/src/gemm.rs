@@ -212,10 +212,6 @@ pub(crate) trait Epilogue<S: Simd> {
     fn begin(&self, simd: S, _: Place<S>) -> S::f32s {
         simd.splat_f32s(0.0)
     }
-
-    /// Told of a tile of so many rows and columns before it is summed.
-    #[inline(always)]
-    fn ahead<const ROWS: usize>(&self, _row: usize, _col: usize, _cols: usize) {}
 }
 
 /// Computes rows `rows` and columns `0..cols` of the sum of `products`, and hands each vector to `epilogue`.
@@ -290,7 +286,6 @@ fn tile<S: Simd, E: Epilogue<S>, const R: usize, const V: usize>(
 ) {
     let lanes = S::F32_LANES;
     let place = |row: usize, v: usize| Place { row, col: c + v * lanes, mask };
-    epilogue.ahead::<R>(i, c, V * lanes);
     let mut sums: [[S::f32s; V]; R] =
         std::array::from_fn(|r| std::array::from_fn(|v| epilogue.begin(simd, place(i + r, v))));
     for p in products {

@@ -31,12 +31,12 @@ impl Device {
     /// # Panics
     /// If the signals have different numbers of units.
     pub fn lay(&self, parts: &[Scaled<'_>], out: &mut Tensor) {
-        let cols: Vec<usize> = parts.iter().map(|(_, x)| x.cols()).collect();
         assert!(parts.iter().all(|(_, x)| x.rows() == out.rows()), "lay: numbers of units differ");
-        let (rows, all) = (out.rows(), cols.iter().sum());
+        let (rows, all) = (out.rows(), parts.iter().map(|(_, x)| x.cols()).sum());
         out.set_cols(all);
         let mut first = 0;
-        for (&(a, x), cols) in parts.iter().zip(cols) {
+        for &(a, x) in parts {
+            let cols = x.cols();
             match &self.0 {
                 Backend::Cpu(_) => place(a as f32, x.f32(), cols, out.f32_mut(), (rows, all, first)),
                 Backend::Oracle => place(a, x.f64(), cols, out.f64_mut(), (rows, all, first)),

@@ -5,6 +5,7 @@
 //! Activity tensors are feature-major: `n x B`, one row a unit, one column a sample, as in the paper's column vectors.
 
 use aligned_vec::{AVec, RuntimeAlign};
+use smallvec::SmallVec;
 
 /// Floats on a 64-byte boundary: one cache line, one AVX-512 register.
 pub(crate) type Aligned<T> = AVec<T, RuntimeAlign>;
@@ -43,13 +44,13 @@ pub(crate) enum Storage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     pub(crate) storage: Storage,
-    pub(crate) shape: Vec<usize>,
+    pub(crate) shape: SmallVec<[usize; 4]>,
 }
 
 impl Default for Tensor {
     /// The empty tensor: what is left behind while another is lent out of a list.
     fn default() -> Self {
-        Tensor { storage: Storage::F32(Aligned::new(64)), shape: vec![0, 0] }
+        Tensor { storage: Storage::F32(Aligned::new(64)), shape: SmallVec::from_slice(&[0, 0]) }
     }
 }
 
@@ -100,7 +101,7 @@ impl Tensor {
         let (rows, need) = (self.rows(), self.rows() * cols);
         self.shape.truncate(2);
         self.shape[1] = cols;
-        debug_assert_eq!(self.shape, [rows, cols]);
+        debug_assert_eq!(self.shape[..], [rows, cols]);
         match &mut self.storage {
             Storage::F32(v) if v.len() < need => v.resize(need, 0.0),
             Storage::F64(v) if v.len() < need => v.resize(need, 0.0),

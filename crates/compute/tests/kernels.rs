@@ -332,3 +332,16 @@ fn a_softmax_region_takes_no_target() {
     let (phi, response) = (Phi::Softmax, RESPONSES[0]);
     device.receive(&mut [Receive { messages, shortcuts, h: &x, z: &x, phi, response, d, y, e, discrepancy: 0.0 }]);
 }
+
+/// Shapes at which messages are gathered, their sums cut into parts and signals packed, each with a remainder.
+#[test]
+fn large_messages_agree_with_the_oracle() {
+    for (n, b, senders) in [(520, 33, &[300, 7][..]), (519, 3, &[600]), (530, 1, &[270, 9]), (70, 70, &[700])] {
+        let response = Response::Target { beta: 0.3, mismatch: Mismatch::L2 };
+        check_everywhere(
+            |device| receive(device, (n, b), senders, true, (Phi::Tanh, response), Key::new(3)),
+            2e-5,
+            |_, _, _| true,
+        );
+    }
+}

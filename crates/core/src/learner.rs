@@ -12,6 +12,7 @@ use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Local, Moments, Scratch};
 use reclra_compute::{Device, Tensor, Verdict};
+use smallvec::SmallVec;
 
 /// Stream of the initial weights under a run's seed.
 const WEIGHTS: u64 = 0;
@@ -187,14 +188,14 @@ impl Learner {
         let signal = |s: Signal| s.of(activity, errors);
         let batch = activity.z[0].cols().max(1) as f64;
         // Parameters are lent out of their lists for the pass and put back after it.
-        let mut lent: Vec<(Tensor, Option<Tensor>)> = updates
+        let mut lent: SmallVec<[(Tensor, Option<Tensor>); 64]> = updates
             .iter()
             .map(|u| {
                 let param = std::mem::take(params.get_mut(u.param));
                 (param, u.mirror.map(|n| std::mem::take(&mut params.own[n])))
             })
             .collect();
-        let mut locals: Vec<Local<'_>> = updates
+        let mut locals: SmallVec<[Local<'_>; 64]> = updates
             .iter()
             .zip(&mut lent)
             .zip(moments.iter_mut())

@@ -9,6 +9,7 @@ use crate::phi::Phi;
 use reclra_compute::dense::{Message, Receive, Response, Sources};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
+use smallvec::SmallVec;
 
 /// A rule of credit assignment, made for one [`Graph`]. Immutable: what changes is handed to it.
 pub trait Rule: std::fmt::Debug + Send + Sync {
@@ -293,9 +294,9 @@ impl<'a> Step<'a> {
     pub fn receive(&mut self, wave: &[RegionId], response: Response, inflow: impl Fn(RegionId) -> Inflow<'a>) {
         let Errors { e, d, y, discrepancy, .. } = &mut *self.errors;
         // What is written is lent out of its list for the phase and put back after it.
-        let lent: Vec<_> =
+        let lent: SmallVec<[_; 32]> =
             wave.iter().map(|&i| [&mut *d, &mut *y, &mut *e].map(|l| std::mem::take(&mut l[i]))).collect();
-        let mut received: Vec<Receive<'_>> = wave
+        let mut received: SmallVec<[Receive<'_>; 32]> = wave
             .iter()
             .zip(lent)
             .map(|(&i, [d, y, e_i])| {
@@ -315,7 +316,7 @@ impl<'a> Step<'a> {
             })
             .collect();
         self.device.receive(&mut received);
-        let done: Vec<_> = received.into_iter().map(|r| (r.d, r.y, r.e, r.discrepancy)).collect();
+        let done: SmallVec<[_; 32]> = received.into_iter().map(|r| (r.d, r.y, r.e, r.discrepancy)).collect();
         for (&i, (d_i, y_i, e_i, share)) in wave.iter().zip(done) {
             discrepancy[i] = share / e_i.cols().max(1) as f64;
             (d[i], y[i], e[i]) = (d_i, y_i, e_i);

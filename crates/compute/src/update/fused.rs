@@ -69,37 +69,41 @@ impl WithSimd for DescendRows<'_> {
             let d = match self.kept {
                 Some(kept) => &kept[from..from + len],
                 None => {
-                    // What is not there is asked for as W again: that costs less than to look every time.
-                    let w = self.tensors[0].map_or(std::ptr::null(), |w| w.0.cast_const());
-                    let tensors = self.tensors.map(|t| t.map_or(w, |t| t.0.cast_const()));
                     let to = Out(self.room.as_mut_ptr());
-                    sweep(simd, &[self.product], rows, self.cols, &mut Collect { first, cols: self.cols, tensors, to });
+                    sweep(simd, &[self.product], rows, self.cols, &mut Collect { first, cols: self.cols, to });
                     &self.room[..len]
                 }
             };
-            let [w, mirror, m, v] = self.stretch(first..first + rows_len);
+            // SAFETY: rows of this task, checked by `Device::update`, one block after the other.
+            let [w, mirror, m, v] = unsafe { stretch(self.tensors, first..first + rows_len, self.cols) };
             let Some(w) = w else { continue };
             descend(simd, self.step, [self.scale, self.keep], d, w, mirror, m, v);
         }
     }
 }
 
-impl DescendRows<'_> {
-    /// The rows and tensors of a stretch of rows: W, mirror, moments.
-    #[inline(always)]
-    fn stretch(&self, rows: std::ops::Range<usize>) -> [Option<&mut [f32]>; 4] {
-        let (from, len) = (rows.start * self.cols, rows.len() * self.cols);
-        // SAFETY: rows of this task, of tensors of W's shape, checked by `Device::update`; no other task has them, and the
-        // caller is done with a stretch before it asks for the next.
-        self.tensors.map(|t| t.map(|o| unsafe { std::slice::from_raw_parts_mut(o.0.add(from), len) }))
-    }
+/// The stretch of some rows, in W, mirror and moments.
+///
+/// # Safety
+/// The rows are those of one task, of tensors of W's shape, and no stretch that overlaps is alive.
+#[inline(always)]
+unsafe fn stretch<'a>(
+    tensors: [Option<Out>; 4],
+    rows: std::ops::Range<usize>,
+    cols: usize,
+) -> [Option<&'a mut [f32]>; 4] {
+    // SAFETY: the caller's promise.
+    tensors.map(|t| t.map(|o| unsafe { std::slice::from_raw_parts_mut(o.0.add(rows.start * cols), rows.len() * cols) }))
+}
 
+impl DescendRows<'_> {
     /// With one sample each row of D is a multiple of pre^T: no sums.
     #[inline(always)]
     fn one_sample<S: Simd>(self, simd: S) {
         let pre = &self.product.x[..self.cols];
         for row in self.rows.clone() {
-            let [w, mirror, m, v] = self.stretch(row..row + 1);
+            // SAFETY: rows of this task, checked by `Device::update`, one after the other.
+            let [w, mirror, m, v] = unsafe { stretch(self.tensors, row..row + 1, self.cols) };
             let Some(w) = w else { continue };
             let scale = self.scale * self.product.a[row];
             descend(simd, self.step, [scale, self.keep], pre, w, mirror, m, v);
@@ -107,29 +111,14 @@ impl DescendRows<'_> {
     }
 }
 
-/// Keeps a block of D, and asks for what it will change: that arrives while the rest of the block is summed.
+/// Keeps a block of D.
 struct Collect {
     first: usize,
     cols: usize,
-    tensors: [*const f32; 4],
     to: Out,
 }
 
 impl<S: Simd> Epilogue<S> for Collect {
-    #[inline(always)]
-    fn ahead<const ROWS: usize>(&self, row: usize, col: usize, cols: usize) {
-        let at = row * self.cols + col;
-        for tensor in self.tensors {
-            for r in 0..ROWS {
-                let line = tensor.wrapping_add(at + r * self.cols);
-                prefetch(line);
-                if cols > 16 {
-                    prefetch(line.wrapping_add(16));
-                }
-            }
-        }
-    }
-
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
         let offset = at.row * self.cols + at.col;
