@@ -82,6 +82,15 @@ fn a_network_is_shown() {
     let o = &objects(&out)[0];
     assert_eq!(o["waves"], serde_json::json!([["out"], ["b3"], ["b2"], ["b1"]]));
     assert_eq!(o["parameters"], 64 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 10 + 10);
+    // 4 bytes a number: E mirrors W of all but the first region; Adam keeps two moments of W and b; h, z, e, d, y.
+    let (w, own) = (64 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 10 + 10, 2 * 256 * 256 + 3 * 256 * 10);
+    assert_eq!(o["memory"]["weights"], 4 * w);
+    assert!(o["memory"]["rule"].as_u64().unwrap() <= 4 * own);
+    assert_eq!(o["memory"]["moments"], 8 * w);
+    assert_eq!(o["memory"]["signals"], 4 * 32 * (64 + 5 * (3 * 256 + 10)));
+    let parts =
+        ["weights", "average", "rule", "moments", "signals", "states"].map(|p| o["memory"][p].as_u64().unwrap());
+    assert_eq!(o["memory"]["total"], parts.iter().sum::<u64>());
     let flags = ["--arch", "64-4x8-10", "--wiring", "gap", "--set", "rule.gap=2", "--set", "net.residual=2"];
     let (dot, _) = good(&[&["inspect", "--dot"], &flags[..]].concat());
     insta::assert_snapshot!("inspect dot", dot);
