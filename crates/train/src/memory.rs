@@ -121,8 +121,9 @@ mod tests {
                 "rule.name=hebbian" => assert!(signals < memory.signals, "{set}: {signals}, {memory:?}"),
                 _ => assert_eq!(memory.signals, signals, "{set}"),
             }
-            let kept = learner.rule().persistent(learner.graph()).iter().map(|&l| learner.graph().regions()[l].width);
-            assert_eq!(memory.states, FLOAT * 1000 * kept.sum::<usize>() as u64, "{set}");
+            let kept = learner.rule().persistent(learner.graph());
+            let units: usize = kept.iter().map(|&l| learner.graph().regions()[l].width).sum();
+            assert_eq!(memory.states, FLOAT * 1000 * units as u64, "{set}");
         }
     }
 }

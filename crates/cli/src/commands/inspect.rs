@@ -79,7 +79,8 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
 
 /// What training takes, in a line; parts that are not there are left out.
 fn said(m: &Memory, batch: usize) -> String {
-    let mb = |bytes: u64| format!("{:.2}", bytes as f64 * 1e-6);
+    // Two decimals, more where nothing would be left.
+    let mb = |bytes: u64| format!("{:.*}", if bytes < 100_000 { 4 } else { 2 }, bytes as f64 * 1e-6);
     let parts = [
         ("weights and biases", m.weights),
         ("their average", m.average),

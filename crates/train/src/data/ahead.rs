@@ -20,16 +20,17 @@ pub(crate) enum Gathering {
     /// The thread that runs the steps, in between.
     Here,
     /// A thread of its own, one batch ahead.
-    Beside,
-    /// A thread of its own, once the first batches have shown that it brings more than it costs.
-    Measured,
+    Beside {
+        /// From the first batch on; else once the first ones have shown that it brings more than it costs.
+        always: bool,
+    },
 }
 
 impl Gathering {
     /// What suits steps on so many threads: a thread of its own only has a place where a core is left over.
     pub(crate) fn beside(computing: usize) -> Gathering {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if computing < cores { Gathering::Measured } else { Gathering::Here }
+        if computing < cores { Gathering::Beside { always: false } } else { Gathering::Here }
     }
 }
 
@@ -52,8 +53,7 @@ pub(crate) fn each_batch<E: From<DataError>>(
     for position in 0..all {
         let beside = match gathering {
             Gathering::Here => false,
-            Gathering::Beside => true,
-            Gathering::Measured => position == PROBED && pays(gathered, stepped),
+            Gathering::Beside { always } => always || (position == PROBED && pays(gathered, stepped)),
         };
         if beside {
             return run_beside(loader, epoch, position..all, batch, done);
@@ -128,7 +128,8 @@ mod tests {
     use crate::data::{Dataset, ImageShape, MemoryImages, Part, Result, Split, digits};
     use proptest::prelude::*;
 
-    const WAYS: [Gathering; 3] = [Gathering::Here, Gathering::Beside, Gathering::Measured];
+    const WAYS: [Gathering; 3] =
+        [Gathering::Here, Gathering::Beside { always: true }, Gathering::Beside { always: false }];
 
     /// The digits with one that cannot be read, or whose reading panics.
     #[derive(Debug)]
