@@ -363,7 +363,10 @@ pub(crate) struct BenchScaleArgs {
     /// Widest hidden region
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..=16384))]
     pub(crate) widest: u32,
-    /// Folder for scale.csv, scale.md and the plots
+    /// A quarter of the points: a look, not a measurement
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Folder for scale.csv and the plots
     #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
 }

@@ -82,6 +82,16 @@ fn a_network_is_shown() {
     let o = &objects(&out)[0];
     assert_eq!(o["waves"], serde_json::json!([["out"], ["b3"], ["b2"], ["b1"]]));
     assert_eq!(o["parameters"], 64 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 10 + 10);
+    // 4 bytes a number. E mirrors the two W above the first hidden region and out's; from out to the others it has moments
+    // of its own. Adam keeps two; signals are z of the input and h, z, e, d, y of the others.
+    let (w, shared, apart) = (64 * 256 + 256 + 2 * (256 * 256 + 256) + 2570, 2 * 256 * 256 + 2560, 2 * 2560);
+    assert_eq!(o["memory"]["weights"], 4 * w);
+    assert_eq!(o["memory"]["rule"], 4 * (shared + apart));
+    assert_eq!(o["memory"]["moments"], 8 * (w + apart));
+    assert_eq!(o["memory"]["signals"], 4 * 32 * (64 + 5 * (3 * 256 + 10)));
+    let parts =
+        ["weights", "average", "rule", "moments", "signals", "states"].map(|p| o["memory"][p].as_u64().unwrap());
+    assert_eq!(o["memory"]["total"], parts.iter().sum::<u64>());
     let flags = ["--arch", "64-4x8-10", "--wiring", "gap", "--set", "rule.gap=2", "--set", "net.residual=2"];
     let (dot, _) = good(&[&["inspect", "--dot"], &flags[..]].concat());
     insta::assert_snapshot!("inspect dot", dot);

@@ -7,7 +7,7 @@ mod scaling;
 pub use machine::{Cache, Ceiling};
 pub use scaling::{Scaling, write_scaling};
 
-use crate::data::{Batch, Dataset, ImageShape, Loader, Split};
+use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch};
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use rand::RngExt;
@@ -48,6 +48,12 @@ pub struct Phase {
     pub bytes: u64,
     /// The time this machine needs for the one or the other, whichever is longer, in microseconds.
     pub floor_us: f64,
+    /// Time over floor.
+    pub over_floor: f64,
+    /// 1e9 operations of matrix products a second.
+    pub gflops: f64,
+    /// 1e9 bytes a second, if every tensor is moved once.
+    pub gigabytes_per_second: f64,
 }
 
 /// How long steps took.
@@ -136,11 +142,19 @@ pub fn step(spec: &RunSpec, device: &Device, ceiling: &Ceiling, budget: Duration
     let bytes = parameter_bytes(&learner);
     let cache = ceiling.holds(bytes);
     let median = |column: usize| quantile(&times, column, 0.5);
-    let phase = |p: usize| Phase {
-        median_us: median(p + 1),
-        flops: work[p].flops,
-        bytes: work[p].bytes,
-        floor_us: 1e6 * (work[p].flops as f64 / ceiling.flops).max(work[p].bytes as f64 / cache.bytes_per_second),
+    let phase = |p: usize| {
+        let (median_us, Tally { flops, bytes }) = (median(p + 1).max(1e-3), work[p]);
+        let floor_us = 1e6 * (flops as f64 / ceiling.flops).max(bytes as f64 / cache.bytes_per_second);
+        Phase {
+            median_us,
+            flops,
+            bytes,
+            floor_us,
+            // A phase may have nothing to do: the messages of a network without hidden regions.
+            over_floor: median_us / floor_us.max(1e-6),
+            gflops: flops as f64 / (median_us * 1e3),
+            gigabytes_per_second: bytes as f64 / (median_us * 1e3),
+        }
     };
     let [forward, messages, update] = [0, 1, 2].map(phase);
     let all = |of: fn(&Phase) -> f64| of(&forward) + of(&messages) + of(&update);
@@ -189,11 +203,12 @@ pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usi
     let split = Split::new(dataset, spec.data.validation, spec.seed)?;
     let loader = Loader::new(dataset, &split, spec.batch, spec.data.shift, spec.seed);
     let mut learner = learner(spec, device)?;
+    let gathering = Gathering::beside(device.threads());
     let mut whole = Vec::new();
     let mut bare = Vec::new();
     for round in 0..rounds as u64 + 1 {
         let begun = Instant::now();
-        crate::fit::each_batch::<FitError>(&loader, round, &mut |_, batch| {
+        each_batch::<FitError>(&loader, round, gathering, &mut |_, batch| {
             learner.step_of(&batch.x, &batch.labels, &batch.samples);
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 //! A data set has two published parts, training and test. Validation samples are drawn from the training part with the
 //! seed of the run ([`Split`]); a batch is a pure function of (seed, epoch, position) ([`Loader`]).
 
+mod ahead;
 mod content;
 mod digits;
 mod error;
@@ -13,6 +14,7 @@ mod loader;
 mod pictures;
 mod registry;
 
+pub(crate) use ahead::{Gathering, each_batch};
 pub use digits::digits;
 pub use error::{DataError, Result};
 pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};

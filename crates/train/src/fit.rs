@@ -2,7 +2,7 @@
 //!
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers.
 
-use crate::data::{Batch, DataError, Dataset, Loader, Part, Split, gather};
+use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather};
 use crate::metrics::{Confusion, Evaluation};
 use crate::spec::{RunSpec, SpecError};
 use reclra::{Device, Learner};
@@ -133,29 +133,28 @@ pub fn fit(
     let split = Split::new(dataset, spec.data.validation, spec.seed)?;
     let loader = Loader::new(dataset, &split, spec.batch, spec.data.shift, spec.seed);
     let steps = loader.batches();
+    let gathering = Gathering::beside(device.threads());
     let graph = spec.graph()?;
     let rule = spec.rule.build(&graph)?;
     let mut learner =
         Learner::new(graph, rule, spec.net.w_std, spec.optim(steps), device, spec.seed).map_err(SpecError::from)?;
     let mut epochs = Vec::new();
-    let mut batch = Batch::default();
     let outcome =
         |learner, epochs, test, interrupted| Ok(Outcome { learner, epochs, test, interrupted, took: begun.elapsed() });
     for epoch in 0..spec.epochs {
         let started = Instant::now();
         let (mut loss, mut wrong, mut discrepancy, mut samples) = (0.0, 0.0, 0.0, 0_u64);
-        for position in 0..steps {
+        let ended = each_batch(&loader, epoch, gathering, &mut |position, batch| {
             if stop.load(Ordering::Relaxed) {
-                return outcome(learner, epochs, None, true);
+                return Err(Halt::Stopped);
             }
-            loader.fill(epoch, position, &mut batch)?;
             let report = learner.step_of(&batch.x, &batch.labels, &batch.samples);
             let n = batch.labels.len() as f64;
             (loss, wrong, discrepancy) =
                 (loss + n * report.loss, wrong + n * report.error, discrepancy + n * report.discrepancy);
             samples += batch.labels.len() as u64;
             if !report.loss.is_finite() {
-                return Err(diverged(spec, &learner, epoch + 1));
+                return Err(Halt::Failed(diverged(spec, &learner, epoch + 1)));
             }
             let mean = |sum: f64| sum / samples as f64;
             observer.step(&Progress {
@@ -166,6 +165,12 @@ pub fn fit(
                 loss: mean(loss),
                 discrepancy: mean(discrepancy),
             });
+            Ok(())
+        });
+        match ended {
+            Ok(()) => {}
+            Err(Halt::Stopped) => return outcome(learner, epochs, None, true),
+            Err(Halt::Failed(error)) => return Err(error),
         }
         if learner.check_finite().is_err() {
             return Err(diverged(spec, &learner, epoch + 1));
@@ -195,6 +200,20 @@ pub fn fit(
     outcome(learner, epochs, Some(test), false)
 }
 
+/// Why an epoch ended before its last batch.
+enum Halt {
+    /// From outside.
+    Stopped,
+    /// By an error.
+    Failed(FitError),
+}
+
+impl From<DataError> for Halt {
+    fn from(error: DataError) -> Halt {
+        Halt::Failed(error.into())
+    }
+}
+
 fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
     let what = learner.check_finite().err().map_or("the loss".to_owned(), |name| format!("parameter {name}"));
     let printed = spec.rule.diverges();
@@ -203,20 +222,6 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
         None => format!("lower the learning rate (optim.lr = {}) or add a warm-up", learner.optim().rate),
     };
     FitError::Diverged { epoch, step: learner.steps(), what, remedy }
-}
-
-/// Hands out the batches of an epoch in order, until `done` fails.
-pub(crate) fn each_batch<E: From<DataError>>(
-    loader: &Loader<'_>,
-    epoch: u64,
-    done: &mut dyn FnMut(u64, &Batch) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut batch = Batch::default();
-    for position in 0..loader.batches() {
-        loader.fill(epoch, position, &mut batch)?;
-        done(position, &batch)?;
-    }
-    Ok(())
 }
 
 /// The angles of all regions on the first training samples, unshifted, with the weights as they are; nothing is learnt.

@@ -6,6 +6,7 @@
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`fit`] | the visible loop |
+//! | [`memory`] | what a network takes of memory in training |
 //! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
@@ -20,6 +21,7 @@ pub mod data;
 pub mod experiment;
 pub mod files;
 pub mod fit;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 mod plot;

@@ -75,10 +75,10 @@ fn report(t: &StepTimes, device: &Device) -> String {
     let rows: Vec<Vec<String>> = [("forward", t.forward), ("messages", t.messages), ("update", t.update)]
         .into_iter()
         .map(|(name, p)| {
-            let per_us = |x: u64| format!("{:.1}", x as f64 / p.median_us.max(1e-9) * 1e-3);
-            let over = format!("{:.2}", p.median_us / p.floor_us.max(1e-9));
-            let us = |x: f64| format!("{x:.1}");
-            vec![name.to_owned(), us(p.median_us), per_us(p.flops), per_us(p.bytes), us(p.floor_us), over]
+            let one = |x: f64| format!("{x:.1}");
+            let over = format!("{:.2}", p.over_floor);
+            let cells = [p.median_us, p.gflops, p.gigabytes_per_second, p.floor_us].map(one);
+            [name.to_owned()].into_iter().chain(cells).chain([over]).collect()
         })
         .collect();
     head + &table(&["phase", "us", "GFLOP/s", "GB/s", "floor us", "times floor"], &rows)

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output::{grouped, table};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};
+use reclra_train::memory::Memory;
 use reclra_train::model;
 use reclra_train::run::resolve;
 use serde_json::json;
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 
 pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     let trained = args.what.as_ref().is_some_and(|p| p.is_dir() || p.extension().is_some_and(|e| e == "safetensors"));
-    let (graph, rule, heading, notes) = match &args.what {
+    let (graph, rule, heading, notes, memory) = match &args.what {
         Some(path) if trained => {
             let model = model::load(path, device(MachineArgs { threads: Some(1) })?)?;
             let mut notes: Vec<String> = Vec::new();
@@ -28,13 +29,15 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
             let graph = model.spec.graph()?;
             let heading =
                 format!("{} after {} steps on {}", path.display(), grouped(model.steps as usize), model.facts.name);
-            (graph.clone(), model.spec.rule.build(&graph)?, heading, notes)
+            let memory = Memory::of_spec(&model.spec, model.facts.train)?;
+            (graph.clone(), model.spec.rule.build(&graph)?, heading, notes, (memory, model.spec.batch))
         }
         _ => {
             let (spec, facts) = resolve(&settings(args.what.as_deref(), &args.flags)?)?;
             let graph = spec.graph()?;
             let heading = format!("{} for {}", spec.rule.name(), facts.name);
-            (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new())
+            let memory = Memory::of_spec(&spec, facts.train)?;
+            (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new(), (memory, spec.batch))
         }
     };
     if args.dot {
@@ -53,7 +56,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
                 "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
                 "shortcuts": r.shortcuts.iter().map(|&k| name(k)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
-            "error_synapses": edges, "waves": waves, "tensors": notes, "warnings": rule.warnings(&graph),
+            "error_synapses": edges, "waves": waves, "memory": memory.0, "batch": memory.1, "tensors": notes, "warnings": rule.warnings(&graph),
         }),
     )?;
     voice.result(&heading)?;
@@ -63,6 +66,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
         grouped(graph.parameters()),
         grouped(own)
     ))?;
+    voice.result(said(&memory.0, memory.1))?;
     if !edges.is_empty() {
         voice.result(format_args!("error synapses: {}", edges.join(", ")))?;
     }
@@ -71,6 +75,23 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     notes.iter().try_for_each(|n| voice.result(n))?;
     rule.warnings(&graph).iter().for_each(|w| voice.note(format_args!("warning: {w}")));
     Ok(())
+}
+
+/// What training takes, in a line; parts that are not there are left out.
+fn said(m: &Memory, batch: usize) -> String {
+    // Two decimals, more where nothing would be left.
+    let mb = |bytes: u64| format!("{:.*}", if bytes < 100_000 { 4 } else { 2 }, bytes as f64 * 1e-6);
+    let parts = [
+        ("weights and biases", m.weights),
+        ("their average", m.average),
+        ("the rule's synapses", m.rule),
+        ("moments", m.moments),
+        ("signals", m.signals),
+        ("kept states", m.states),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|p| p.1 > 0).map(|(name, bytes)| format!("{name} {}", mb(*bytes))).collect();
+    format!("memory in training, batch {batch}: {} MB ({})", mb(m.total), parts.join(", "))
 }
 
 fn regions(graph: &Graph) -> String {

@@ -138,24 +138,23 @@ pub(crate) fn gather(
 /// Moves an image by whole pixels; what comes in from outside is 0.
 pub(super) fn shift(pixels: &mut [f32], shape: ImageShape, down: isize, right: isize) {
     let (h, w) = (shape.height, shape.width);
-    let (dy, dx) = (down.unsigned_abs().min(h), right.unsigned_abs().min(w));
+    let (dy, dx) = (down.unsigned_abs(), right.unsigned_abs());
+    if dy >= h || dx >= w {
+        return pixels.fill(0.0);
+    }
     for image in pixels.chunks_exact_mut(h * w) {
-        // Whole rows first, then within each row: both are moves of a contiguous piece.
-        if down >= 0 {
-            image.copy_within(..(h - dy) * w, dy * w);
-            image[..dy * w].fill(0.0);
+        // One move of all rows, which brings what leaves a row at one side in at the other; then zeros there.
+        let by = down * w as isize + right;
+        let (n, far) = (h * w, by.unsigned_abs());
+        if by >= 0 {
+            image.copy_within(..n - far, far);
+            image[..far].fill(0.0);
         } else {
-            image.copy_within(dy * w.., 0);
-            image[(h - dy) * w..].fill(0.0);
+            image.copy_within(far.., 0);
+            image[n - far..].fill(0.0);
         }
-        for row in image.chunks_exact_mut(w) {
-            if right >= 0 {
-                row.copy_within(..w - dx, dx);
-                row[..dx].fill(0.0);
-            } else {
-                row.copy_within(dx.., 0);
-                row[w - dx..].fill(0.0);
-            }
+        for column in if right >= 0 { 0..dx } else { w - dx..w } {
+            image.iter_mut().skip(column).step_by(w).for_each(|v| *v = 0.0);
         }
     }
 }

@@ -16,6 +16,14 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
     let mut all: Vec<Scaling> = Vec::new();
     let mut threads: Vec<usize> = (0..).map(|n| 1 << n).take_while(|&t| t < cores).collect();
     threads.push(cores);
+    // From `from` in doublings up to `to`; the quick way takes the first of four.
+    let points = |from: usize, to: usize| {
+        std::iter::successors(Some(from), |n| Some(2 * n)).take_while(move |&n| n <= to).step_by(if args.quick {
+            4
+        } else {
+            1
+        })
+    };
     for count in threads {
         let device = Device::cpu(count);
         let ceiling = Ceiling::measure(&device);
@@ -30,13 +38,13 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
             all.push(Scaling { axis: axis.to_owned(), at, times });
             Ok(())
         };
-        for width in doubling(64, args.widest as usize) {
+        for width in points(64, args.widest as usize) {
             timed("width", width, 3, width, 32)?;
         }
-        for depth in doubling(2, 64) {
+        for depth in points(2, 64) {
             timed("depth", depth, depth, 256, 32)?;
         }
-        for batch in doubling(1, 1024) {
+        for batch in points(1, 1024) {
             timed("batch", batch, 5, 256, batch)?;
         }
     }
@@ -52,9 +60,4 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
     voice.result(table(&head, &all.iter().map(row).collect::<Vec<_>>()))?;
     voice.note(format_args!("written to {}", args.out.display()));
     Ok(())
-}
-
-/// from, 2 from, 4 from, ... up to `to`.
-fn doubling(from: usize, to: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(from), |n| Some(2 * n)).take_while(move |&n| n <= to)
 }

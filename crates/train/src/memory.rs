@@ -1,0 +1,129 @@
+//! What a network takes of memory in training, told before any of it is taken.
+
+use crate::spec::{RunSpec, SpecError};
+use reclra::rule::{Param, Rule};
+use reclra::{Graph, Optim};
+use serde::Serialize;
+
+/// Bytes of a number.
+const FLOAT: u64 = 4;
+
+/// Bytes of float32 numbers that a learner holds while it trains.
+///
+/// The data set, and the few copies of a batch that are made on the way (gathered, transposed), come on top. Evaluation,
+/// which takes more samples at a time than a small batch has, may need more activities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// W and b.
+    pub weights: u64,
+    /// Their moving average, if one is kept.
+    pub average: u64,
+    /// The rule's own synapses.
+    pub rule: u64,
+    /// The optimiser's moments of whatever is updated.
+    pub moments: u64,
+    /// h, z, e, d, y of every region and the rule's own signals, for one batch.
+    pub signals: u64,
+    /// States that a rule keeps of every training sample.
+    pub states: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+impl Memory {
+    /// For steps of `batch` samples out of `samples`. All is exact but the signals of two rules: hebbian leaves some
+    /// empty, equilibrium propagation lays both its phases side by side in some.
+    #[must_use]
+    pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
+        let regions = graph.regions();
+        let own: Vec<usize> = rule.own_synapses(graph).iter().map(|s| s.shape().iter().product()).collect();
+        let moments = optim.descent(0, 1.0).moments();
+        let updated = rule.local_updates(graph).into_iter().map(|u| match u.param {
+            Param::Weight { region, source } => regions[region].width * regions[regions[region].sources[source]].width,
+            Param::Bias(region) => regions[region].width,
+            Param::Own(n) => own[n],
+        });
+        let units: usize = regions.iter().skip(1).map(|r| r.width).sum();
+        // The input has z alone; the others have h, z, e, d, y.
+        let rows = regions[0].width + 5 * units + rule.buffers(graph).iter().sum::<usize>();
+        let kept: usize = rule.persistent(graph).iter().map(|&l| regions[l].width).sum();
+        let bytes = |numbers: usize| FLOAT * numbers as u64;
+        let weights = bytes(graph.parameters());
+        let mut memory = Memory {
+            weights,
+            average: if optim.average.is_some() { weights } else { 0 },
+            rule: bytes(own.iter().sum()),
+            moments: bytes(moments * updated.sum::<usize>()),
+            signals: bytes(rows).saturating_mul(batch as u64),
+            states: bytes(kept).saturating_mul(samples as u64),
+            total: 0,
+        };
+        let Memory { weights, average, rule, moments, signals, states, .. } = memory;
+        memory.total = [average, rule, moments, signals, states].into_iter().fold(weights, u64::saturating_add);
+        memory
+    }
+
+    /// The same for a run on so many training samples.
+    ///
+    /// # Errors
+    /// If the spec cannot be.
+    pub fn of_spec(spec: &RunSpec, samples: usize) -> Result<Memory, SpecError> {
+        let graph = spec.graph()?;
+        let rule = spec.rule.build(&graph)?;
+        Ok(Memory::of(&graph, &*rule, &spec.optim(1), spec.batch, samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Batch, Loader, Split, digits};
+    use crate::spec::{DataFacts, Settings};
+    use reclra::{Device, Learner};
+
+    const BATCH: usize = 16;
+
+    /// The estimate, and a learner after a step.
+    fn both(set: &[&str]) -> (Memory, Learner) {
+        let data = digits().unwrap();
+        let mut settings = Settings::default();
+        let batch = format!("train.batch={BATCH}");
+        ["net.arch=64-3x12-10", batch.as_str()].iter().chain(set).for_each(|s| settings.assign(s).unwrap());
+        let spec = RunSpec::resolve(&settings, &DataFacts::of(&data)).unwrap();
+        let graph = spec.graph().unwrap();
+        let rule = spec.rule.build(&graph).unwrap();
+        let mut learner = Learner::new(graph, rule, spec.net.w_std, spec.optim(9), Device::cpu(1), spec.seed).unwrap();
+        let split = Split::new(&data, 0, 0).unwrap();
+        let mut batch = Batch::default();
+        Loader::new(&data, &split, BATCH, 0, 0).fill(0, 0, &mut batch).unwrap();
+        learner.step_of(&batch.x, &batch.labels, &batch.samples);
+        (Memory::of_spec(&spec, 1000).unwrap(), learner)
+    }
+
+    #[test]
+    fn the_estimate_is_what_a_learner_holds() {
+        let rules: Vec<String> = reclra::rules::KNOWN.iter().map(|r| format!("rule.name={}", r.0)).collect();
+        let more = ["optim.name=sgd", "optim.average=0.9", "rule.plasticity=fixed", "net.bias=false"];
+        for set in rules.iter().map(String::as_str).chain(more) {
+            let (memory, learner) = both(&[set]);
+            let size = |p: &reclra::learner::Named<'_>| FLOAT * p.shape.iter().product::<usize>() as u64;
+            let held = learner.parameters().iter().map(size).sum::<u64>() + learner.moment_bytes();
+            assert_eq!(memory.weights + memory.rule + memory.moments, held, "{set}: {memory:?}");
+            let average = learner.averaged().map_or(0, |a| a.iter().map(size).sum());
+            assert_eq!(memory.average, average, "{set}");
+            let (a, e) = (learner.activity(), learner.errors());
+            let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
+            let signals: u64 = tensors.map(|t| t.bytes() as u64).sum();
+            match set {
+                "rule.name=equilibrium-prop" => {
+                    assert!(signals > memory.signals && signals < 2 * memory.signals, "{set}: {signals}, {memory:?}");
+                }
+                "rule.name=hebbian" => assert!(signals < memory.signals, "{set}: {signals}, {memory:?}"),
+                _ => assert_eq!(memory.signals, signals, "{set}"),
+            }
+            let kept = learner.rule().persistent(learner.graph());
+            let units: usize = kept.iter().map(|&l| learner.graph().regions()[l].width).sum();
+            assert_eq!(memory.states, FLOAT * 1000 * units as u64, "{set}");
+        }
+    }
+}
