@@ -49,30 +49,29 @@ def links(ns, wiring):
     if wiring == "full":
         return [(out, i) for i in range(out - 1, 0, -1)]
     if wiring == "gap2":
-        # Every second region below the output hears it directly, the others the region above.
-        return [(out, i) if (out - i) % 2 == 0 else (i + 1, i) for i in range(out - 1, 0, -1)]
+        # Every second region hears the output directly, the others the region above them.
+        return sorted(((out, i) if i % 2 == 0 else (i + 1, i) for i in range(out - 1, 0, -1)), reverse=True)
     raise ValueError(wiring)
 
 
 class RecLra:
-    """rec-LRA without autograd: tanh, beta 0.1, E mirrors W.
+    """rec-LRA without autograd: tanh, beta 0.1, mirror plasticity.
 
-    `tied` receives Adam's increment of W in E (W after - W before), so that moments are kept once; otherwise E is a
-    parameter of Adam's own. Whichever is faster counts.
+    Where E answers a W between neighbours, `tied` gives it Adam's increment of that W (W after - W before), so that
+    moments are kept once; otherwise E is a parameter of Adam's own. Whichever is faster counts.
     """
 
     def __init__(self, ns, batch, wiring="chain", tied=True, beta=0.1, lr=2e-4):
         self.ws, self.bs, g = parameters(ns)
         self.edges = links(ns, wiring) if len(ns) > 2 else []
         self.es = [torch.randn(ns[j], ns[i], generator=g) * 0.1 for j, i in self.edges]  # M = E^T, laid out like W
-        mirrors = all(j == i + 1 for j, i in self.edges)
-        self.tied = tied and mirrors
+        self.tied = [tied and j == i + 1 for j, i in self.edges]
+        self.own = [m for m, t in zip(self.es, self.tied) if not t]
         self.beta, self.batch = beta, batch
-        grouped = self.ws + self.bs + ([] if self.tied else self.es)
-        for p in grouped:
+        for p in self.ws + self.bs + self.own:
             p.grad = torch.zeros_like(p)
-        self.optim = torch.optim.Adam(grouped, lr=lr, fused=True)
-        self.kept = [torch.empty_like(e) for e in self.es]
+        self.optim = torch.optim.Adam(self.ws + self.bs + self.own, lr=lr, fused=True)
+        self.kept = [torch.empty_like(m) if t else None for m, t in zip(self.es, self.tied)]
 
     @torch.no_grad()
     def __call__(self, x, y):
@@ -93,22 +92,20 @@ class RecLra:
             torch.mm(e[l + 1].t(), zs[l], out=ws[l].grad)
             ws[l].grad.mul_(scale)
             torch.mul(e[l + 1].sum(0), scale, out=bs[l].grad)
-        # Deltas of E: z_i e_j^T, which is W's own where the synapse mirrors it.
-        if not self.tied:
-            for (j, i), m in zip(self.edges, self.es):
-                if j == i + 1:
-                    m.grad.copy_(ws[i].grad)
-                else:
-                    torch.mm(e[j].t(), zs[i], out=m.grad)
-                    m.grad.mul_(scale)
-        reproject([p.grad for p in ws] + ([] if self.tied else [m.grad for m in self.es]))
-        if self.tied:
-            for (j, i), k in zip(self.edges, self.kept):
-                k.copy_(ws[i])
+        # Deltas of E: z_i e_j^T, which is W's own where the synapse answers it.
+        for (j, i), m, tied, kept in zip(self.edges, self.es, self.tied, self.kept):
+            if tied:
+                kept.copy_(ws[i])
+            elif j == i + 1:
+                m.grad.copy_(ws[i].grad)
+            else:
+                torch.mm(e[j].t(), zs[i], out=m.grad)
+                m.grad.mul_(scale)
+        reproject([p.grad for p in ws + self.own])
         self.optim.step()
-        if self.tied:
-            for (j, i), m, k in zip(self.edges, self.es, self.kept):
-                m.add_(ws[i]).sub_(k)
+        for (j, i), m, tied, kept in zip(self.edges, self.es, self.tied, self.kept):
+            if tied:
+                m.add_(ws[i]).sub_(kept)
 
 
 class Backprop:

@@ -50,13 +50,14 @@ def main():
         for arch, batch, goal_lra, goal_bp in [SHAPES[i] for i in args.rows or range(len(SHAPES))]:
             ns = peer.widths(arch)
             batches = peer.data(ns[0], ns[-1], batch)
+            wiring = "gap2" if len(ns) > 5 else "chain"  # reclra's defaults
             lra = {
-                "E tied": peer.RecLra(ns, batch, tied=True),
-                "E of its own": peer.RecLra(ns, batch, tied=False),
+                "E tied": peer.RecLra(ns, batch, wiring, tied=True),
+                "E of its own": peer.RecLra(ns, batch, wiring, tied=False),
             }
             bp = {"autograd": peer.Backprop(ns, batch)}
             if args.compile:
-                lra["compiled"] = peer.compiled(peer.RecLra(ns, batch, tied=True))
+                lra["compiled"] = peer.compiled(peer.RecLra(ns, batch, wiring, tied=True))
                 bp["compiled"] = peer.compiled(peer.Backprop(ns, batch))
             theirs = {name: [] for name in [*lra, *bp]}
             mine, own_bp, floor = [], [], []
