@@ -34,6 +34,39 @@ def ours(binary, arch, batch, rule, threads, seconds, extra=()):
     return next(o for o in map(json.loads, lines) if o["event"] == "step")
 
 
+def extras(args):
+    """Own rec-LRA over own backprop, two threads over one, and evaluation against PyTorch."""
+    lines = []
+    threads = max(args.threads)
+    pair = {name: [] for name in ["backprop", "full", "gap"]}
+    for _ in range(args.rounds):
+        for name in pair:
+            rule = "backprop" if name == "backprop" else "rec-lra"
+            extra = [] if name == "backprop" else ["--wiring", name]
+            pair[name].append(ours(args.binary, "784-8x256-10", 32, rule, threads, args.seconds, extra))
+    for name, goal in [("full", 0.80), ("gap", 0.95)]:
+        ratio = statistics.median(a["median_us"] / b["median_us"] for a, b in zip(pair[name], pair["backprop"]))
+        flops = [sum(t[p]["flops"] for p in ("forward", "messages", "update")) for t in (pair[name][0], pair["backprop"][0])]
+        lines.append(f"- rec-LRA, {name} wiring, over our backprop, 784-8x256-10, batch 32, {threads} threads: {ratio:.2f} of the "
+                     f"time (goal {goal}), {flops[0] / flops[1]:.2f} of the operations of matrix products")
+    if threads > 1:
+        one = [ours(args.binary, "784-3x1024-10", 32, "rec-lra", 1, args.seconds)["median_us"] for _ in range(args.rounds)]
+        all_ = [ours(args.binary, "784-3x1024-10", 32, "rec-lra", threads, args.seconds)["median_us"] for _ in range(args.rounds)]
+        ratio = statistics.median(a / b for a, b in zip(one, all_))
+        lines.append(f"- {threads} threads over one, 784-3x1024-10, batch 32: {ratio:.2f} times as fast (goal 1.7)")
+    torch.set_num_threads(threads)
+    ns = peer.widths("784-3x1024-10")
+    step = peer.Evaluate(ns)
+    batches = peer.data(ns[0], ns[-1], 256)
+    ratios = []
+    for _ in range(args.rounds):
+        mine = ours(args.binary, "784-3x1024-10", 256, "rec-lra", threads, args.seconds)["evaluate_us"]
+        ratios.append(peer.median_us(step, batches, args.seconds) / mine)
+    lines.append(f"- Evaluation, 784-3x1024-10, batches of 256, {threads} threads: PyTorch takes "
+                 f"{statistics.median(ratios):.2f} of our time (goal 1.0)")
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", default=str(ROOT / "target/release/reclra"))
@@ -87,6 +120,7 @@ def main():
             "PyTorch rec-LRA / rec-LRA (goal)", "PyTorch backprop / rec-LRA (goal)",
             "PyTorch backprop / backprop (goal)", "rec-LRA over floor"]
     table = ["| " + " | ".join(map(str, r)) + " |" for r in [head, ["---"] * len(head), *rows]]
+    table += [""] + extras(args)
     text = "\n".join(table) + f"\n\nPyTorch {torch.__version__}; medians over {args.rounds} interleaved rounds.\n"
     print(text)
     if args.out:

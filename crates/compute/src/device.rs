@@ -26,6 +26,9 @@ pub(crate) enum Backend {
 pub(crate) struct Cpu {
     pub(crate) pool: Arc<Pool>,
     pub(crate) arch: pulp::Arch,
+    /// For the few samples that leave most lanes of a wide vector empty: half as wide, twice as many at a time. The same
+    /// numbers, as lanes are outputs.
+    pub(crate) narrow: pulp::Arch,
     pub(crate) level: Level,
     pub(crate) counter: Arc<Counter>,
 }
@@ -41,7 +44,13 @@ impl Device {
     #[must_use]
     pub fn cpu_at(threads: usize, level: Level) -> Option<Device> {
         let arch = level.arch()?;
-        Some(Device(Backend::Cpu(Cpu { pool: Arc::new(Pool::new(threads)), arch, level, counter: Arc::default() })))
+        Some(Device(Backend::Cpu(Cpu {
+            pool: Arc::new(Pool::new(threads)),
+            arch,
+            narrow: level.narrow().unwrap_or(arch),
+            level,
+            counter: Arc::default(),
+        })))
     }
 
     /// Naive float64: slow and exact.

@@ -31,6 +31,11 @@ impl Level {
         *Level::available().last().unwrap_or(&Level::Scalar)
     }
 
+    /// The instruction set with vectors half as wide, where there is one that rounds alike.
+    pub(crate) fn narrow(self) -> Option<Arch> {
+        if self == Level::Avx512 { Level::Avx2.arch() } else { None }
+    }
+
     pub(crate) fn arch(self) -> Option<Arch> {
         match self {
             Level::Scalar => Some(Arch::Scalar),

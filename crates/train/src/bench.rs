@@ -83,6 +83,8 @@ pub struct StepTimes {
     pub messages: Phase,
     /// Outer products, norms, optimiser.
     pub update: Phase,
+    /// Microseconds in the median to evaluate such a batch: forward and verdict.
+    pub evaluate_us: f64,
     /// Samples a second.
     pub samples_per_second: f64,
     /// 1e9 operations of matrix products a second.
@@ -139,6 +141,14 @@ pub fn step(spec: &RunSpec, device: &Device, ceiling: &Ceiling, budget: Duration
         times.push([us(0, 3), us(0, 1), us(1, 2), us(2, 3)]);
         work = [0, 1, 2].map(|p| tally[p + 1] - tally[p]);
     }
+    let mut evaluations = Vec::new();
+    let begun = Instant::now();
+    while (begun.elapsed() < warm || evaluations.len() < 5) && evaluations.len() < 200_000 {
+        let batch = &batches[evaluations.len() % BATCHES];
+        let from = Instant::now();
+        std::hint::black_box(learner.evaluate(&batch.x, &batch.labels));
+        evaluations.push([from.elapsed().as_secs_f64() * 1e6]);
+    }
     let bytes = parameter_bytes(&learner);
     let cache = ceiling.holds(bytes);
     let median = |column: usize| quantile(&times, column, 0.5);
@@ -169,6 +179,7 @@ pub fn step(spec: &RunSpec, device: &Device, ceiling: &Ceiling, budget: Duration
         median_us,
         p10_us: quantile(&times, 0, 0.1),
         p90_us: quantile(&times, 0, 0.9),
+        evaluate_us: quantile(&evaluations, 0, 0.5),
         samples_per_second: spec.batch as f64 / (median_us * 1e-6),
         gflops: all(|p| p.flops as f64) / (median_us * 1e3),
         gigabytes_per_second: all(|p| p.bytes as f64) / (median_us * 1e3),

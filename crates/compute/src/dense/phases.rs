@@ -77,7 +77,8 @@ pub(super) fn forward(cpu: &Cpu, phase: Forward<'_>) {
     cpu.pool.for_each(n.div_ceil(TASK_ROWS), &|t| {
         let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
         let (products, shortcuts) = (&products[..], &shortcuts[..]);
-        cpu.arch.dispatch(ForwardRows { products, rows, cols, bias, shortcuts, phi: phase.phi, h, z });
+        let arch = if cols <= 8 { cpu.narrow } else { cpu.arch };
+        arch.dispatch(ForwardRows { products, rows, cols, bias, shortcuts, phi: phase.phi, h, z });
     });
     drop(products);
     PANELS.set(panels);

@@ -70,7 +70,12 @@ impl WithSimd for DescendRows<'_> {
                 Some(kept) => &kept[from..from + len],
                 None => {
                     let to = Out(self.room.as_mut_ptr());
-                    sweep(simd, &[self.product], rows, self.cols, &mut Collect { first, cols: self.cols, to });
+                    // W and its mirror of the next block are asked for while this one is summed, moments while it is used up:
+                    // memory then has something to do all the time.
+                    let next = [0, 1]
+                        .map(|t| self.tensors[t].or(self.tensors[0]).map_or(std::ptr::null(), |o| o.0.cast_const()));
+                    let next = next.map(|o| o.wrapping_add(len));
+                    sweep(simd, &[self.product], rows, self.cols, &mut Collect { first, cols: self.cols, next, to });
                     &self.room[..len]
                 }
             };
@@ -115,6 +120,7 @@ impl DescendRows<'_> {
 struct Collect {
     first: usize,
     cols: usize,
+    next: [*const f32; 2],
     to: Out,
 }
 
@@ -122,6 +128,7 @@ impl<S: Simd> Epilogue<S> for Collect {
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
         let offset = at.row * self.cols + at.col;
+        self.next.iter().for_each(|n| prefetch(n.wrapping_add(offset)));
         // SAFETY: the place lies within the block, which the room holds.
         unsafe {
             at.store(simd, self.to.0, offset - self.first * self.cols, sum);
@@ -204,19 +211,17 @@ fn along<S: Simd>(
     let [w, mirror, m, v] =
         tensors.map(|t| t.map(|t| (t.len() == len).then_some(t.as_mut_ptr()).expect("of D's length")));
     let Some(w) = w else { return };
-    let [e_, m_, v_] = [mirror, m, v].map(|t| t.unwrap_or(w));
+    let [m_, v_] = [m, v].map(|t| t.unwrap_or(w));
     let streams = Streams { d: d.as_ptr(), w, mirror, moments: [m, v] };
     let factors = factors.map(|f| simd.splat_f32s(f));
     let mut at = 0;
     // SAFETY: places at which vectors, or their first lanes, lie below the length of D, which is that of the others.
     unsafe {
         while at + lanes <= len {
-            // The next block is asked for meanwhile.
+            // Moments of the next block are asked for meanwhile.
             let next = at + len;
-            prefetch(w.wrapping_add(next));
             prefetch(m_.wrapping_add(next));
             prefetch(v_.wrapping_add(next));
-            prefetch(e_.wrapping_add(next));
             streams.one(simd, at, Place::whole(), factors, &step);
             at += lanes;
         }
