@@ -17,8 +17,9 @@
 use pulp::{MemMask, Simd};
 use std::ops::Range;
 
-/// Rows of C that one task computes. Divisible by the tile heights in use, and independent of the thread count.
-pub(crate) const TASK_ROWS: usize = 24;
+/// Rows of C that one task computes: independent of the thread count, and a power of two, as widths mostly are, so that
+/// tasks are of one size.
+pub(crate) const TASK_ROWS: usize = 32;
 
 /// Columns of X that lie side by side where X is kept in panels: the columns of the widest tile but one.
 pub(crate) const PANEL: usize = 32;
@@ -234,7 +235,8 @@ pub(crate) fn sweep<S: Simd, E: Epilogue<S>>(
             i += 8;
         }
     } else {
-        while i + 6 <= rows.end {
+        // Eight rows that are left are two fours: single rows would cost more.
+        while i + 6 <= rows.end && i + 8 != rows.end {
             band::<S, E, 6, 2>(simd, products, i, cols, epilogue);
             i += 6;
         }
