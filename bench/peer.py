@@ -34,6 +34,13 @@ def parameters(ns, std=0.05):
     return ws, bs, g
 
 
+def logits(x, ws, bs):
+    """The forward pass up to the softmax."""
+    for w, b in zip(ws[:-1], bs[:-1]):
+        x = torch.tanh(torch.nn.functional.linear(x, w, b))
+    return torch.nn.functional.linear(x, ws[-1], bs[-1])
+
+
 def reproject(grads, c=1.0):
     """Nm(D, c) of each matrix's update, without a wait for a comparison on the host."""
     norms = torch._foreach_norm(grads)
@@ -119,11 +126,7 @@ class Backprop:
         self.optim = torch.optim.Adam(self.ws + self.bs, lr=lr, fused=True)
 
     def __call__(self, x, y):
-        z = x
-        for l, (w, b) in enumerate(zip(self.ws, self.bs)):
-            z = torch.nn.functional.linear(z, w, b)
-            if l + 1 < len(self.ws):
-                z = torch.tanh(z)
+        z = logits(x, self.ws, self.bs)
         torch.nn.functional.cross_entropy(z, y).backward()
         if self.radius:
             with torch.no_grad():
@@ -140,11 +143,7 @@ class Evaluate:
 
     @torch.inference_mode()
     def __call__(self, x, y):
-        z = x
-        for l, (w, b) in enumerate(zip(self.ws, self.bs)):
-            z = torch.nn.functional.linear(z, w, b)
-            if l + 1 < len(self.ws):
-                z = torch.tanh(z)
+        z = logits(x, self.ws, self.bs)
         return torch.nn.functional.cross_entropy(z, y).item(), (z.argmax(1) != y).sum().item()
 
 

@@ -12,7 +12,10 @@ import statistics
 import subprocess
 import sys
 
-import torch
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit("error: PyTorch is not in this Python; run bench/setup.sh, then bench/env/bin/python bench/torch_ratio.py")
 
 import peer
 
@@ -77,6 +80,8 @@ def main():
     parser.add_argument("--compile", action="store_true", help="torch.compile variants as well (slow to start)")
     parser.add_argument("--out", help="also write the table here")
     args = parser.parse_args()
+    if not pathlib.Path(args.binary).exists():
+        sys.exit(f"error: {args.binary}: no such file; run cargo build --release, or name the program with --binary")
     rows = []
     for threads in args.threads:
         torch.set_num_threads(threads)

@@ -130,13 +130,15 @@ impl Device {
         }
     }
 
-    /// Runs the receiving phase of all regions of a wave, which are independent of each other.
+    /// Runs the receiving phase of all regions of a wave, which are independent of each other and of one batch.
     ///
     /// # Panics
     /// If shapes do not fit: graphs are validated before they come here.
     pub fn receive(&self, wave: &mut [Receive<'_>]) {
+        let batch = wave.first().map_or(0, |r| r.h.cols());
         for r in wave.iter_mut() {
             let (n, b) = (r.h.rows(), r.h.cols());
+            assert_eq!(b, batch, "receive: a wave is of one batch");
             for m in &r.messages {
                 assert_eq!(m.synapse.shape(), [m.e.rows(), n], "receive: error synapse does not fit");
                 assert_eq!(m.e.cols(), b, "receive: batches differ");
@@ -165,6 +167,13 @@ impl Device {
 /// Where a task may write: rows no other task of the phase touches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Out(pub(crate) *mut f32);
+impl Out {
+    /// The address so many numbers on.
+    fn at(self, offset: usize) -> *mut f32 {
+        self.0.wrapping_add(offset)
+    }
+}
+
 // SAFETY: tasks write disjoint rows of one tensor each, and the phase ends before the tensor is used again.
 unsafe impl Send for Out {}
 // SAFETY: as above.

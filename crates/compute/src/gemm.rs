@@ -21,7 +21,7 @@ use std::ops::Range;
 /// tasks are of one size.
 pub(crate) const TASK_ROWS: usize = 32;
 
-/// Columns of X that lie side by side where X is kept in panels: the columns of the widest tile but one.
+/// Columns of X that lie side by side where X is kept in panels: the columns of the widest tile.
 pub(crate) const PANEL: usize = 32;
 
 /// One product of the sum: `depth` values of A(i, k) = a[(i - first) * row + k * col] against rows of `x`, `stride` apart.
@@ -49,7 +49,7 @@ impl<'a> Product<'a> {
         Product { a, first: 0, row: 1, col: rows, x: e, stride: cols, panel: PANEL, depth }
     }
 
-    /// The same against an X that [`into_panels`] has packed.
+    /// The same against an X whose columns have been put into panels.
     pub(crate) fn against_panels(self, x: &'a [f32]) -> Self {
         Product { x, stride: PANEL, panel: self.depth * PANEL, ..self }
     }

@@ -1,9 +1,9 @@
 //! The fused local update: outer product, re-projection and optimiser in one pass over the weights.
 //!
-//! D = scale * sum over the batch of post pre^T is never stored: each sum goes from its register straight into the
-//! optimiser, so that weights and moments are read and written once. The Frobenius norm that re-projection needs comes
-//! first. Where that is cheaper, it is taken from two B x B Gram matrices,
-//! |post pre^T|_F^2 = sum of (post^T post) * (pre^T pre), else from a pass over D that keeps only squares.
+//! D = scale * sum over the batch of post pre^T is made eight rows at a time, in the cache, and used up at once, so that
+//! weights and moments are read and written once. The Frobenius norm that re-projection needs comes first, where
+//! |D|_F <= scale * sum over samples of |post_s| |pre_s| does not show that it is small enough: from two B x B Gram
+//! matrices, |post pre^T|_F^2 = sum of (post^T post) * (pre^T pre), or, at large batches, from D itself, which is kept then.
 //! [`Device::outer`] gives D as a tensor, for tests, measurements and exchange between machines.
 
 mod fused;

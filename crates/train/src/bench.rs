@@ -101,6 +101,14 @@ pub struct StepTimes {
     pub parameter_bytes: u64,
 }
 
+impl StepTimes {
+    /// The widths as in `net.arch`, none of them gathered: 784-256-256-10.
+    #[must_use]
+    pub fn arch(&self) -> String {
+        self.widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
+    }
+}
+
 /// Times training steps on random samples for about `budget`, after a warm-up of a quarter of it.
 ///
 /// # Errors
@@ -124,8 +132,7 @@ pub fn step(spec: &RunSpec, device: &Device, ceiling: &Ceiling, budget: Duration
     // At least some steps, however slow; at most so many that looking at them costs nothing.
     while (begun.elapsed() < warm + budget || times.len() < 5) && times.len() < 200_000 {
         let batch = &batches[(warmed + times.len()) % BATCHES];
-        let tallies = [(); 4].map(|()| Tally::default());
-        let (mut clock, mut tally) = ([Instant::now(); 4], tallies);
+        let (mut clock, mut tally) = ([Instant::now(); 4], [Tally::default(); 4]);
         tally[0] = device.tally();
         learner.activate(&batch.x, &batch.samples);
         (clock[1], tally[1]) = (Instant::now(), device.tally());

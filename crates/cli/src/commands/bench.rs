@@ -53,12 +53,11 @@ fn said(ceiling: &Ceiling) -> String {
 }
 
 fn report(t: &StepTimes, device: &Device) -> String {
-    let widths: Vec<String> = t.widths.iter().map(usize::to_string).collect();
     let head = format!(
         "{} on {}, batch {}; {device}\n{:.1} us a step (p10 {:.1}, p90 {:.1}; {} steps), {} samples/s\n\
          {:.1} GFLOP/s, {:.1} GB/s; floor {:.1} us, {:.2} times the floor; {:.1} MB of weights and moments, in {}\n",
         t.rule,
-        widths.join("-"),
+        t.arch(),
         t.batch,
         t.median_us,
         t.p10_us,

@@ -9,13 +9,6 @@ use pulp::{Simd, WithSimd};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-impl Out {
-    /// The address so many numbers on.
-    fn at(self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
-    }
-}
-
 struct ForwardRows<'a> {
     products: &'a [Product<'a>],
     rows: std::ops::Range<usize>,

@@ -30,7 +30,6 @@ pub fn write_scaling(all: &[Scaling], folder: &Path) -> Result<Vec<PathBuf>, Fil
     let mut axes: BTreeMap<&str, BTreeMap<usize, Vec<&Scaling>>> = BTreeMap::new();
     for s in all {
         let t = &s.times;
-        let widths: Vec<String> = t.widths.iter().map(usize::to_string).collect();
         let _ = writeln!(
             csv,
             "{},{},{},{},{},{},{:.2},{:.2},{:.2},{:.2},{:.2},{:.2}",
@@ -38,7 +37,7 @@ pub fn write_scaling(all: &[Scaling], folder: &Path) -> Result<Vec<PathBuf>, Fil
             s.at,
             t.threads,
             t.rule,
-            widths.join("-"),
+            t.arch(),
             t.batch,
             t.median_us,
             t.p10_us,
