@@ -5,6 +5,7 @@
 //! it, the derivative).
 
 mod phases;
+mod single;
 
 use crate::device::{Backend, Device};
 use crate::oracle;

@@ -213,6 +213,31 @@ proptest! {
         );
     }
 
+    /// A sample gets the bits alone that it gets in company, though lanes then run over rows, not samples.
+    #[test]
+    fn a_sample_does_not_depend_on_its_batch(
+        n in width(), m in width(), b in batch(), at: prop::sample::Index, seed: u64,
+        phi in prop::sample::select(HIDDEN.to_vec()),
+    ) {
+        let (key, at) = (Key::new(seed), at.index(b));
+        let x = normal(key.child(0), m * b, 1.0);
+        let own: Vec<f64> = x.iter().skip(at).step_by(b).copied().collect();
+        for device in devices().iter().map(|d| &d.1[1]) {
+            let weight = matrix(device, key.child(1), n, m);
+            let bias = device.tensor(&[n], &normal(key.child(2), n, 0.5));
+            let z = |x: &[f64], b: usize| {
+                let x = device.tensor(&[m, b], x);
+                let (mut h, mut z) = (device.zeros(&[n, b]), device.zeros(&[n, b]));
+                let afferents = Sources::from_slice(&[Afferent { weight: &weight, z: &x }]);
+                let (messages, shortcuts) = (Sources::new(), Sources::new());
+                device.forward(Forward { afferents, messages, bias: Some(&bias), shortcuts, phi, h: &mut h, z: &mut z });
+                z.to_vec()
+            };
+            let company: Vec<f64> = z(&x, b).into_iter().skip(at).step_by(b).collect();
+            prop_assert_eq!(common::bits(&z(&own, 1)), common::bits(&company), "{}", device);
+        }
+    }
+
     /// No silent NaN: an element is NaN exactly where the oracle's is (`close` insists on that), and one poisoned
     /// sample leaves the others alone.
     #[test]

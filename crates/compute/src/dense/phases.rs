@@ -1,5 +1,6 @@
 //! The dense phases on the processor: rows of outputs are tasks, and sums are finished while they are in registers.
 
+use crate::dense::single::by_rows;
 use crate::dense::{Forward, Message, Out, Receive, Response, Sources};
 use crate::device::Cpu;
 use crate::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
@@ -13,6 +14,10 @@ struct ForwardRows<'a> {
     products: &'a [Product<'a>],
     rows: std::ops::Range<usize>,
     cols: usize,
+    /// Whether all products are W z.
+    upward: bool,
+    /// Whether lanes run over rows just now.
+    single: bool,
     bias: Option<&'a [f32]>,
     shortcuts: &'a [&'a [f32]],
     phi: Phi,
@@ -24,7 +29,12 @@ impl WithSimd for ForwardRows<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (products, rows, cols) = (self.products, self.rows.clone(), self.cols);
+        let (products, mut rows, cols) = (self.products, self.rows.clone(), self.cols);
+        if cols == 1 && self.upward {
+            self.single = true;
+            rows.start = by_rows(simd, products, rows.clone(), &mut self);
+            self.single = false;
+        }
         sweep(simd, products, rows, cols, &mut self);
     }
 }
@@ -33,12 +43,13 @@ impl<S: Simd> Epilogue<S> for ForwardRows<'_> {
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
         let offset = at.row * self.cols + at.col;
-        let mut h = match self.bias {
-            Some(b) => simd.add_f32s(sum, simd.splat_f32s(b[at.row])),
-            None => sum,
-        };
         // SAFETY: the place lies within this task's rows of tensors of the same shape, checked by `Device::forward`.
         unsafe {
+            let mut h = match self.bias {
+                Some(b) if self.single => simd.add_f32s(sum, at.load(simd, b.as_ptr(), offset)),
+                Some(b) => simd.add_f32s(sum, simd.splat_f32s(b[at.row])),
+                None => sum,
+            };
             for s in self.shortcuts {
                 h = simd.add_f32s(h, at.load(simd, s.as_ptr(), offset));
             }
@@ -60,6 +71,7 @@ fn message<'a>(m: &Message<'a>, n: usize, cols: usize) -> Product<'a> {
 
 pub(super) fn forward(cpu: &Cpu, phase: Forward<'_>) {
     let (n, cols) = (phase.h.rows(), phase.h.cols());
+    let upward = phase.messages.is_empty();
     let up = phase.afferents.iter().map(|a| Product::plain(a.weight.f32(), a.z.f32(), a.z.rows(), cols));
     let down = phase.messages.iter().map(|m| message(m, n, cols));
     let mut panels = PANELS.take();
@@ -71,7 +83,18 @@ pub(super) fn forward(cpu: &Cpu, phase: Forward<'_>) {
         let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
         let (products, shortcuts) = (&products[..], &shortcuts[..]);
         let arch = if cols <= 8 { cpu.narrow } else { cpu.arch };
-        arch.dispatch(ForwardRows { products, rows, cols, bias, shortcuts, phi: phase.phi, h, z });
+        arch.dispatch(ForwardRows {
+            products,
+            rows,
+            cols,
+            upward,
+            single: false,
+            bias,
+            shortcuts,
+            phi: phase.phi,
+            h,
+            z,
+        });
     });
     drop(products);
     PANELS.set(panels);

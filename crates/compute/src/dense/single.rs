@@ -1,0 +1,129 @@
+//! The forward phase of a single sample: h = W z is then a product of a matrix and a vector, in which lanes have no
+//! samples to run over.
+//!
+//! They run over rows of W instead: eight rows by eight columns are turned about in registers, so that a lane sums its row in
+//! the order of k, as [`crate::gemm::sweep`] does. A sample gets the same bits alone as it gets in a batch, at four times the
+//! speed of one lane.
+
+use crate::gemm::{Epilogue, Place, Product, prefetch};
+use pulp::Simd;
+use std::ops::Range;
+
+/// Rows, and terms, that are turned about together.
+const BLOCK: usize = 8;
+/// Blocks of rows that are summed side by side: their chains of additions hide each other's latency.
+const BANDS: usize = 4;
+
+/// Terms between asking for a piece of W and turning it about: four cache lines.
+const AHEAD: usize = 64;
+
+/// Sums as many rows of the products as whole blocks take, and hands them to `epilogue` at row 0 and column i; answers
+/// the first row that is left. With vectors of another width than eight, that is the first of all.
+#[inline(always)]
+pub(super) fn by_rows<S: Simd>(
+    simd: S,
+    products: &[Product<'_>],
+    rows: Range<usize>,
+    epilogue: &mut impl Epilogue<S>,
+) -> usize {
+    if !turns::<S>() {
+        return rows.start;
+    }
+    for p in products {
+        // Row-major W, which lies as it was made, against one column.
+        assert!(p.col == 1 && p.first == 0 && p.row == p.depth && p.stride == 1, "a single sample against W");
+        assert!(p.depth * rows.end <= p.a.len() && p.depth <= p.x.len(), "product: A or X is too small");
+    }
+    let mut i = rows.start;
+    while i + BANDS * BLOCK <= rows.end {
+        bands::<S, BANDS>(simd, products, i, epilogue);
+        i += BANDS * BLOCK;
+    }
+    while i + BLOCK <= rows.end {
+        bands::<S, 1>(simd, products, i, epilogue);
+        i += BLOCK;
+    }
+    i
+}
+
+/// `N` blocks of rows from row i on.
+#[inline(always)]
+fn bands<S: Simd, const N: usize>(simd: S, products: &[Product<'_>], i: usize, epilogue: &mut impl Epilogue<S>) {
+    let mut sums = [simd.splat_f32s(0.0); N];
+    for p in products {
+        let mut k = 0;
+        // Two blocks of terms make a cache line, which is used up at once: rows that lie a power of two apart would push each
+        // other out of the cache before the second half is read.
+        while k < p.depth {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                let from = p.a[(i + n * BLOCK) * p.depth..].as_ptr();
+                for half in [k, k + BLOCK] {
+                    let terms = p.depth.saturating_sub(half).min(BLOCK);
+                    if terms == BLOCK {
+                        // SAFETY: rows and terms of the product, checked by `by_rows`.
+                        let turned = turn::<S>(std::array::from_fn(|r| unsafe {
+                            let at = from.wrapping_add(r * p.depth + half);
+                            if half == k {
+                                prefetch(at.wrapping_add(AHEAD));
+                            }
+                            at.cast::<S::f32s>().read_unaligned()
+                        }));
+                        for (j, column) in turned.into_iter().enumerate() {
+                            *sum = simd.mul_add_e_f32s(column, simd.splat_f32s(p.x[half + j]), *sum);
+                        }
+                    } else {
+                        for j in half..half + terms {
+                            let column: [f32; BLOCK] = std::array::from_fn(|r| p.a[(i + n * BLOCK + r) * p.depth + j]);
+                            let column = simd.partial_load_f32s(&column);
+                            *sum = simd.mul_add_e_f32s(column, simd.splat_f32s(p.x[j]), *sum);
+                        }
+                    }
+                }
+            }
+            k += 2 * BLOCK;
+        }
+    }
+    for (n, sum) in sums.into_iter().enumerate() {
+        let mut at = Place::whole();
+        at.col = i + n * BLOCK;
+        epilogue.finish(simd, at, sum);
+    }
+}
+
+/// Whether vectors of this kind can be turned about.
+#[inline(always)]
+fn turns<S: Simd>() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V3>();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Column j of the block whose rows are given, for j from 0 to 7.
+#[inline(always)]
+fn turn<S: Simd>(rows: [S::f32s; BLOCK]) -> [S::f32s; BLOCK] {
+    #[cfg(target_arch = "x86_64")]
+    if turns::<S>() {
+        use std::arch::x86_64::*;
+        // SAFETY: S is V3, whose vectors are of 256 bits and whose being there shows that the processor has AVX.
+        unsafe {
+            let r: [__m256; BLOCK] = rows.map(|row| std::mem::transmute_copy(&row));
+            // Pairs of rows, then fours, then all eight.
+            let pairs: [__m256; BLOCK] = std::array::from_fn(|i| {
+                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+            });
+            let fours: [__m256; BLOCK] = std::array::from_fn(|i| {
+                let (half, which) = (i / 4 * 4, i % 4);
+                let (a, b) = (pairs[half + which / 2], pairs[half + 2 + which / 2]);
+                if which % 2 == 0 { _mm256_shuffle_ps::<0x44>(a, b) } else { _mm256_shuffle_ps::<0xee>(a, b) }
+            });
+            let columns: [__m256; BLOCK] = std::array::from_fn(|i| {
+                let (a, b) = (fours[i % 4], fours[4 + i % 4]);
+                if i < 4 { _mm256_permute2f128_ps::<0x20>(a, b) } else { _mm256_permute2f128_ps::<0x31>(a, b) }
+            });
+            return columns.map(|column| std::mem::transmute_copy(&column));
+        }
+    }
+    rows
+}
