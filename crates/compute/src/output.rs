@@ -23,57 +23,75 @@ impl Device {
     #[must_use]
     pub fn judge(&self, z: &Tensor, labels: &[u32], softmax: bool) -> Verdict {
         match &z.storage {
-            Storage::F32(_) => judge(z.f32(), z.rows(), labels, softmax),
-            Storage::F64(_) => judge(z.f64(), z.rows(), labels, softmax),
+            Storage::F32(_) => pass(z.f32(), z.rows(), labels, softmax, None),
+            Storage::F64(_) => pass(z.f64(), z.rows(), labels, softmax, None),
         }
     }
 
-    /// y = one-hot labels, e = d = z - y, each n x B.
+    /// The same, and y = one-hot labels, e = d = z - y, each n x B, in one pass over z.
     ///
     /// # Panics
     /// As [`Device::judge`].
-    pub fn output_error(&self, z: &Tensor, labels: &[u32], [y, e, d]: [&mut Tensor; 3]) {
-        assert_eq!(labels.len(), z.cols(), "output_error: one label a sample");
-        let b = z.cols();
-        y.set_cols(b);
-        y.fill(0.0);
-        for (s, &label) in labels.iter().enumerate() {
-            assert!((label as usize) < z.rows(), "output_error: label {label} of {} classes", z.rows());
-            match &mut y.storage {
-                Storage::F32(v) => v[label as usize * b + s] = 1.0,
-                Storage::F64(v) => v[label as usize * b + s] = 1.0,
-            }
-        }
-        for out in [e, d] {
-            out.set_cols(b);
-            match &z.storage {
-                Storage::F32(_) => {
-                    out.f32_mut().iter_mut().zip(z.f32().iter().zip(y.f32())).for_each(|(e, (z, y))| *e = z - y);
-                }
-                Storage::F64(_) => {
-                    out.f64_mut().iter_mut().zip(z.f64().iter().zip(y.f64())).for_each(|(e, (z, y))| *e = z - y);
-                }
-            }
+    pub fn output_error(&self, z: &Tensor, labels: &[u32], softmax: bool, mut out: [&mut Tensor; 3]) -> Verdict {
+        out.iter_mut().for_each(|t| t.set_cols(z.cols()));
+        let n = z.rows();
+        match &z.storage {
+            Storage::F32(_) => pass(z.f32(), n, labels, softmax, Some(out.map(|t| t.f32_mut()))),
+            Storage::F64(_) => pass(z.f64(), n, labels, softmax, Some(out.map(|t| t.f64_mut()))),
         }
     }
 }
 
-fn judge<T: Copy + Into<f64>>(z: &[T], n: usize, labels: &[u32], softmax: bool) -> Verdict {
+/// Samples that are judged side by side.
+const STRIP: usize = 32;
+
+/// A number of either precision.
+trait Number: Copy + PartialOrd + Into<f64> + From<u8> + std::ops::Sub<Output = Self> {}
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// One pass over the output, row by row: `out` are y, e and d.
+fn pass<T: Number>(z: &[T], n: usize, labels: &[u32], softmax: bool, mut out: Option<[&mut [T]; 3]>) -> Verdict {
     let b = labels.len();
     assert_eq!(z.len(), n * b, "judge: one label a sample");
     let mut verdict = Verdict::default();
-    for (s, &label) in labels.iter().enumerate() {
-        assert!((label as usize) < n, "judge: label {label} of {n} classes");
-        let at = |i: usize| -> f64 { z[i * b + s].into() };
-        let own = at(label as usize);
-        let distance: f64 = (0..n).map(|i| (at(i) - if i == label as usize { 1.0 } else { 0.0 }).powi(2)).sum();
-        // Ties go to the smaller class, as in a search for the largest.
-        let beaten = (0..n).any(|i| at(i) > own || (at(i) == own && i < label as usize));
-        verdict.wrong += usize::from(beaten || own.is_nan() || distance.is_nan());
-        // A float32 softmax can be 0 to the last bit: the loss is then large, not infinite. NaN stays NaN.
-        let floored = if own < 1e-30 { 1e-30 } else { own };
-        verdict.loss += if softmax { -floored.ln() } else { 0.5 * distance };
-        verdict.distance += distance;
+    let [zero, one] = [0, 1].map(T::from);
+    for first in (0..b).step_by(STRIP) {
+        let labels = &labels[first..b.min(first + STRIP)];
+        let count = labels.len();
+        // Each sample's output for its label, squared distance, and whether another output is larger.
+        let (mut own, mut distance, mut beaten) = ([zero; STRIP], [0.0_f64; STRIP], [false; STRIP]);
+        for (s, &label) in labels.iter().enumerate() {
+            assert!((label as usize) < n, "judge: label {label} of {n} classes");
+            own[s] = z[label as usize * b + first + s];
+        }
+        for i in 0..n {
+            let at = i * b + first..i * b + first + count;
+            let row = &z[at.clone()];
+            if let Some([y, e, d]) = &mut out {
+                let (y, e, d) = (&mut y[at.clone()], &mut e[at.clone()], &mut d[at]);
+                for s in 0..count {
+                    y[s] = if labels[s] as usize == i { one } else { zero };
+                    e[s] = row[s] - y[s];
+                    d[s] = e[s];
+                }
+            }
+            for s in 0..count {
+                let (value, label) = (row[s], labels[s] as usize);
+                // Ties go to the smaller class, as in a search for the largest.
+                beaten[s] |= value > own[s] || (value == own[s] && i < label);
+                let value: f64 = value.into();
+                distance[s] += (value - if i == label { 1.0 } else { 0.0 }).powi(2);
+            }
+        }
+        for s in 0..count {
+            let own: f64 = own[s].into();
+            verdict.wrong += usize::from(beaten[s] || own.is_nan() || distance[s].is_nan());
+            // A float32 softmax can be 0 to the last bit: the loss is then large, not infinite. NaN stays NaN.
+            let floored = if own < 1e-30 { 1e-30 } else { own };
+            verdict.loss += if softmax { -floored.ln() } else { 0.5 * distance[s] };
+            verdict.distance += distance[s];
+        }
     }
     verdict
 }

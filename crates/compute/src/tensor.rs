@@ -98,10 +98,14 @@ impl Tensor {
     ///
     /// Memory is taken only when the tensor has never been that large, so that a smaller last batch costs nothing.
     pub fn set_cols(&mut self, cols: usize) {
-        let (rows, need) = (self.rows(), self.rows() * cols);
-        self.shape.truncate(2);
-        self.shape[1] = cols;
-        debug_assert_eq!(self.shape[..], [rows, cols]);
+        self.reshape(self.rows(), cols);
+    }
+
+    /// Makes it a matrix of that many rows and columns; contents and memory as with [`Tensor::set_cols`].
+    pub fn reshape(&mut self, rows: usize, cols: usize) {
+        let need = rows * cols;
+        self.shape.clear();
+        self.shape.extend_from_slice(&[rows, cols]);
         match &mut self.storage {
             Storage::F32(v) if v.len() < need => v.resize(need, 0.0),
             Storage::F64(v) if v.len() < need => v.resize(need, 0.0),

@@ -197,9 +197,9 @@ proptest! {
                 device.average(&mut average, &device.tensor(&[n, b], &new), decay);
                 let z = device.tensor(&[n, b], &z);
                 let [mut y, mut e, mut d] = [(); 3].map(|()| device.zeros(&[n, 0]));
-                device.output_error(&z, &labels, [&mut y, &mut e, &mut d]);
                 // Not distributions: the loss is half the squared distance.
-                let v = device.judge(&z, &labels, false);
+                let v = device.output_error(&z, &labels, false, [&mut y, &mut e, &mut d]);
+                assert_eq!(v, device.judge(&z, &labels, false));
                 assert_eq!(bits_of(&e), bits_of(&d));
                 vec![
                     ("average", average.to_vec()),

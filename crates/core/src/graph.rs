@@ -81,6 +81,12 @@ impl Graph {
         self.regions.len() - 1
     }
 
+    /// Whether outputs are distributions over classes: a softmax.
+    #[must_use]
+    pub fn is_classifier(&self) -> bool {
+        self.regions[self.output()].phi == Phi::Softmax
+    }
+
     /// Regions between input and output.
     pub fn hidden(&self) -> impl DoubleEndedIterator<Item = RegionId> + use<> {
         1..self.output()

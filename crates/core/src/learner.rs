@@ -6,7 +6,7 @@ use crate::optim::Optim;
 use crate::params::transposed;
 pub use crate::params::{Named, Params};
 use crate::particles::Particles;
-use crate::phi::Phi;
+use crate::rooms::Rooms;
 use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
@@ -47,6 +47,7 @@ pub struct Learner {
     pub(crate) errors: Errors,
     scratch: Scratch,
     particles: Particles,
+    rooms: Rooms,
     steps: u64,
     /// Randomness of the rule, one child a step.
     key: Key,
@@ -76,6 +77,7 @@ impl Learner {
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph)),
+            rooms: Rooms::default(),
             moments: Vec::new(),
             average: None,
             steps: 0,
@@ -164,9 +166,9 @@ impl Learner {
     pub fn assign(&mut self, labels: &[u32]) -> Verdict {
         assert_eq!(labels.len(), self.activity.z[0].cols(), "step: x and labels do not fit");
         let out = self.graph.output();
-        let verdict = self.judge(labels);
         let Errors { e, d, y, discrepancy, .. } = &mut self.errors;
-        self.device.output_error(&self.activity.z[out], labels, [&mut y[out], &mut e[out], &mut d[out]]);
+        let to = [&mut y[out], &mut e[out], &mut d[out]];
+        let verdict = self.device.output_error(&self.activity.z[out], labels, self.graph.is_classifier(), to);
         discrepancy.fill(0.0);
         discrepancy[out] = verdict.distance / labels.len().max(1) as f64;
         self.rule.error_neurons(&mut Step {
@@ -234,9 +236,14 @@ impl Learner {
     /// # Panics
     /// If `x` and `labels` do not fit the network.
     pub fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
+        if self.rule.settles().is_none() {
+            let params = self.average.as_ref().unwrap_or(&self.params);
+            let z = self.rooms.forward(&self.device, &self.graph, params, x);
+            return self.device.judge(z, labels, self.graph.is_classifier());
+        }
         self.device.load_batch(x, &mut self.activity.z[0]);
         self.infer(true, &[]);
-        self.judge(labels)
+        self.device.judge(&self.activity.z[self.graph.output()], labels, self.graph.is_classifier())
     }
 
     /// The outputs for a batch, one sample a row (B x n_L): class probabilities where the output is a softmax.
@@ -244,9 +251,14 @@ impl Learner {
     /// # Panics
     /// If `x` is not a whole number of samples.
     pub fn predict(&mut self, x: &[f32]) -> Vec<f32> {
-        self.device.load_batch(x, &mut self.activity.z[0]);
-        self.infer(true, &[]);
-        let z = &self.activity.z[self.graph.output()];
+        let z = if self.rule.settles().is_none() {
+            let params = self.average.as_ref().unwrap_or(&self.params);
+            self.rooms.forward(&self.device, &self.graph, params, x)
+        } else {
+            self.device.load_batch(x, &mut self.activity.z[0]);
+            self.infer(true, &[]);
+            &self.activity.z[self.graph.output()]
+        };
         transposed(&z.to_f32(), z.rows(), z.cols())
     }
 
@@ -260,12 +272,9 @@ impl Learner {
             particles.recall(samples, device, activity);
         }
         let (weights, biases, buffers) = (&params.weights, &params.biases, &mut errors.buffers);
-        self.rule.infer(&mut Settle { device, graph, weights, biases, activity, buffers });
-    }
-
-    fn judge(&self, labels: &[u32]) -> Verdict {
-        let out = self.graph.output();
-        self.device.judge(&self.activity.z[out], labels, self.graph.regions()[out].phi == Phi::Softmax)
+        if let Some(settles) = self.rule.settles() {
+            settles.infer(&mut Settle { device, graph, weights, biases, activity, buffers });
+        }
     }
 
     /// The network.
@@ -305,7 +314,13 @@ impl Learner {
         self.moments.iter().map(|m| size(&m.first) + size(&m.second)).sum()
     }
 
-    /// h and z of the last batch.
+    /// Bytes of the activities of evaluation, apart from those of training.
+    #[must_use]
+    pub fn evaluation_bytes(&self) -> u64 {
+        self.rooms.bytes()
+    }
+
+    /// h and z of the last batch that it learned from.
     #[must_use]
     pub fn activity(&self) -> &Activity {
         &self.activity

@@ -35,8 +35,10 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Changes the activity after the forward pass, in training and in evaluation: for rules that settle.
-    fn infer(&self, _settle: &mut Settle<'_>) {}
+    /// What changes the activity after the forward pass, in training and in evaluation, for rules that settle.
+    fn settles(&self) -> Option<&dyn Settles> {
+        None
+    }
 
     /// Whether it takes the derivative of activations.
     fn uses_derivative(&self) -> bool {
@@ -60,6 +62,12 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     fn waves(&self, graph: &Graph) -> Vec<Vec<RegionId>> {
         (1..=graph.output()).rev().map(|i| vec![i]).collect()
     }
+}
+
+/// Rules whose activity is not that of the forward pass alone.
+pub trait Settles {
+    /// Changes the activity after the forward pass.
+    fn infer(&self, settle: &mut Settle<'_>);
 }
 
 /// How a parameter of a rule is written in the paper, and how it is kept.

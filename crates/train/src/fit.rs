@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
-const EVALUATED: usize = 256;
+pub(crate) const EVALUATED: usize = 256;
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 const ALIGNED: usize = 1000;

@@ -1,8 +1,9 @@
 //! What a network takes of memory in training, told before any of it is taken.
 
+use crate::fit::EVALUATED;
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::{Param, Rule};
-use reclra::{Graph, Optim};
+use reclra::{Graph, Optim, evaluation_numbers};
 use serde::Serialize;
 
 /// Bytes of a number.
@@ -10,8 +11,7 @@ const FLOAT: u64 = 4;
 
 /// Bytes of float32 numbers that a learner holds while it trains.
 ///
-/// The data set, and the few copies of a batch that are made on the way (gathered, transposed), come on top. Evaluation,
-/// which takes more samples at a time than a small batch has, may need more activities.
+/// The data set, and the few copies of a batch that are made on the way (gathered, transposed), come on top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// W and b.
@@ -24,6 +24,8 @@ pub struct Memory {
     pub moments: u64,
     /// h, z, e, d, y of every region and the rule's own signals, for one batch.
     pub signals: u64,
+    /// Activities of evaluation, which come on top of those of training: few, as each is given up when it was last read.
+    pub evaluation: u64,
     /// States that a rule keeps of every training sample.
     pub states: u64,
     /// All of it.
@@ -47,6 +49,12 @@ impl Memory {
         // The input has z alone; the others have h, z, e, d, y.
         let rows = regions[0].width + 5 * units + rule.buffers(graph).iter().sum::<usize>();
         let kept: usize = rule.persistent(graph).iter().map(|&l| regions[l].width).sum();
+        // Rules that settle keep all activities; those of training grow.
+        let evaluated = if rule.settles().is_some() {
+            (regions[0].width + 2 * units) * EVALUATED.saturating_sub(batch)
+        } else {
+            evaluation_numbers(graph, EVALUATED)
+        };
         let bytes = |numbers: usize| FLOAT * numbers as u64;
         let weights = bytes(graph.parameters());
         let mut memory = Memory {
@@ -55,11 +63,13 @@ impl Memory {
             rule: bytes(own.iter().sum()),
             moments: bytes(moments * updated.sum::<usize>()),
             signals: bytes(rows).saturating_mul(batch as u64),
+            evaluation: bytes(evaluated),
             states: bytes(kept).saturating_mul(samples as u64),
             total: 0,
         };
-        let Memory { weights, average, rule, moments, signals, states, .. } = memory;
-        memory.total = [average, rule, moments, signals, states].into_iter().fold(weights, u64::saturating_add);
+        let Memory { weights, average, rule, moments, signals, evaluation, states, .. } = memory;
+        memory.total =
+            [average, rule, moments, signals, evaluation, states].into_iter().fold(weights, u64::saturating_add);
         memory
     }
 
@@ -105,7 +115,7 @@ mod tests {
         let rules: Vec<String> = reclra::rules::KNOWN.iter().map(|r| format!("rule.name={}", r.0)).collect();
         let more = ["optim.name=sgd", "optim.average=0.9", "rule.plasticity=fixed", "net.bias=false"];
         for set in rules.iter().map(String::as_str).chain(more) {
-            let (memory, learner) = both(&[set]);
+            let (memory, mut learner) = both(&[set]);
             let size = |p: &reclra::learner::Named<'_>| FLOAT * p.shape.iter().product::<usize>() as u64;
             let held = learner.parameters().iter().map(size).sum::<u64>() + learner.moment_bytes();
             assert_eq!(memory.weights + memory.rule + memory.moments, held, "{set}: {memory:?}");
@@ -120,6 +130,11 @@ mod tests {
                 }
                 "rule.name=hebbian" => assert!(signals < memory.signals, "{set}: {signals}, {memory:?}"),
                 _ => assert_eq!(memory.signals, signals, "{set}"),
+            }
+            if learner.rule().settles().is_none() {
+                let x = vec![0.5; 64 * EVALUATED];
+                (0..3).for_each(|_| drop(learner.evaluate(&x, &[3; EVALUATED]).loss.to_string()));
+                assert_eq!(memory.evaluation, learner.evaluation_bytes(), "{set}");
             }
             let kept = learner.rule().persistent(learner.graph());
             let units: usize = kept.iter().map(|&l| learner.graph().regions()[l].width).sum();

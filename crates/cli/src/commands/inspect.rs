@@ -87,6 +87,7 @@ fn said(m: &Memory, batch: usize) -> String {
         ("the rule's synapses", m.rule),
         ("moments", m.moments),
         ("signals", m.signals),
+        ("evaluation", m.evaluation),
         ("kept states", m.states),
     ];
     let parts: Vec<String> =

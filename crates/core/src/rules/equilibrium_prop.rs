@@ -33,7 +33,7 @@ use super::{chain, finite};
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::phi::{self, Phi};
-use crate::rule::{Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Signal, Step, weight_updates};
+use crate::rule::{Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Settles, Signal, Step, weight_updates};
 use reclra_compute::dense::{Afferent, Forward, Message};
 use reclra_compute::{Device, Tensor};
 use std::ops::Range;
@@ -213,24 +213,9 @@ impl Rule for EquilibriumProp {
         if self.config.persistent && self.slots.hidden > 1 { graph.hidden().collect() } else { Vec::new() }
     }
 
-    /// The free phase. The free state of a single hidden region is its forward pass.
-    fn infer(&self, settle: &mut Settle<'_>) {
-        let Settle { device, graph, weights, biases, ref mut activity, ref mut buffers } = *settle;
-        let (hidden, out) = (self.slots.hidden, graph.output());
-        if hidden < 2 {
-            return;
-        }
-        // The state begins as the forward pass has it, and h_1 = W_1 x + b_1 there.
-        let drive = &mut buffers[self.slots.drive()];
-        device.lay(&[(1.0, &activity.h[1])], drive);
-        let net = Net { device, graph, weights, biases, drive };
-        let s = &mut activity.z[1..];
-        let h = &mut activity.h[1..];
-        for _ in 0..self.config.free {
-            net.sweep(&mut h[..hidden], &mut s[..hidden]);
-        }
-        let (s, z_out) = s.split_at_mut(hidden);
-        net.read_out(&s[hidden - 1], &mut h[out - 1], &mut z_out[0]);
+    /// The free state of a single hidden region is its forward pass.
+    fn settles(&self) -> Option<&dyn Settles> {
+        (self.slots.hidden >= 2).then_some(self)
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
@@ -308,6 +293,25 @@ impl Rule for EquilibriumProp {
     /// The nudge spreads down the chain, through the forward synapses read backwards.
     fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
         (1..=self.slots.hidden).map(|l| (l + 1, l)).collect()
+    }
+}
+
+impl Settles for EquilibriumProp {
+    /// The free phase.
+    fn infer(&self, settle: &mut Settle<'_>) {
+        let Settle { device, graph, weights, biases, ref mut activity, ref mut buffers } = *settle;
+        let (hidden, out) = (self.slots.hidden, graph.output());
+        // The state begins as the forward pass has it, and h_1 = W_1 x + b_1 there.
+        let drive = &mut buffers[self.slots.drive()];
+        device.lay(&[(1.0, &activity.h[1])], drive);
+        let net = Net { device, graph, weights, biases, drive };
+        let s = &mut activity.z[1..];
+        let h = &mut activity.h[1..];
+        for _ in 0..self.config.free {
+            net.sweep(&mut h[..hidden], &mut s[..hidden]);
+        }
+        let (s, z_out) = s.split_at_mut(hidden);
+        net.read_out(&s[hidden - 1], &mut h[out - 1], &mut z_out[0]);
     }
 }
 

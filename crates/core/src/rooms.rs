@@ -1,0 +1,95 @@
+//! Evaluation in little room: an activity is given up as soon as the last region that reads it has done so.
+
+use crate::graph::{Graph, RegionId};
+use crate::params::Params;
+use reclra_compute::dense::{Afferent, Forward};
+use reclra_compute::{Device, Tensor};
+
+/// Where activities are while a batch passes through a network that does not learn from it.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    /// Pre-activations: of one region at a time.
+    h: Tensor,
+    /// Activities that are still needed, by region.
+    z: Vec<Tensor>,
+    /// Storage of those that no longer are.
+    free: Vec<Tensor>,
+}
+
+impl Rooms {
+    /// The output for a batch, one sample a row.
+    pub(crate) fn forward(&mut self, device: &Device, graph: &Graph, params: &Params, x: &[f32]) -> &Tensor {
+        let regions = graph.regions();
+        let batch = x.len() / regions[0].width.max(1);
+        self.free.extend(self.z.drain(..).filter(|z| z.bytes() > 0));
+        let mut input = take(&mut self.free, device, regions[0].width, batch);
+        device.load_batch(x, &mut input);
+        self.z.push(input);
+        for (l, region) in regions.iter().enumerate().skip(1) {
+            if self.h.bytes() == 0 {
+                self.h = device.zeros(&[region.width, batch]);
+            }
+            self.h.reshape(region.width, batch);
+            let mut z = take(&mut self.free, device, region.width, batch);
+            device.forward(Forward {
+                afferents: (region.sources.iter().zip(&params.weights[l]))
+                    .map(|(&k, weight)| Afferent { weight, z: &self.z[k] })
+                    .collect(),
+                messages: Default::default(),
+                bias: params.biases[l].as_ref(),
+                shortcuts: region.shortcuts.iter().map(|&k| &self.z[k]).collect(),
+                phi: region.phi,
+                h: &mut self.h,
+                z: &mut z,
+            });
+            self.z.push(z);
+            for k in (0..l).filter(|&k| last_reader(graph, k) == l) {
+                self.free.push(std::mem::take(&mut self.z[k]));
+            }
+        }
+        &self.z[graph.output()]
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.z.iter().chain(&self.free).chain([&self.h]).map(|t| t.bytes() as u64).sum()
+    }
+}
+
+/// The last region that reads z of `k`; `k` itself where none does.
+fn last_reader(graph: &Graph, k: RegionId) -> RegionId {
+    graph.targets(k).last().unwrap_or(k)
+}
+
+/// A tensor of that shape from those that are free, the smallest that holds it or else the largest; a new one if none is.
+fn take(free: &mut Vec<Tensor>, device: &Device, rows: usize, cols: usize) -> Tensor {
+    let need = 4 * rows * cols;
+    let fit = |t: &Tensor| if t.bytes() >= need { (0, t.bytes()) } else { (1, usize::MAX - t.bytes()) };
+    match (0..free.len()).min_by_key(|&i| fit(&free[i])) {
+        Some(i) => {
+            let mut tensor = free.swap_remove(i);
+            tensor.reshape(rows, cols);
+            tensor
+        }
+        None => device.zeros(&[rows, cols]),
+    }
+}
+
+/// Numbers that [`Rooms`] come to hold for `batch` samples: the same walk without the arithmetic.
+#[must_use]
+pub fn evaluation_numbers(graph: &Graph, batch: usize) -> usize {
+    let regions = graph.regions();
+    let widest = regions.iter().skip(1).map(|r| r.width).max().unwrap_or(0);
+    let (mut held, mut free): (Vec<usize>, Vec<usize>) = (vec![regions[0].width], Vec::new());
+    for (l, region) in regions.iter().enumerate().skip(1) {
+        let need = region.width;
+        let fit = |&t: &usize| if t >= need { (0, t) } else { (1, usize::MAX - t) };
+        let room = match (0..free.len()).min_by_key(|&i| fit(&free[i])) {
+            Some(i) => free.swap_remove(i).max(need),
+            None => need,
+        };
+        held.push(room);
+        free.extend((0..l).filter(|&k| last_reader(graph, k) == l).map(|k| std::mem::take(&mut held[k])));
+    }
+    batch * (widest + held.iter().chain(&free).sum::<usize>())
+}
