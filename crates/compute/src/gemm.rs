@@ -54,10 +54,10 @@ impl<'a> Product<'a> {
         Product { x, stride: PANEL, panel: self.depth * PANEL, ..self }
     }
 
-    /// For A^T e with a single sample, its transpose e^T A: one row, whose columns are the given rows of A^T.
+    /// For A^T e, its transpose e^T A: one row a sample, whose columns are the given rows of A^T.
     pub(crate) fn across(&self, rows: &Range<usize>) -> Product<'a> {
         let (a, x) = (self.x, &self.a[rows.start - self.first..]);
-        Product { a, first: 0, row: 0, col: self.stride, x, stride: self.col, panel: PANEL, depth: self.depth }
+        Product { a, first: 0, row: 1, col: self.stride, x, stride: self.col, panel: PANEL, depth: self.depth }
     }
 
     /// The part of the sum from k = `from` on, at most `depth` terms of it.

@@ -1,6 +1,6 @@
 //! The dense phases on the processor: rows of outputs are tasks, and sums are finished while they are in registers.
 
-use crate::dense::single::by_rows;
+use crate::dense::single::{BLOCK, by_rows, turns};
 use crate::dense::{Forward, Message, Out, Receive, Response, Sources};
 use crate::device::Cpu;
 use crate::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
@@ -18,6 +18,9 @@ struct ForwardRows<'a> {
     upward: bool,
     /// Whether lanes run over rows just now.
     single: bool,
+    /// Where signals of this task begin, if they count as one long row.
+    shift: usize,
+    rooms: &'a mut [Vec<f32>; 2],
     bias: Option<&'a [f32]>,
     shortcuts: &'a [&'a [f32]],
     phi: Phi,
@@ -30,19 +33,65 @@ impl WithSimd for ForwardRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (products, mut rows, cols) = (self.products, self.rows.clone(), self.cols);
-        if cols == 1 && self.upward {
-            self.single = true;
-            rows.start = by_rows(simd, products, rows.clone(), &mut self);
-            self.single = false;
+        let whole = rows.len() / BLOCK * BLOCK;
+        if cols <= FEW && whole > 0 && self.upward && turns::<S>() {
+            let (first, all) = (rows.start, whole * cols);
+            let few = first..first + whole;
+            // Signals then count as one long row.
+            (self.cols, self.shift) = (all, first * cols);
+            if cols == 1 {
+                self.single = true;
+                by_rows(simd, products, few, 1, first, &mut self);
+                self.single = false;
+            } else {
+                let [mut room, mut sums] = std::mem::take(self.rooms);
+                room.resize(all, 0.0);
+                sums.resize(all, 0.0);
+                let mut collected = Partial { first: 0, cols: whole, begun: false, sums: &mut room };
+                by_rows(simd, products, few, cols, first, &mut collected);
+                for (r, unit) in sums.chunks_exact_mut(cols).enumerate() {
+                    unit.iter_mut().enumerate().for_each(|(s, sum)| *sum = room[s * whole + r]);
+                    if let Some(b) = self.bias {
+                        unit.iter_mut().for_each(|sum| *sum += b[first + r]);
+                    }
+                }
+                let bias = self.bias.take();
+                let mut finish = Summed { rows: self, sums: &sums };
+                sweep(simd, &[], 0..1, all, &mut finish);
+                self = finish.rows;
+                self.bias = bias;
+                *self.rooms = [room, sums];
+            }
+            (self.cols, self.shift) = (cols, 0);
+            rows.start += whole;
         }
         sweep(simd, products, rows, cols, &mut self);
+    }
+}
+
+/// Sums that are there already.
+struct Summed<'a, 'b> {
+    rows: ForwardRows<'a>,
+    sums: &'b [f32],
+}
+
+impl<S: Simd> Epilogue<S> for Summed<'_, '_> {
+    #[inline(always)]
+    fn begin(&self, simd: S, at: Place<S>) -> S::f32s {
+        // SAFETY: the one long row has as many places as there are sums.
+        unsafe { at.load(simd, self.sums.as_ptr(), at.col) }
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
+        self.rows.finish(simd, at, sum);
     }
 }
 
 impl<S: Simd> Epilogue<S> for ForwardRows<'_> {
     #[inline(always)]
     fn finish(&mut self, simd: S, at: Place<S>, sum: S::f32s) {
-        let offset = at.row * self.cols + at.col;
+        let offset = self.shift + at.row * self.cols + at.col;
         // SAFETY: the place lies within this task's rows of tensors of the same shape, checked by `Device::forward`.
         unsafe {
             let mut h = match self.bias {
@@ -83,18 +132,22 @@ pub(super) fn forward(cpu: &Cpu, phase: Forward<'_>) {
         let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
         let (products, shortcuts) = (&products[..], &shortcuts[..]);
         let arch = if cols <= 8 { cpu.narrow } else { cpu.arch };
+        let mut rooms = ROOMS.take();
         arch.dispatch(ForwardRows {
             products,
             rows,
             cols,
             upward,
             single: false,
+            shift: 0,
+            rooms: &mut rooms,
             bias,
             shortcuts,
             phi: phase.phi,
             h,
             z,
         });
+        ROOMS.set(rooms);
     });
     drop(products);
     PANELS.set(panels);
@@ -143,6 +196,9 @@ fn pack<'a>(cpu: &Cpu, products: Products<'a>, cols: usize, rooms: &'a mut Vec<V
     }
     products.iter().zip(rooms.iter()).map(|(p, room)| p.against_panels(room)).collect()
 }
+
+/// Samples so few that lanes had better run over units.
+const FEW: usize = 8;
 
 /// Terms of a sum whose part of M and of the messages stays in the cache.
 const MESSAGE_DEPTH: usize = 256;
@@ -204,11 +260,23 @@ impl WithSimd for ReceiveRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let ReceiveRows { products, rooms: [room, sums], rows, cols, mut last } = self;
-        if cols == 1 {
-            // One sample: d^T = e^T M, whose lanes run along the rows of M.
+        if cols <= FEW {
+            // Few samples: d^T = e^T M, whose lanes run along the rows of M; then turned about, as one long row.
+            let (n, all) = (rows.len(), rows.len() * cols);
             let across: Sources<Product<'_>> = products.iter().map(|p| p.across(&rows)).collect();
-            (last.first, last.cols, last.shift) = (0, rows.len(), rows.start);
-            sweep(simd, &across, 0..1, rows.len(), &mut last);
+            (last.first, last.cols, last.shift) = (0, all, rows.start * cols);
+            if cols == 1 {
+                sweep(simd, &across, 0..1, n, &mut last);
+                return last.discrepancy;
+            }
+            room.resize(all, 0.0);
+            sums.resize(all, 0.0);
+            sweep(simd, &across, 0..cols, n, &mut Partial { first: 0, cols: n, begun: false, sums: room });
+            for (r, unit) in sums.chunks_exact_mut(cols).enumerate() {
+                unit.iter_mut().enumerate().for_each(|(s, sum)| *sum = room[s * n + r]);
+            }
+            last.sums = Some(sums);
+            sweep(simd, &[], 0..1, all, &mut last);
             return last.discrepancy;
         }
         sums.resize(rows.len() * cols, 0.0);

@@ -1,61 +1,96 @@
-//! The forward phase of a single sample: h = W z is then a product of a matrix and a vector, in which lanes have no
-//! samples to run over.
+//! The forward phase h = W z of few samples, in which lanes have too few samples to run over.
 //!
 //! They run over rows of W instead: eight rows by eight columns are turned about in registers, so that a lane sums its row in
-//! the order of k, as [`crate::gemm::sweep`] does. A sample gets the same bits alone as it gets in a batch, at four times the
-//! speed of one lane.
+//! the order of k, as [`crate::gemm::sweep`] does. A sample gets the same bits alone as it gets in a batch, several times as
+//! fast as in a vector that is nearly empty.
 
 use crate::gemm::{Epilogue, Place, Product, prefetch};
 use pulp::Simd;
 use std::ops::Range;
 
 /// Rows, and terms, that are turned about together.
-const BLOCK: usize = 8;
-/// Blocks of rows that are summed side by side: their chains of additions hide each other's latency.
-const BANDS: usize = 4;
+pub(super) const BLOCK: usize = 8;
 
 /// Terms between asking for a piece of W and turning it about: four cache lines.
 const AHEAD: usize = 64;
 
-/// Sums as many rows of the products as whole blocks take, and hands them to `epilogue` at row 0 and column i; answers
-/// the first row that is left. With vectors of another width than eight, that is the first of all.
+/// Sums whole blocks of rows of the products for `samples` samples, and hands them to `epilogue`, a vector of rows at a
+/// time: its row is the sample, its column the row of W less `origin`.
 #[inline(always)]
 pub(super) fn by_rows<S: Simd>(
     simd: S,
     products: &[Product<'_>],
     rows: Range<usize>,
+    samples: usize,
+    origin: usize,
     epilogue: &mut impl Epilogue<S>,
-) -> usize {
-    if !turns::<S>() {
-        return rows.start;
-    }
+) {
+    assert!(turns::<S>() && rows.len().is_multiple_of(BLOCK) && origin <= rows.start, "whole blocks of rows");
     for p in products {
-        // Row-major W, which lies as it was made, against one column.
-        assert!(p.col == 1 && p.first == 0 && p.row == p.depth && p.stride == 1, "a single sample against W");
-        assert!(p.depth * rows.end <= p.a.len() && p.depth <= p.x.len(), "product: A or X is too small");
+        // Row-major W, which lies as it was made, against a few columns.
+        assert!(p.col == 1 && p.first == 0 && p.row == p.depth && p.stride == samples, "few samples against W");
+        assert!(p.depth * rows.end <= p.a.len() && p.depth * samples <= p.x.len(), "product: A or X is too small");
     }
-    let mut i = rows.start;
-    while i + BANDS * BLOCK <= rows.end {
-        bands::<S, BANDS>(simd, products, i, epilogue);
-        i += BANDS * BLOCK;
+    let mut s = 0;
+    while s < samples {
+        let mut i = rows.start;
+        let at = |i: usize| (i, origin, s);
+        // Samples and blocks of rows side by side: eight sums hide each other's latency.
+        if samples - s >= 4 {
+            while i + 2 * BLOCK <= rows.end {
+                bands::<S, 2, 4>(simd, products, at(i), epilogue);
+                i += 2 * BLOCK;
+            }
+            while i < rows.end {
+                bands::<S, 1, 4>(simd, products, at(i), epilogue);
+                i += BLOCK;
+            }
+            s += 4;
+        } else {
+            while i + 4 * BLOCK <= rows.end {
+                bands::<S, 4, 1>(simd, products, at(i), epilogue);
+                i += 4 * BLOCK;
+            }
+            while i < rows.end {
+                bands::<S, 1, 1>(simd, products, at(i), epilogue);
+                i += BLOCK;
+            }
+            s += 1;
+        }
     }
-    while i + BLOCK <= rows.end {
-        bands::<S, 1>(simd, products, i, epilogue);
-        i += BLOCK;
-    }
-    i
 }
 
-/// `N` blocks of rows from row i on.
+/// Adds term k to the sums of samples from `first` on.
 #[inline(always)]
-fn bands<S: Simd, const N: usize>(simd: S, products: &[Product<'_>], i: usize, epilogue: &mut impl Epilogue<S>) {
-    let mut sums = [simd.splat_f32s(0.0); N];
+fn add<S: Simd, const C: usize>(
+    simd: S,
+    p: &Product<'_>,
+    k: usize,
+    first: usize,
+    column: S::f32s,
+    sums: &mut [S::f32s; C],
+) {
+    let x = &p.x[k * p.stride + first..][..C];
+    for (sum, &x) in sums.iter_mut().zip(x) {
+        *sum = simd.mul_add_e_f32s(column, simd.splat_f32s(x), *sum);
+    }
+}
+
+/// `N` blocks of rows from row i on, for `C` samples.
+#[inline(always)]
+fn bands<S: Simd, const N: usize, const C: usize>(
+    simd: S,
+    products: &[Product<'_>],
+    (i, origin, first): (usize, usize, usize),
+    epilogue: &mut impl Epilogue<S>,
+) {
+    let mut sums = [[simd.splat_f32s(0.0); C]; N];
     for p in products {
         let mut k = 0;
         // Two blocks of terms make a cache line, which is used up at once: rows that lie a power of two apart would push each
         // other out of the cache before the second half is read.
         while k < p.depth {
-            for (n, sum) in sums.iter_mut().enumerate() {
+            for (n, sums) in sums.iter_mut().enumerate() {
                 let from = p.a[(i + n * BLOCK) * p.depth..].as_ptr();
                 for half in [k, k + BLOCK] {
                     let terms = p.depth.saturating_sub(half).min(BLOCK);
@@ -69,13 +104,13 @@ fn bands<S: Simd, const N: usize>(simd: S, products: &[Product<'_>], i: usize, e
                             at.cast::<S::f32s>().read_unaligned()
                         }));
                         for (j, column) in turned.into_iter().enumerate() {
-                            *sum = simd.mul_add_e_f32s(column, simd.splat_f32s(p.x[half + j]), *sum);
+                            add(simd, p, half + j, first, column, sums);
                         }
                     } else {
-                        for j in half..half + terms {
-                            let column: [f32; BLOCK] = std::array::from_fn(|r| p.a[(i + n * BLOCK + r) * p.depth + j]);
-                            let column = simd.partial_load_f32s(&column);
-                            *sum = simd.mul_add_e_f32s(column, simd.splat_f32s(p.x[j]), *sum);
+                        for j in 0..terms {
+                            let term = |r: usize| p.a[(i + n * BLOCK + r) * p.depth + half + j];
+                            let column: [f32; BLOCK] = std::array::from_fn(term);
+                            add(simd, p, half + j, first, simd.partial_load_f32s(&column), sums);
                         }
                     }
                 }
@@ -83,16 +118,18 @@ fn bands<S: Simd, const N: usize>(simd: S, products: &[Product<'_>], i: usize, e
             k += 2 * BLOCK;
         }
     }
-    for (n, sum) in sums.into_iter().enumerate() {
-        let mut at = Place::whole();
-        at.col = i + n * BLOCK;
-        epilogue.finish(simd, at, sum);
+    for (n, sums) in sums.into_iter().enumerate() {
+        for (c, sum) in sums.into_iter().enumerate() {
+            let mut at = Place::whole();
+            (at.row, at.col) = (first + c, i + n * BLOCK - origin);
+            epilogue.finish(simd, at, sum);
+        }
     }
 }
 
 /// Whether vectors of this kind can be turned about.
 #[inline(always)]
-fn turns<S: Simd>() -> bool {
+pub(super) fn turns<S: Simd>() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V3>();
     #[cfg(not(target_arch = "x86_64"))]

@@ -20,7 +20,7 @@ pub(crate) fn devices() -> &'static [(Level, Vec<Device>)] {
 
 /// Around and across the vector widths (4, 8, 16), pairs of them, and the height of a task.
 pub(crate) fn batch() -> impl Strategy<Value = usize> {
-    prop::sample::select(vec![1_usize, 5, 16, 17, 32, 33, 70])
+    prop::sample::select(vec![1_usize, 2, 5, 8, 9, 16, 17, 32, 33, 70])
 }
 
 /// Mostly small and odd, sometimes above 300.
