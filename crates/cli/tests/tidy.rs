@@ -11,9 +11,13 @@ fn root() -> PathBuf {
 /// Every file below `folder` with that ending, build outputs left out: (path from the root, content).
 fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+        // What git ignores: builds, runs, the benchmark's Python.
+        let ignored = ["target", ".git", "runs", "env"];
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            if entry.is_dir() && entry.file_name().is_some_and(|n| n != "target" && n != ".git" && n != "runs") {
-                walk(&entry, ending, found);
+            if entry.is_dir() {
+                if entry.file_name().is_none_or(|n| !ignored.iter().any(|i| n == *i)) {
+                    walk(&entry, ending, found);
+                }
             } else if entry.to_str().is_some_and(|p| p.ends_with(ending)) {
                 found.push(entry);
             }
