@@ -4,8 +4,8 @@
 //! with bias, shortcuts and the activation, [`Receive`] with the target and the error neuron (or, for rules that use
 //! it, the derivative).
 
+mod few;
 mod phases;
-mod single;
 
 use crate::device::{Backend, Device};
 use crate::oracle;

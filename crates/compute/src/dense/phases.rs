@@ -1,6 +1,6 @@
 //! The dense phases on the processor: rows of outputs are tasks, and sums are finished while they are in registers.
 
-use crate::dense::single::{BLOCK, by_rows, turns};
+use crate::dense::few::{BLOCK, by_rows, turns};
 use crate::dense::{Forward, Message, Out, Receive, Response, Sources};
 use crate::device::Cpu;
 use crate::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
@@ -131,7 +131,7 @@ pub(super) fn forward(cpu: &Cpu, phase: Forward<'_>) {
     cpu.pool.for_each(n.div_ceil(TASK_ROWS), &|t| {
         let rows = t * TASK_ROWS..((t + 1) * TASK_ROWS).min(n);
         let (products, shortcuts) = (&products[..], &shortcuts[..]);
-        let arch = if cols <= 8 { cpu.narrow } else { cpu.arch };
+        let arch = if cols <= FEW { cpu.narrow } else { cpu.arch };
         let mut rooms = ROOMS.take();
         arch.dispatch(ForwardRows {
             products,
