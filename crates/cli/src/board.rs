@@ -110,7 +110,7 @@ struct Lane<'a> {
 }
 
 impl Observer for Lane<'_> {
-    fn step(&mut self, p: &Progress) {
+    fn step(&mut self, p: &Progress<'_>) {
         if let Some(bar) = &self.bar {
             if p.epoch == 1 && p.step == 1 {
                 bar.set_length(self.epochs * p.steps);

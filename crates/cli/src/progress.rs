@@ -80,7 +80,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
 }
 
 impl Observer for Show {
-    fn step(&mut self, p: &Progress) {
+    fn step(&mut self, p: &Progress<'_>) {
         let elapsed = |show: &Show| {
             let done = (p.epoch - 1) as f64 + p.step as f64 / p.steps as f64;
             let rate = done * p.samples as f64 / (p.step as f64 / p.steps as f64) / show.begun.elapsed().as_secs_f64();

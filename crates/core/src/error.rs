@@ -56,6 +56,14 @@ pub enum Error {
         /// Its width.
         to_width: usize,
     },
+    /// A tensor of a kept state that does not fit.
+    #[error("{name} {what}; take a state of a run with the same settings")]
+    State {
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A region that no input reaches, or that no error reaches.
     #[error("region `{region}` is unreachable: {why}")]
     Unreachable {

@@ -42,13 +42,13 @@ pub struct Learner {
     average: Option<Params>,
     pub(crate) updates: Vec<LocalUpdate>,
     /// One for each update.
-    moments: Vec<Moments>,
+    pub(crate) moments: Vec<Moments>,
     pub(crate) activity: Activity,
     pub(crate) errors: Errors,
     scratch: Scratch,
-    particles: Particles,
+    pub(crate) particles: Particles,
     rooms: Rooms,
-    steps: u64,
+    pub(crate) steps: u64,
     /// Randomness of the rule, one child a step.
     key: Key,
 }
@@ -76,7 +76,7 @@ impl Learner {
             errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
             key: key.child(RULE),
             scratch: Scratch::default(),
-            particles: Particles::new(rule.persistent(&graph)),
+            particles: Particles::new(rule.persistent(&graph), &graph),
             rooms: Rooms::default(),
             moments: Vec::new(),
             average: None,

@@ -28,6 +28,7 @@
 //! | [`rule`], [`rules`] | how error neurons appear: the trait, and one file a rule |
 //! | [`optim`] | schedules, re-projection, Adam, momentum |
 //! | [`learner`] | all of it with numbers in it |
+//! | [`state`] | what has to be kept so that training goes on to the same bits |
 //!
 //! This crate reads no file, no clock and no environment, prints nothing and starts no thread of its own.
 
@@ -42,6 +43,7 @@ pub mod phi;
 mod rooms;
 pub mod rule;
 pub mod rules;
+pub mod state;
 pub mod wiring;
 
 pub use error::{Error, Result};

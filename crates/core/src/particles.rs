@@ -1,7 +1,7 @@
 //! Persistent particles: states that rules which settle keep of every training sample, so that its next free phase begins
 //! where its last one ended (Scellier and Bengio 2017, section 4).
 
-use crate::graph::RegionId;
+use crate::graph::{Graph, RegionId};
 use crate::params::transposed;
 use crate::rule::Activity;
 use reclra_compute::Device;
@@ -10,6 +10,8 @@ use reclra_compute::Device;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Particles {
     regions: Vec<RegionId>,
+    /// Units of each.
+    widths: Vec<usize>,
     /// For each region one state a row, by sample.
     states: Vec<Vec<f32>>,
     /// Whether a sample has a state yet.
@@ -17,8 +19,25 @@ pub(crate) struct Particles {
 }
 
 impl Particles {
-    pub(crate) fn new(regions: Vec<RegionId>) -> Particles {
-        Particles { states: vec![Vec::new(); regions.len()], regions, seen: Vec::new() }
+    pub(crate) fn new(regions: Vec<RegionId>, graph: &Graph) -> Particles {
+        let widths = regions.iter().map(|&l| graph.regions()[l].width).collect();
+        Particles { states: vec![Vec::new(); regions.len()], regions, widths, seen: Vec::new() }
+    }
+
+    /// (region, units, one state a row) of each region.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (RegionId, usize, &[f32])> {
+        let states = self.states.iter().map(Vec::as_slice);
+        self.regions.iter().zip(&self.widths).zip(states).map(|((&l, &n), s)| (l, n, s))
+    }
+
+    /// Whether each sample has a state.
+    pub(crate) fn seen(&self) -> &[bool] {
+        &self.seen
+    }
+
+    /// Puts back what [`Particles::states`] and [`Particles::seen`] gave.
+    pub(crate) fn restore(&mut self, states: Vec<Vec<f32>>, seen: Vec<bool>) {
+        (self.states, self.seen) = (states, seen);
     }
 
     /// Puts the kept states of these samples, one a column, in the place of what the forward pass made.

@@ -226,7 +226,7 @@ pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usi
     let mut bare = Vec::new();
     for round in 0..rounds as u64 + 1 {
         let begun = Instant::now();
-        each_batch::<FitError>(&loader, round, gathering, &mut |_, batch| {
+        each_batch::<FitError>(&loader, (round, 0), gathering, &mut |_, batch| {
             learner.step_of(&batch.x, &batch.labels, &batch.samples);
             Ok(())
         })?;

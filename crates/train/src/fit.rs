@@ -1,19 +1,26 @@
 //! The visible loop: batches in, steps counted, observers told.
 //!
-//! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers.
+//! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
+//! figures of the epoch it is in: its [`Place`].
 
 use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather};
-use crate::metrics::{Confusion, Evaluation};
+use crate::metrics::Evaluation;
 use crate::spec::{RunSpec, SpecError};
-use reclra::{Device, Learner};
+use reclra::rule::Param;
+use reclra::state::Kept;
+use reclra::{Device, Learner, StepReport};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
-pub(crate) const EVALUATED: usize = 256;
+pub(crate) use crate::judge::EVALUATED;
+pub use crate::judge::{best, confusion, evaluate};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 const ALIGNED: usize = 1000;
+
+/// Mean |e| is measured at every so many steps: it reads all error neurons once more.
+const SAMPLED: u64 = 16;
 
 /// Why a run did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +33,14 @@ pub enum FitError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// Numbers that are no longer finite.
-    #[error("step {step} of epoch {epoch}: {what} is not a finite number; {remedy}")]
+    #[error("step {step} of epoch {epoch}, region {region}: {what} is not a finite number; {remedy}")]
     Diverged {
         /// Epoch, from 1.
         epoch: u64,
         /// Step within the run, from 1.
         step: u64,
+        /// The first region, from the input, in which it shows.
+        region: String,
         /// The loss, or the first parameter.
         what: String,
         /// What to try.
@@ -41,7 +50,7 @@ pub enum FitError {
 
 /// Where a run stands, told after every step.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// Epoch, from 1.
     pub epoch: u64,
     /// Steps done in it.
@@ -54,10 +63,14 @@ pub struct Progress {
     pub loss: f64,
     /// Mean total discrepancy of its steps so far.
     pub discrepancy: f64,
+    /// The figures of this step alone.
+    pub report: StepReport,
+    /// The network, its error neurons as this step made them.
+    pub learner: &'a Learner,
 }
 
 /// One epoch in figures.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// From 1.
     pub epoch: u64,
@@ -73,6 +86,9 @@ pub struct EpochReport {
     pub validation_error: Option<f64>,
     /// Mean total discrepancy D over the epoch.
     pub discrepancy: f64,
+    /// What each region after the input contributed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
     /// Angle between the rule's update of W and the gradient, region by region, if tracked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alignment: Vec<Angle>,
@@ -84,8 +100,19 @@ pub struct EpochReport {
     pub seconds: f64,
 }
 
+/// A region's error neurons over an epoch, or in a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Name of the region.
+    pub region: String,
+    /// Its part of the total discrepancy, a mean over the samples.
+    pub discrepancy: f64,
+    /// Mean |e| over its units and the samples; over an epoch, those of every 16th step.
+    pub mean_error: f64,
+}
+
 /// How well one region's update of W is aligned with the gradient.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Angle {
     /// Name of the region.
     pub region: String,
@@ -93,15 +120,136 @@ pub struct Angle {
     pub degrees: f64,
 }
 
+/// Where a run stands between two steps: with the learner's state, all that is needed to go on to the same bits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Epochs that are over, the validation part judged.
+    pub epochs: Vec<EpochReport>,
+    /// Batches done in the epoch after them.
+    pub position: u64,
+    /// Sums over these.
+    pub sums: Sums,
+    /// Seconds of the run so far.
+    pub seconds: f64,
+}
+
+/// Sums over the samples of an epoch so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Samples.
+    pub samples: u64,
+    /// Loss.
+    pub loss: f64,
+    /// Samples classified wrongly.
+    pub wrong: f64,
+    /// Total discrepancy.
+    pub discrepancy: f64,
+    /// Each region's part of it.
+    pub regions: Vec<f64>,
+    /// Mean |e| of each region, over the steps that measured it, and how many did.
+    pub errors: (Vec<f64>, u64),
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+impl Sums {
+    fn add(&mut self, report: &StepReport, n: usize, learner: &Learner, measured: bool) {
+        let weight = n as f64;
+        self.samples += n as u64;
+        self.loss += weight * report.loss;
+        self.wrong += weight * report.error;
+        self.discrepancy += weight * report.discrepancy;
+        let parts = &learner.errors().discrepancy;
+        self.regions.resize(parts.len(), 0.0);
+        self.regions.iter_mut().zip(parts).for_each(|(sum, part)| *sum += weight * part);
+        if measured {
+            let errors = learner.mean_errors();
+            self.errors.0.resize(errors.len(), 0.0);
+            self.errors.0.iter_mut().zip(errors).for_each(|(sum, e)| *sum += e);
+            self.errors.1 += 1;
+        }
+    }
+
+    fn mean(&self, sum: f64) -> f64 {
+        sum / self.samples.max(1) as f64
+    }
+
+    fn layers(&self, learner: &Learner) -> Vec<Layer> {
+        let regions = learner.graph().regions().iter().zip(&self.regions).zip(&self.errors.0).skip(1);
+        let layer = |((r, &d), &e): ((&reclra::graph::Region, &f64), &f64)| Layer {
+            region: r.name.clone(),
+            discrepancy: self.mean(d),
+            mean_error: e / self.errors.1.max(1) as f64,
+        };
+        regions.map(layer).collect()
+    }
+}
+
+/// The error neurons of the step just made, region by region.
+#[must_use]
+pub fn layers(learner: &Learner) -> Vec<Layer> {
+    let errors = learner.mean_errors();
+    let regions = learner.graph().regions().iter().zip(&learner.errors().discrepancy).zip(errors).skip(1);
+    regions.map(|((r, &d), e)| Layer { region: r.name.clone(), discrepancy: d, mean_error: e }).collect()
+}
+
+/// What a run may be kept as, offered after every step and epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// The network.
+    pub learner: &'a Learner,
+    /// Where it stands.
+    pub place: &'a Place,
+    /// What has just happened.
+    pub occasion: Occasion,
+}
+
+/// When a state is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// After a step.
+    Step,
+    /// After an epoch and its report.
+    Epoch,
+    /// As the run is stopped from outside.
+    Stopped,
+}
+
 /// Is told how a run goes. All methods may be left as they are.
 pub trait Observer {
     /// After every step.
-    fn step(&mut self, _: &Progress) {}
+    fn step(&mut self, _: &Progress<'_>) {}
     /// After every epoch.
     fn epoch(&mut self, _: &EpochReport) {}
+    /// After both, and when the run is stopped: the time to keep a state.
+    fn state(&mut self, _: &State<'_>) {}
 }
 
 impl Observer for () {}
+
+/// How a run begins.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// With weights drawn from the seed.
+    #[default]
+    Fresh,
+    /// With these, and those not named drawn from the seed.
+    Weights(Vec<(Param, Vec<f64>)>),
+    /// Where it was left.
+    Kept(Box<Left>),
+}
+
+/// A run as it was left.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// Where it stood.
+    pub place: Place,
+    /// Steps of the learner.
+    pub steps: u64,
+    /// Its state.
+    pub state: Vec<Kept>,
+}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -118,11 +266,26 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Trains as `spec` says. `stop` ends the run after the step in flight.
+/// Trains as `spec` says, from the beginning. `stop` ends the run after the step in flight.
 ///
 /// # Errors
 /// If data cannot be read, or numbers are no longer finite.
 pub fn fit(
+    spec: &RunSpec,
+    dataset: &dyn Dataset,
+    device: Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, FitError> {
+    fit_from(Start::Fresh, spec, dataset, device, observer, stop)
+}
+
+/// The same from some other start.
+///
+/// # Errors
+/// As [`fit`], and if the start does not fit the spec.
+pub fn fit_from(
+    start: Start,
     spec: &RunSpec,
     dataset: &dyn Dataset,
     device: Device,
@@ -134,70 +297,99 @@ pub fn fit(
     let loader = Loader::new(dataset, &split, spec.batch, spec.data.shift, spec.seed);
     let steps = loader.batches();
     let gathering = Gathering::beside(device.threads());
-    let graph = spec.graph()?;
-    let rule = spec.rule.build(&graph)?;
-    let mut learner =
-        Learner::new(graph, rule, spec.net.w_std, spec.optim(steps), device, spec.seed).map_err(SpecError::from)?;
-    let mut epochs = Vec::new();
-    let outcome =
-        |learner, epochs, test, interrupted| Ok(Outcome { learner, epochs, test, interrupted, took: begun.elapsed() });
-    for epoch in 0..spec.epochs {
-        let started = Instant::now();
-        let (mut loss, mut wrong, mut discrepancy, mut samples) = (0.0, 0.0, 0.0, 0_u64);
-        let ended = each_batch(&loader, epoch, gathering, &mut |position, batch| {
+    let (mut learner, mut place) = begin(start, spec, steps, device)?;
+    let before = place.seconds;
+    let outcome = |learner, place: Place, test, interrupted| {
+        let took = Duration::from_secs_f64(before) + begun.elapsed();
+        Ok(Outcome { learner, epochs: place.epochs, test, interrupted, took })
+    };
+    while (place.epochs.len() as u64) < spec.epochs {
+        let epoch = place.epochs.len() as u64;
+        let (started, spent) = (Instant::now(), place.sums.seconds);
+        let ended = each_batch(&loader, (epoch, place.position), gathering, &mut |position, batch| {
             if stop.load(Ordering::Relaxed) {
                 return Err(Halt::Stopped);
             }
             let report = learner.step_of(&batch.x, &batch.labels, &batch.samples);
-            let n = batch.labels.len() as f64;
-            (loss, wrong, discrepancy) =
-                (loss + n * report.loss, wrong + n * report.error, discrepancy + n * report.discrepancy);
-            samples += batch.labels.len() as u64;
             if !report.loss.is_finite() {
                 return Err(Halt::Failed(diverged(spec, &learner, epoch + 1)));
             }
-            let mean = |sum: f64| sum / samples as f64;
+            place.sums.add(&report, batch.labels.len(), &learner, position.is_multiple_of(SAMPLED));
+            place.position = position + 1;
+            place.sums.seconds = spent + started.elapsed().as_secs_f64();
+            place.seconds = before + begun.elapsed().as_secs_f64();
+            let sums = &place.sums;
             observer.step(&Progress {
                 epoch: epoch + 1,
                 step: position + 1,
                 steps,
-                samples,
-                loss: mean(loss),
-                discrepancy: mean(discrepancy),
+                samples: sums.samples,
+                loss: sums.mean(sums.loss),
+                discrepancy: sums.mean(sums.discrepancy),
+                report,
+                learner: &learner,
             });
+            observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Step });
             Ok(())
         });
         match ended {
             Ok(()) => {}
-            Err(Halt::Stopped) => return outcome(learner, epochs, None, true),
+            Err(Halt::Stopped) => {
+                observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Stopped });
+                return outcome(learner, place, None, true);
+            }
             Err(Halt::Failed(error)) => return Err(error),
         }
         if learner.check_finite().is_err() {
             return Err(diverged(spec, &learner, epoch + 1));
         }
-        let trained = started.elapsed().as_secs_f64();
+        let trained = place.sums.seconds;
+        let judging = Instant::now();
         let alignment = if spec.alignment { alignment(&mut learner, dataset, &split)? } else { Vec::new() };
         let validation = evaluate(&mut learner, dataset, Part::Train, split.validation())?;
-        let mean = |sum: f64| sum / samples.max(1) as f64;
+        let sums = std::mem::take(&mut place.sums);
         let report = EpochReport {
             epoch: epoch + 1,
             step: learner.steps(),
-            train_loss: mean(loss),
-            train_error: mean(wrong),
+            train_loss: sums.mean(sums.loss),
+            train_error: sums.mean(sums.wrong),
             validation_loss: validation.loss,
             validation_error: (validation.samples > 0).then(|| validation.error()),
-            discrepancy: mean(discrepancy),
+            discrepancy: sums.mean(sums.discrepancy),
+            layers: sums.layers(&learner),
             alignment,
             learning_rate: learner.optim().rate_at(learner.steps().saturating_sub(1)),
-            samples_per_second: samples as f64 / trained.max(1e-9),
-            seconds: started.elapsed().as_secs_f64(),
+            samples_per_second: sums.samples as f64 / trained.max(1e-9),
+            seconds: trained + judging.elapsed().as_secs_f64(),
         };
         observer.epoch(&report);
-        epochs.push(report);
+        place.epochs.push(report);
+        (place.position, place.seconds) = (0, before + begun.elapsed().as_secs_f64());
+        observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Epoch });
     }
     let all: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let test = evaluate(&mut learner, dataset, Part::Test, &all)?;
-    outcome(learner, epochs, Some(test), false)
+    outcome(learner, place, Some(test), false)
+}
+
+/// The network and its place at the start.
+fn begin(start: Start, spec: &RunSpec, steps: u64, device: Device) -> Result<(Learner, Place), FitError> {
+    let graph = spec.graph()?;
+    let rule = spec.rule.build(&graph)?;
+    let mut learner =
+        Learner::new(graph, rule, spec.net.w_std, spec.optim(steps), device, spec.seed).map_err(SpecError::from)?;
+    let mut place = Place::default();
+    match start {
+        Start::Fresh => {}
+        Start::Weights(all) => {
+            all.iter().try_for_each(|(param, values)| learner.set(*param, values)).map_err(SpecError::from)?;
+        }
+        Start::Kept(left) => {
+            learner.restore(left.steps, &left.state).map_err(SpecError::from)?;
+            place = left.place;
+        }
+    }
+    Ok((learner, place))
 }
 
 /// Why an epoch ended before its last batch.
@@ -215,13 +407,20 @@ impl From<DataError> for Halt {
 }
 
 fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
-    let what = learner.check_finite().err().map_or("the loss".to_owned(), |name| format!("parameter {name}"));
-    let printed = spec.rule.diverges();
-    let remedy = match printed {
+    let parameter = learner.check_finite().err();
+    let (regions, activity) = (learner.graph().regions(), learner.activity());
+    let broken = |i: &usize| activity.z[*i].to_f32().iter().any(|v| !v.is_finite());
+    let region = match &parameter {
+        // W.in->b1, b.b1, E.out->b1: the region it leads into.
+        Some(name) => name.rsplit(['>', '.']).next().unwrap_or(name).to_owned(),
+        None => (1..regions.len()).find(broken).map_or_else(|| "out".to_owned(), |i| regions[i].name.clone()),
+    };
+    let what = parameter.map_or("the loss".to_owned(), |name| format!("parameter {name}"));
+    let remedy = match spec.rule.diverges() {
         Some(name) => format!("{name} is known to diverge, take rule.plasticity = \"mirror\""),
         None => format!("lower the learning rate (optim.lr = {}) or add a warm-up", learner.optim().rate),
     };
-    FitError::Diverged { epoch, step: learner.steps(), what, remedy }
+    FitError::Diverged { epoch, step: learner.steps(), region, what, remedy }
 }
 
 /// The angles of all regions on the first training samples, unshifted, with the weights as they are; nothing is learnt.
@@ -236,63 +435,4 @@ fn alignment(learner: &mut Learner, dataset: &dyn Dataset, split: &Split) -> Res
     learner.errors_of(&x, &labels);
     let name = |i: usize| learner.graph().regions()[i].name.clone();
     Ok(learner.alignment().into_iter().map(|(i, degrees)| Angle { region: name(i), degrees }).collect())
-}
-
-/// Judges the given samples of a part, in order, without augmentation.
-///
-/// # Errors
-/// If a sample cannot be read.
-pub fn evaluate(
-    learner: &mut Learner,
-    dataset: &dyn Dataset,
-    part: Part,
-    samples: &[u32],
-) -> Result<Evaluation, DataError> {
-    let mut sum = Evaluation { samples: samples.len(), ..Evaluation::default() };
-    each_chunk(dataset, part, samples, |x, labels| {
-        let verdict = learner.evaluate(x, labels);
-        sum.wrong += verdict.wrong;
-        sum.loss += verdict.loss / samples.len().max(1) as f64;
-    })?;
-    Ok(sum)
-}
-
-/// Who is taken for whom among the given samples of a part.
-///
-/// # Errors
-/// If a sample cannot be read.
-pub fn confusion(
-    learner: &mut Learner,
-    dataset: &dyn Dataset,
-    part: Part,
-    samples: &[u32],
-) -> Result<Confusion, DataError> {
-    let classes = dataset.classes();
-    let mut counts = Confusion::new(classes);
-    each_chunk(dataset, part, samples, |x, labels| {
-        for (p, &label) in learner.predict(x).chunks_exact(classes).zip(labels) {
-            counts.add(label as usize, best(p));
-        }
-    })?;
-    Ok(counts)
-}
-
-/// The largest of some outputs; the first of equals.
-#[must_use]
-pub fn best(outputs: &[f32]) -> usize {
-    (0..outputs.len()).rev().max_by(|&a, &b| outputs[a].total_cmp(&outputs[b])).unwrap_or(0)
-}
-
-fn each_chunk(
-    dataset: &dyn Dataset,
-    part: Part,
-    samples: &[u32],
-    mut judge: impl FnMut(&[f32], &[u32]),
-) -> Result<(), DataError> {
-    let (mut x, mut labels) = (Vec::new(), Vec::new());
-    for chunk in samples.chunks(EVALUATED) {
-        gather(dataset, part, chunk, &mut x, &mut labels)?;
-        judge(&x, &labels);
-    }
-    Ok(())
 }

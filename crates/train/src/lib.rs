@@ -21,6 +21,7 @@ pub mod data;
 pub mod experiment;
 pub mod files;
 pub mod fit;
+mod judge;
 pub mod memory;
 pub mod metrics;
 pub mod model;

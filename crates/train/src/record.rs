@@ -128,7 +128,7 @@ struct Kept<'a> {
 }
 
 impl Observer for Kept<'_> {
-    fn step(&mut self, progress: &Progress) {
+    fn step(&mut self, progress: &Progress<'_>) {
         self.inner.step(progress);
     }
 

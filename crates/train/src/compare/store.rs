@@ -166,7 +166,7 @@ struct Logged<'a> {
 }
 
 impl Observer for Logged<'_> {
-    fn step(&mut self, progress: &Progress) {
+    fn step(&mut self, progress: &Progress<'_>) {
         self.inner.step(progress);
     }
 

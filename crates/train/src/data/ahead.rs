@@ -34,7 +34,7 @@ impl Gathering {
     }
 }
 
-/// Hands out the batches of an epoch in order, until `done` fails.
+/// Hands out the batches of an epoch in order, the one at `from` first, until `done` fails.
 ///
 /// # Errors
 /// What `done` returns, or that a sample cannot be read: then after all batches before it.
@@ -43,17 +43,17 @@ impl Gathering {
 /// With the panic of the data set, if it panics.
 pub(crate) fn each_batch<E: From<DataError>>(
     loader: &Loader<'_>,
-    epoch: u64,
+    (epoch, from): (u64, u64),
     gathering: Gathering,
     done: &mut dyn FnMut(u64, &Batch) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut batch = Batch::default();
     let all = loader.batches();
     let (mut gathered, mut stepped) = (Duration::MAX, Duration::MAX);
-    for position in 0..all {
+    for position in from..all {
         let beside = match gathering {
             Gathering::Here => false,
-            Gathering::Beside { always } => always || (position == PROBED && pays(gathered, stepped)),
+            Gathering::Beside { always } => always || (position == from + PROBED && pays(gathered, stepped)),
         };
         if beside {
             return run_beside(loader, epoch, position..all, batch, done);
@@ -176,7 +176,7 @@ mod tests {
             let mut expected = Batch::default();
             for way in WAYS {
                 let mut next = 0;
-                each_batch::<DataError>(&loader, epoch, way, &mut |position, got| {
+                each_batch::<DataError>(&loader, (epoch, 0), way, &mut |position, got| {
                     assert_eq!(position, next);
                     loader.fill(epoch, position, &mut expected)?;
                     assert_eq!(got, &expected);
@@ -198,7 +198,7 @@ mod tests {
             let mut ends = Vec::new();
             for way in WAYS {
                 let mut seen = 0;
-                let error = each_batch::<DataError>(&loader, 0, way, &mut |_, batch| {
+                let error = each_batch::<DataError>(&loader, (0, 0), way, &mut |_, batch| {
                     assert!(!batch.samples.contains(&(at as u32)));
                     seen += 1;
                     Ok(())
@@ -219,12 +219,36 @@ mod tests {
         for way in WAYS {
             for last in 0..loader.batches() {
                 let mut seen = 0;
-                let stopped = each_batch::<DataError>(&loader, 0, way, &mut |position, _| {
+                let stopped = each_batch::<DataError>(&loader, (0, 0), way, &mut |position, _| {
                     seen += 1;
                     if position == last { Err(DataError::Validation { asked: 7, there: 0 }) } else { Ok(()) }
                 });
                 assert!(matches!(stopped, Err(DataError::Validation { asked: 7, .. })), "{way:?}: {stopped:?}");
                 assert_eq!(seen, last + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn an_epoch_can_begin_anywhere() {
+        let data = digits().unwrap();
+        let split = Split::new(&data, 0, 0).unwrap();
+        let loader = Loader::new(&data, &split, 100, 1, 3);
+        for way in WAYS {
+            for from in 0..=loader.batches() {
+                let mut got = Vec::new();
+                each_batch::<DataError>(&loader, (2, from), way, &mut |position, batch| {
+                    got.push((position, batch.clone()));
+                    Ok(())
+                })
+                .unwrap();
+                let mut expected = Batch::default();
+                assert_eq!(got.len() as u64, loader.batches() - from);
+                for (n, (position, batch)) in got.iter().enumerate() {
+                    assert_eq!(*position, from + n as u64);
+                    loader.fill(2, *position, &mut expected).unwrap();
+                    assert_eq!(batch, &expected);
+                }
             }
         }
     }
@@ -238,7 +262,7 @@ mod tests {
         for way in WAYS {
             for in_step in [false, true] {
                 let run = || {
-                    each_batch::<DataError>(&loader, 0, way, &mut |_, _| {
+                    each_batch::<DataError>(&loader, (0, 0), way, &mut |_, _| {
                         assert!(!in_step, "the step is cursed");
                         Ok(())
                     })
