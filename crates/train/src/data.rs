@@ -15,6 +15,7 @@ mod pictures;
 mod registry;
 
 pub(crate) use ahead::{Gathering, each_batch};
+pub(crate) use digits::EMBEDDED;
 pub use digits::digits;
 pub use error::{DataError, Result};
 pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};

@@ -13,6 +13,7 @@
 //! | [`files`] | writing files so that none is ever half there |
 //! | [`record`] | what came of one run |
 //! | [`run`] | from settings to something that can run |
+//! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
 
 pub mod bench;
@@ -28,5 +29,6 @@ pub mod model;
 mod plot;
 pub mod record;
 pub mod run;
+pub mod runs;
 pub mod spec;
 mod streams;

@@ -34,6 +34,27 @@ pub struct Record {
 }
 
 impl Record {
+    /// The record of a run that is not over.
+    ///
+    /// # Errors
+    /// None for a resolved spec.
+    pub fn unfinished(spec: &RunSpec, epochs: Vec<EpochReport>) -> Result<Record, SpecError> {
+        let graph = spec.graph()?;
+        let rule = spec.rule.build(&graph)?;
+        Ok(Record {
+            seed: spec.seed,
+            spec: spec.to_toml(),
+            rule: rule.name().to_owned(),
+            parameters: graph.parameters(),
+            own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
+            warnings: rule.warnings(&graph),
+            seconds: epochs.iter().map(|e| e.seconds).sum(),
+            epochs,
+            test: None,
+            failed: None,
+        })
+    }
+
     /// Error on the training samples during the last epoch, in percent; none if it diverged.
     #[must_use]
     pub fn train_error(&self) -> Option<f64> {
@@ -84,8 +105,6 @@ pub fn make(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Option<Record>, RecordError> {
-    let graph = spec.graph()?;
-    let rule = spec.rule.build(&graph)?;
     let begun = std::time::Instant::now();
     let mut kept = Kept { inner: observer, epochs: Vec::new() };
     let (test, failed) = match fit(spec, dataset, device, &mut kept, stop) {
@@ -95,18 +114,8 @@ pub fn make(
         Err(FitError::Spec(e)) => return Err(e.into()),
         Err(e @ FitError::Diverged { .. }) => (None, Some(e.to_string())),
     };
-    Ok(Some(Record {
-        seed: spec.seed,
-        spec: spec.to_toml(),
-        rule: rule.name().to_owned(),
-        parameters: graph.parameters(),
-        own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
-        warnings: rule.warnings(&graph),
-        epochs: kept.epochs,
-        test,
-        seconds: begun.elapsed().as_secs_f64(),
-        failed,
-    }))
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(Some(Record { test, failed, seconds, ..Record::unfinished(spec, kept.epochs)? }))
 }
 
 /// Why a run could not be made at all.

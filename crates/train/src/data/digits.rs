@@ -7,6 +7,9 @@ use std::path::Path;
 
 const IMAGES: &[u8] = include_bytes!("../../data/digits/digits-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/digits/digits-labels-idx1-ubyte.gz");
+/// The embedded files by name.
+pub(crate) const EMBEDDED: [(&str, &[u8]); 2] =
+    [("digits-images-idx3-ubyte.gz", IMAGES), ("digits-labels-idx1-ubyte.gz", LABELS)];
 /// Seed of the split, which is the same for all runs.
 const SPLIT: u64 = 0x00d1_9175;
 

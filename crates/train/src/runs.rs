@@ -1,0 +1,39 @@
+//! Run folders: all that one needs of a run, in files that a person and a program can read.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `spec.toml` | the resolved spec; `reclra train spec.toml` makes the same run again |
+//! | `metrics.jsonl` | one object an epoch and, if asked for, every so many steps |
+//! | `metrics.csv` | the epochs again, as a table |
+//! | `environment.json` | program, commit, machine, command, hashes of the data |
+//! | `log.txt` | what was said, with times |
+//! | `checkpoints/` | states to go on from, the last ones and the best |
+//! | `result.json` | the whole record, written last: a run that has it is over |
+//! | `model.safetensors` | the trained network |
+//! | `report.html` | all of it for a person |
+//! | `lock` | held by the process that works in the folder |
+
+pub mod environment;
+pub mod view;
+
+pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
+pub use view::{StepRow, View};
+
+/// The resolved spec.
+pub const SPEC: &str = crate::model::SPEC_FILE;
+/// One object an epoch, and some steps.
+pub const METRICS: &str = "metrics.jsonl";
+/// The epochs as a table.
+pub const TABLE: &str = "metrics.csv";
+/// Where the run was made.
+pub const ENVIRONMENT: &str = "environment.json";
+/// What was said.
+pub const LOG: &str = "log.txt";
+/// States to go on from.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// The record, written last.
+pub const RESULT: &str = "result.json";
+/// All of it for a person.
+pub const REPORT: &str = "report.html";
+/// Held by the process that works in the folder.
+pub const LOCK: &str = "lock";

@@ -1,0 +1,160 @@
+//! Reading a run folder, whatever became of the run.
+
+use super::{ENVIRONMENT, Environment, LOCK, METRICS, RESULT, SPEC};
+use crate::files::FileError;
+use crate::fit::{EpochReport, Layer};
+use crate::record::Record;
+use crate::run::resolve;
+use crate::spec::{DataFacts, RunSpec, Settings};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One logged step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// From 1.
+    pub epoch: u64,
+    /// Steps since the start of the run.
+    pub step: u64,
+    /// Mean loss of the batch, before its update.
+    pub loss: f64,
+    /// Share of the batch classified wrongly.
+    pub error: f64,
+    /// Total discrepancy.
+    pub discrepancy: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
+    /// Each region after the input.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Line {
+    /// An epoch.
+    Epoch(EpochReport),
+    /// A step.
+    Step(StepRow),
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It came to its end.
+    Finished,
+    /// Its numbers were no longer finite.
+    Diverged,
+    /// A process works on it.
+    Running,
+    /// It can be resumed.
+    Interrupted,
+}
+
+impl Standing {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Finished => "finished",
+            Standing::Diverged => "diverged",
+            Standing::Running => "running",
+            Standing::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A run folder, read.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub standing: Standing,
+    /// The spec.
+    pub spec: RunSpec,
+    /// The data it is for.
+    pub facts: DataFacts,
+    /// Its figures; of a run that is not over, those so far.
+    pub record: Record,
+    /// Logged steps.
+    pub steps: Vec<StepRow>,
+    /// Where it was made, if that was written down.
+    pub environment: Option<Environment>,
+}
+
+const REMEDY: &str = "name a folder that `reclra train` has written";
+
+fn bad(path: &Path, what: String) -> FileError {
+    FileError { path: path.to_owned(), what, remedy: REMEDY }
+}
+
+/// Reads a run folder.
+///
+/// # Errors
+/// Names the file that is missing or damaged. A last line of the metrics that was cut off is no damage.
+pub fn read(folder: &Path) -> Result<View, FileError> {
+    let path = folder.join(SPEC);
+    let text = fs::read_to_string(&path).map_err(|e| FileError::io(&path, &e, REMEDY))?;
+    let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;
+    let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?;
+    let (spec, facts) = match environment.as_ref().and_then(|e| e.facts.clone()) {
+        Some(facts) => (RunSpec::resolve(&settings, &facts).map_err(|e| bad(&path, e.to_string()))?, facts),
+        None => resolve(&settings).map_err(|e| bad(&path, e.to_string()))?,
+    };
+    let (epochs, steps) = metrics(&folder.join(METRICS))?;
+    let result: Option<Record> = json(&folder.join(RESULT))?;
+    let standing = match &result {
+        Some(r) if r.failed.is_some() => Standing::Diverged,
+        Some(_) => Standing::Finished,
+        None if locked(folder) => Standing::Running,
+        None => Standing::Interrupted,
+    };
+    let record = match result {
+        Some(record) => record,
+        None => Record::unfinished(&spec, epochs).map_err(|e| bad(&path, e.to_string()))?,
+    };
+    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = name.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
+    Ok(View { folder: folder.to_owned(), name, standing, spec, facts, record, steps, environment })
+}
+
+/// Whether a process holds the folder.
+#[must_use]
+pub fn locked(folder: &Path) -> bool {
+    let held = |file: fs::File| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
+    fs::File::open(folder.join(LOCK)).is_ok_and(held)
+}
+
+/// A JSON file, if it is there.
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| bad(path, format!("is damaged ({e})"))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(FileError::io(path, &e, REMEDY)),
+    }
+}
+
+/// Epochs and steps of a metrics file; none if there is none.
+fn metrics(path: &Path) -> Result<(Vec<EpochReport>, Vec<StepRow>), FileError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(FileError::io(path, &e, REMEDY)),
+    };
+    let (mut epochs, mut steps) = (Vec::new(), Vec::new());
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    for (n, line) in whole.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(Line::Epoch(e)) => epochs.push(e),
+            Ok(Line::Step(s)) => steps.push(s),
+            Err(e) => return Err(bad(path, format!("line {} is damaged ({e})", n + 1))),
+        }
+    }
+    Ok((epochs, steps))
+}
