@@ -1,6 +1,10 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod runs;
+
+pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand};
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -46,6 +50,13 @@ pub(crate) enum Command {
                             reclra train --data mnist --lr 1e-3 --schedule linear --shift 1 --out runs/best\n  \
                             reclra train my.toml --set rule.gap=3")]
     Train(TrainArgs),
+    /// Go on with a run that was interrupted, to the very same bits, or train one for longer
+    #[command(
+        after_help = "Examples:\n  reclra resume runs/digits-rec-lra-20260101-120000-0\n  reclra resume runs/best --epochs 20"
+    )]
+    Resume(ResumeArgs),
+    /// List run folders, compare them, free the room of their checkpoints
+    Runs(RunsArgs),
     /// Train with several rules on the same network, data, optimiser, budget and seeds
     ///
     /// Writes a table (Markdown, CSV, JSON) and plots of the validation error. What is finished is not run again: an
@@ -150,12 +161,14 @@ pub(crate) struct TrainArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
-    /// Save the trained network and its spec in this folder
+    /// Folder of the run [default: runs/NAME-DATE-SEED, under RECLRA_RUNS if that is set]
     #[arg(long, value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
-    /// Replace a trained network that is in RUN_DIR already
+    /// Replace a run that is in RUN_DIR already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
     /// Print the resolved spec and stop
     #[arg(long)]
     pub(crate) print_spec: bool,
@@ -183,9 +196,9 @@ pub(crate) struct CompareArgs {
     /// Validation error, in percent, to which time is counted
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(crate) target: f64,
-    /// Folder for the runs, the table and the plots
-    #[arg(long, value_name = "DIR", default_value = "runs/compare", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
+    /// Folder for the runs, the table and the plots [default: runs/compare, under RECLRA_RUNS if that is set]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -306,11 +319,23 @@ pub(crate) struct FetchArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ReproduceArgs {
-    /// Name of an experiment (see `reclra list experiments`) or its TOML file
+    /// Name of an experiment, its TOML file, or `list`
     pub(crate) name: String,
-    /// Folder for the results, NAME.md and NAME.json
-    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
+    /// Folder for the results, NAME.md and NAME.json [default: runs/NAME, under RECLRA_RUNS if that is set]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder for the folders of the runs [default: as without --out]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) runs: Option<PathBuf>,
+    /// The same pipeline in minutes: smaller, shorter, one seed; no reproduction
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Make each run with the seeds 0, 1, ... up to so many, instead of those of the experiment
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) seeds: Option<u64>,
+    /// Say how long it would take and how much disk it needs, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Folder that has a folder of each data set's name, or the files themselves
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data_dir: Option<PathBuf>,

@@ -97,6 +97,13 @@ impl Watch for Board {
             self.say(&line);
         }
     }
+
+    fn warn(&self, line: &str) {
+        match &self.bars {
+            Some((multi, _)) => drop(multi.println(format!("warning: {line}"))),
+            None => self.voice.warn(line),
+        }
+    }
 }
 
 /// One run on the board.

@@ -8,6 +8,8 @@ mod inspect;
 pub(crate) mod list;
 mod predict;
 mod reproduce;
+mod resume;
+mod runs;
 mod train;
 
 use crate::args::{Cli, Command, MachineArgs, SpecFlags, VERSION};
@@ -16,8 +18,9 @@ use clap::CommandFactory;
 use reclra::{Device, Level};
 use reclra_train::experiment::Machine;
 use reclra_train::files::FileError;
-use reclra_train::spec::Settings;
-use std::path::Path;
+use reclra_train::runs::{Environment, data_files, now};
+use reclra_train::spec::{DataFacts, DataSpec, Settings};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -25,6 +28,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let voice = cli.voice;
     match cli.command {
         Command::Train(args) => train::run(voice, args),
+        Command::Resume(args) => resume::run(voice, &args),
+        Command::Runs(args) => runs::run(voice, &args),
         Command::Compare(args) => compare::run(voice, &args),
         Command::Eval(args) => eval::run(voice, &args),
         Command::Predict(args) => predict::run(voice, &args),
@@ -106,13 +111,43 @@ fn device(machine: MachineArgs) -> Result<Device, Failure> {
 /// The machine, for the heading of results.
 fn machine(args: MachineArgs) -> Machine {
     let threads = thread_count(args);
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
-    });
-    let cpu = cpu.unwrap_or_else(|| format!("a {} processor", std::env::consts::ARCH));
+    let cpu = reclra_train::runs::cpu();
     let plural = if threads == 1 { "" } else { "s" };
     let description = format!("{cpu}, {threads} thread{plural}, {}", Level::best());
     Machine { version: VERSION.to_owned(), description, threads }
+}
+
+/// Where runs are kept that are given no folder: `RECLRA_RUNS`, else `runs`.
+fn runs_home() -> PathBuf {
+    std::env::var_os("RECLRA_RUNS").filter(|v| !v.is_empty()).map_or_else(|| PathBuf::from("runs"), PathBuf::from)
+}
+
+/// Where a run is made, with the data it reads.
+fn environment(
+    spec: &DataSpec,
+    dir: Option<&Path>,
+    facts: &DataFacts,
+    device: &Device,
+) -> Result<Environment, Failure> {
+    let data = data_files(spec, dir)?;
+    Ok(Environment { data, facts: Some(facts.clone()), ..surroundings(device.threads(), &device.to_string()) })
+}
+
+/// The same without data.
+fn surroundings(threads: usize, device: &str) -> Environment {
+    let (version, commit) = VERSION.split_once(' ').unwrap_or((VERSION, ""));
+    Environment {
+        version: version.to_owned(),
+        commit: commit.trim_matches(['(', ')']).to_owned(),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cpu: reclra_train::runs::cpu(),
+        features: device.rsplit(", ").next().unwrap_or(device).to_owned(),
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads,
+        command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        started: now(),
+        ..Environment::default()
+    }
 }
 
 /// Set by Ctrl-C or a request to end: the step in flight is finished, results are saved. The second time the process

@@ -119,6 +119,7 @@ impl From<ExperimentError> for Failure {
     fn from(e: ExperimentError) -> Self {
         match e {
             ExperimentError::Interrupted => Failure::Interrupted(e.to_string()),
+            ExperimentError::Needs { .. } => Failure::Other(e.to_string()),
             ExperimentError::Data(e) => e.into(),
             ExperimentError::Write(e) => e.into(),
             e => Failure::Usage(e.to_string()),

@@ -36,7 +36,12 @@ impl Voice {
         }
     }
 
-    /// The same, for those who want to know everything.
+    /// What a person must know, on standard error, also with `--quiet`.
+    pub(crate) fn warn(self, line: &str) {
+        eprintln!("warning: {line}");
+    }
+
+    /// What those want to know who want to know everything, on standard error.
     pub(crate) fn detail(self, line: impl std::fmt::Display) {
         if self.verbose {
             eprintln!("{line}");

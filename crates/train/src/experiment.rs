@@ -1,33 +1,29 @@
-//! Experiments: one TOML file a published table or set of runs, from which a command makes a results file.
+//! Experiments: one TOML file a published table, figure or set of runs, from which a command makes a results file.
 //!
-//! Every figure in the documentation comes from such a file. Finished runs are kept beside the table, so that an
-//! interrupted experiment goes on where it was, and are run again only if their spec has changed.
+//! Every figure in the documentation comes from such a file. Each run has a folder of its own and goes on where it was
+//! left; finished runs are kept beside the table and made again only if their spec has changed.
 
-use crate::data;
+mod estimate;
+mod known;
+mod markdown;
+
+pub use estimate::{Estimate, estimate};
+pub use known::{KNOWN, about};
+pub use markdown::markdown;
+
+use crate::data::{self, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::fit::Observer;
 use crate::plot;
-use crate::record::{self, Record, RecordError, mean};
+use crate::record::{Record, mean};
+use crate::runs::{self, Environment, Keeping, MakeError, Shared, data_files};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use reclra::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// The experiments that come with the program, by name.
-pub const KNOWN: &[(&str, &str)] = &[
-    ("foundation", include_str!("../../../experiments/foundation.toml")),
-    ("rules", include_str!("../../../experiments/rules.toml")),
-    ("figure4", include_str!("../../../experiments/figure4.toml")),
-];
-
-/// The title of an experiment that comes with the program.
-#[must_use]
-pub fn about(text: &str) -> String {
-    Experiment::parse(text, "experiment").map_or(String::new(), |e| e.title)
-}
 
 /// What an experiment's file says.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,12 +33,29 @@ pub struct Experiment {
     pub title: String,
     /// What it shows.
     pub about: String,
+    /// Where the protocol is not the paper's, and why.
+    #[serde(default)]
+    pub differs: String,
+    /// What this program lacks for it, if it cannot be made yet.
+    #[serde(default)]
+    pub needs: String,
     /// Each run is made with each of these.
+    #[serde(default)]
     pub seeds: Vec<u64>,
     /// Whether the validation error by epoch is drawn, all runs in one picture.
     #[serde(default)]
     pub plot: bool,
+    /// The run to which the time of the others is compared.
+    #[serde(default)]
+    pub relative_to: String,
+    /// Whether the top hidden region of all networks is drawn as a map by t-SNE.
+    #[serde(default)]
+    pub embed: bool,
+    /// Settings over those of the runs with `--quick`.
+    #[serde(default)]
+    pub quick: BTreeMap<String, toml::Value>,
     /// The runs.
+    #[serde(default)]
     pub run: Vec<Run>,
 }
 
@@ -52,6 +65,8 @@ pub struct Experiment {
 pub struct Run {
     /// First column.
     pub name: String,
+    /// The paper's figures.
+    pub claimed: Option<Claimed>,
     /// What is expected, in words.
     #[serde(default)]
     pub goal: String,
@@ -62,8 +77,21 @@ pub struct Run {
     pub at_most: Option<f64>,
     /// The mean over the seeds should be at least this, in percent: for what is shown to fail.
     pub at_least: Option<f64>,
+    /// Where this run's protocol is not the paper's, and why.
+    #[serde(default)]
+    pub differs: String,
     /// The spec: keys and values; the rest are defaults.
     pub set: BTreeMap<String, toml::Value>,
+}
+
+/// What the paper reports, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claimed {
+    /// Test error.
+    pub test: f64,
+    /// Training error.
+    pub train: Option<f64>,
 }
 
 /// An error that a goal can be about.
@@ -109,6 +137,14 @@ pub enum ExperimentError {
         /// What is wrong.
         what: String,
     },
+    /// Parts that are missing.
+    #[error("{title}: cannot be made yet: it needs {needs}")]
+    Needs {
+        /// Title of the experiment.
+        title: String,
+        /// What is missing.
+        needs: String,
+    },
     /// A spec that cannot be.
     #[error("run `{run}`: {error}")]
     Spec {
@@ -131,8 +167,44 @@ pub enum ExperimentError {
     Interrupted,
 }
 
-/// Hears of a run before it starts (the run, its seed, its epochs, whether its result is kept from before), and may watch it.
-pub type Told<'a> = dyn FnMut(&Run, u64, u64, bool) -> Box<dyn Observer> + 'a;
+/// Is told how the runs of an experiment go.
+pub trait Witness {
+    /// A run of that spec comes next: kept from before, or made now and watched.
+    fn next(&mut self, run: &Run, spec: &RunSpec, kept: bool) -> Box<dyn Observer + '_>;
+    /// Something could not be kept; the run goes on.
+    fn warn(&mut self, line: &str);
+}
+
+/// How an experiment is made.
+pub struct Work<'a> {
+    /// Its name, and that of its files.
+    pub name: &'a str,
+    /// Folder for the results.
+    pub out: &'a Path,
+    /// Folder for the folders of the runs.
+    pub runs: &'a Path,
+    /// Folder of the data.
+    pub data_dir: Option<&'a Path>,
+    /// On what.
+    pub machine: &'a Machine,
+    /// Where the runs are made; data and threads are filled in.
+    pub environment: &'a Environment,
+    /// Set to end it.
+    pub stop: &'a AtomicBool,
+}
+
+/// A run with a seed, ready to be made.
+#[derive(Clone)]
+pub struct Planned {
+    /// Place of the run in the experiment.
+    pub run: usize,
+    /// Its spec.
+    pub spec: RunSpec,
+    /// Its data.
+    pub dataset: Arc<dyn Dataset>,
+    /// What the spec knows of it.
+    pub facts: DataFacts,
+}
 
 impl Experiment {
     /// Reads an experiment: the name of one that comes with the program, or a file.
@@ -164,138 +236,137 @@ impl Experiment {
         })
     }
 
-    /// Makes all runs that are not among the results in `folder` yet, and writes `NAME.json` and `NAME.md` there after
-    /// each.
+    /// The same in minutes: one seed, and the settings meant for it, which are no reproduction of anything.
+    #[must_use]
+    pub fn quickly(mut self) -> Experiment {
+        self.title = format!("{} (quick: the same pipeline in little time; no reproduction)", self.title);
+        self.seeds.truncate(1);
+        for run in &mut self.run {
+            run.set.extend(self.quick.clone());
+            (run.at_most, run.at_least) = (None, None);
+            run.goal.clear();
+        }
+        self
+    }
+
+    /// Every run with every seed, its data opened.
     ///
     /// # Errors
-    /// If data or results cannot be read or written, a spec is wrong, or `stop` was set.
-    pub fn make(
-        &self,
-        name: &str,
-        folder: &Path,
-        machine: &Machine,
-        data_dir: Option<&Path>,
-        stop: &AtomicBool,
-        told: &mut Told<'_>,
-    ) -> Result<Vec<Done>, ExperimentError> {
-        let json = folder.join(format!("{name}.json"));
-        let kept: Vec<Done> = match std::fs::read(&json) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
-        let mut done: Vec<Done> = Vec::new();
-        for run in &self.run {
-            let dataset_name = run.set.get("data.name").and_then(toml::Value::as_str).unwrap_or("digits");
-            let dataset = data::open(dataset_name, data_dir)?;
-            for &seed in &self.seeds {
-                let spec = run.spec(seed, &DataFacts::of(&*dataset))?;
-                let text = spec.to_toml();
-                let old = |d: &&Done| (&d.name, d.record.seed, &d.record.spec) == (&run.name, seed, &text);
-                if let Some(old) = kept.iter().find(old) {
-                    told(run, seed, spec.epochs, true);
-                    done.push(old.clone());
-                    continue;
+    /// If something is missing, data cannot be read, or a spec is wrong.
+    pub fn plan(&self, data_dir: Option<&Path>) -> Result<Vec<Planned>, ExperimentError> {
+        if !self.needs.is_empty() {
+            return Err(ExperimentError::Needs { title: self.title.clone(), needs: self.needs.clone() });
+        }
+        let mut opened: Vec<(String, Arc<dyn Dataset>)> = Vec::new();
+        let mut all = Vec::new();
+        for (n, run) in self.run.iter().enumerate() {
+            let name = run.set.get("data.name").and_then(toml::Value::as_str).unwrap_or("digits");
+            let dataset = match opened.iter().find(|(known, _)| known == name) {
+                Some((_, dataset)) => dataset.clone(),
+                None => {
+                    opened.push((name.to_owned(), data::open(name, data_dir)?));
+                    opened[opened.len() - 1].1.clone()
                 }
-                let mut observer = told(run, seed, spec.epochs, false);
-                let device = Device::cpu(machine.threads);
-                let record = match record::make(&spec, &*dataset, device, &mut *observer, stop) {
-                    Ok(Some(record)) => record,
-                    Ok(None) => return Err(ExperimentError::Interrupted),
-                    Err(RecordError::Data(e)) => return Err(e.into()),
-                    Err(RecordError::Spec(error)) => {
-                        return Err(ExperimentError::Spec { run: run.name.clone(), error });
-                    }
-                };
-                done.push(Done { name: run.name.clone(), record });
-                self.write(name, folder, machine, &done, &kept)?;
+            };
+            let facts = DataFacts::of(&*dataset);
+            for &seed in &self.seeds {
+                let spec = run.spec(seed, &facts)?;
+                all.push(Planned { run: n, spec, dataset: dataset.clone(), facts: facts.clone() });
             }
         }
-        self.write(name, folder, machine, &done, &[])?;
+        Ok(all)
+    }
+
+    /// The results that a table in that folder was made of.
+    #[must_use]
+    pub fn kept(&self, out: &Path, name: &str) -> Vec<Done> {
+        let bytes = std::fs::read(out.join(format!("{name}.json"))).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The record of a planned run that was made before.
+    #[must_use]
+    pub fn found(&self, planned: &Planned, kept: &[Done], runs: &Path) -> Option<Record> {
+        let (name, text) = (&self.run[planned.run].name, planned.spec.to_toml());
+        let old = kept.iter().find(|d| (&d.name, &d.record.spec) == (name, &text)).map(|d| d.record.clone());
+        old.or_else(|| runs::finished(&self.folder(planned, runs), &planned.spec))
+    }
+
+    /// The folder of a planned run.
+    #[must_use]
+    pub fn folder(&self, planned: &Planned, runs: &Path) -> PathBuf {
+        let kept = |c: char| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' };
+        let name: String = self.run[planned.run].name.chars().map(kept).collect();
+        runs.join(name).join(format!("seed-{}", planned.spec.seed))
+    }
+
+    /// Makes all runs that are not made yet, and writes `NAME.json` and `NAME.md` after each.
+    ///
+    /// # Errors
+    /// If data or results cannot be read or written, a spec is wrong, or the work was stopped.
+    pub fn make(
+        &self,
+        plan: &[Planned],
+        work: &Work<'_>,
+        witness: &mut dyn Witness,
+    ) -> Result<Vec<Done>, ExperimentError> {
+        let kept = self.kept(work.out, work.name);
+        let mut done: Vec<Done> = Vec::new();
+        let mut environment = work.environment.clone();
+        let mut described = String::new();
+        for planned in plan {
+            let (run, spec) = (&self.run[planned.run], &planned.spec);
+            if let Some(record) = self.found(planned, &kept, work.runs) {
+                drop(witness.next(run, spec, true));
+                done.push(Done { name: run.name.clone(), record });
+                continue;
+            }
+            if described != spec.data.name {
+                environment.data = data_files(&spec.data, work.data_dir)?;
+                environment.facts = Some(planned.facts.clone());
+                described.clone_from(&spec.data.name);
+            }
+            let shared = Shared {
+                dataset: &*planned.dataset,
+                facts: &planned.facts,
+                environment: &environment,
+                keeping: Keeping::OF_MANY,
+                stop: work.stop,
+            };
+            let (device, folder) = (Device::cpu(work.machine.threads), self.folder(planned, work.runs));
+            let mut warnings = Vec::new();
+            let made = {
+                let mut observer = witness.next(run, spec, false);
+                runs::once(&folder, spec, &shared, device, &mut *observer, &mut |w| warnings.push(w.to_owned()))
+            };
+            warnings.iter().for_each(|w| witness.warn(w));
+            let record = match made {
+                Ok(Some(record)) => record,
+                Ok(None) => return Err(ExperimentError::Interrupted),
+                Err(MakeError::Data(e)) => return Err(e.into()),
+                Err(MakeError::File(e)) => return Err(e.into()),
+                Err(MakeError::Spec(error)) => return Err(ExperimentError::Spec { run: run.name.clone(), error }),
+            };
+            done.push(Done { name: run.name.clone(), record });
+            self.write(work, &done, &kept)?;
+        }
+        self.write(work, &done, &[])?;
         Ok(done)
     }
 
-    fn write(
-        &self,
-        name: &str,
-        folder: &Path,
-        machine: &Machine,
-        done: &[Done],
-        kept: &[Done],
-    ) -> Result<(), ExperimentError> {
+    fn write(&self, work: &Work<'_>, done: &[Done], kept: &[Done]) -> Result<(), ExperimentError> {
         let later = kept.iter().filter(|k| !done.iter().any(|d| (&d.name, d.record.seed) == (&k.name, k.record.seed)));
         let all: Vec<&Done> = done.iter().chain(later).collect();
         let json = serde_json::to_vec_pretty(&all).unwrap_or_default();
-        write_atomically(&folder.join(format!("{name}.json")), &json)?;
-        let lines = self
-            .run
-            .iter()
-            .map(|run| (run.name.clone(), done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect()));
+        let file = |ending: &str| work.out.join(format!("{}.{ending}", work.name));
+        write_atomically(&file("json"), &json)?;
+        let records = |run: &Run| done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
         if self.plot {
-            let path = folder.join(format!("{name}.svg"));
-            let svg = plot::by_epoch(&lines.collect::<Vec<_>>());
+            let lines: Vec<_> = self.run.iter().map(|run| (run.name.clone(), records(run))).collect();
+            let (path, svg) = (file("svg"), plot::by_epoch(&lines));
             write_atomically(&path, svg.map_err(|e| ExperimentError::Plot(path.clone(), e))?.as_bytes())?;
         }
-        Ok(write_atomically(&folder.join(format!("{name}.md")), self.markdown(name, machine, done).as_bytes())?)
-    }
-
-    /// The results as a Markdown table.
-    #[must_use]
-    pub fn markdown(&self, name: &str, machine: &Machine, done: &[Done]) -> String {
-        let mut text = format!("# {}\n\n{}\n\n", self.title, self.about);
-        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
-        let _ = writeln!(
-            text,
-            "Made by `reclra reproduce {name}` with reclra {}, seeds {}, on {}. Errors in percent, each seed and their mean; \
-             the training error is that of the last epoch, each batch before its update.\n",
-            machine.version,
-            seeds.join(" and "),
-            machine.description
-        );
-        text.push_str(
-            "| run | train | validation | test | goal | reached | s / epoch |\n|---|---|---|---|---|---|---|\n",
-        );
-        let mut notes: Vec<String> = Vec::new();
-        for run in &self.run {
-            let mine: Vec<&Record> = done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
-            if mine.is_empty() {
-                continue;
-            }
-            let column = |of: fn(&Record) -> Option<f64>| {
-                let values: Vec<Option<f64>> = mine.iter().map(|r| of(r)).collect();
-                let each: Vec<String> =
-                    values.iter().map(|v| v.map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
-                mean(&values).map_or(each.join(", "), |m| format!("{} (**{m:.2}**)", each.join(", ")))
-            };
-            let mut mark = String::new();
-            for warning in mine.iter().flat_map(|r| &r.warnings) {
-                let n = notes.iter().position(|n| n == warning).unwrap_or_else(|| {
-                    notes.push(warning.clone());
-                    notes.len() - 1
-                });
-                let number = format!(" [{}]", n + 1);
-                if !mark.contains(&number) {
-                    mark.push_str(&number);
-                }
-            }
-            let seconds = mine.iter().map(|r| r.epoch_seconds()).sum::<f64>() / mine.len() as f64;
-            let _ = writeln!(
-                text,
-                "| {}{mark} | {} | {} | {} | {} | {} | {seconds:.2} |",
-                run.name,
-                column(Record::train_error),
-                column(Record::validation_error),
-                column(Record::test_error),
-                run.goal,
-                run.reached(&mine)
-            );
-        }
-        for (n, note) in notes.iter().enumerate() {
-            let _ = write!(text, "\n[{}] {note}\n", n + 1);
-        }
-        if self.plot {
-            let _ = write!(text, "\n![validation error by epoch]({name}.svg)\n");
-        }
-        text
+        Ok(write_atomically(&file("md"), markdown(self, work.name, work.machine, done).as_bytes())?)
     }
 }
 
@@ -314,7 +385,9 @@ impl Run {
         RunSpec::resolve(&settings, facts).map_err(wrong)
     }
 
-    fn reached(&self, records: &[&Record]) -> &'static str {
+    /// Whether the goal is reached: `yes`, `no`, or nothing where there is none.
+    #[must_use]
+    pub fn reached(&self, records: &[&Record]) -> &'static str {
         let of = match self.metric {
             Metric::Test => Record::test_error,
             Metric::Validation => Record::validation_error,
@@ -347,71 +420,4 @@ pub struct Machine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TOY: &str = r#"
-        title = "Toy"
-        about = "Two runs."
-        seeds = [0, 1]
-        [[run]]
-        name = "short"
-        goal = "test error <= 60 %"
-        at_most = 60.0
-        set = { "train.epochs" = 2, "net.arch" = "64-64-10", "data.shift" = 0 }
-        [[run]]
-        name = "hopeless"
-        goal = "test error <= 0.001 %"
-        at_most = 0.001
-        set = { "train.epochs" = 1, "net.arch" = "64-16-10" }
-    "#;
-
-    #[test]
-    fn results_are_written_and_finished_runs_are_not_run_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
-        let (never, toy) = (AtomicBool::new(false), Experiment::parse(TOY, "toy").unwrap());
-        let mut started = 0;
-        let make = |e: &Experiment, started: &mut u32| {
-            e.make("toy", folder.path(), &machine, None, &never, &mut |_, _, _, kept| {
-                *started += u32::from(!kept);
-                Box::new(())
-            })
-            .unwrap()
-        };
-        let first = make(&toy, &mut started);
-        assert_eq!((first.len(), started), (4, 4));
-        assert_eq!(make(&toy, &mut started), first);
-        assert_eq!(started, 4, "nothing was run again");
-        let text = std::fs::read_to_string(folder.path().join("toy.md")).unwrap();
-        assert!(text.contains("| short |") && text.contains("| yes |") && text.contains("| no |"), "{text}");
-        // Another spec under the same name is another run.
-        let changed = Experiment::parse(&TOY.replace("\"train.epochs\" = 2", "\"train.epochs\" = 3"), "toy").unwrap();
-        make(&changed, &mut started);
-        assert_eq!(started, 6);
-    }
-
-    #[test]
-    fn the_experiments_of_the_program_are_sound() {
-        let facts = crate::spec::toy_facts("mnist", 28, 10, 60_000, 2_000);
-        for (name, _) in KNOWN {
-            let e = Experiment::read(name).unwrap();
-            for run in &e.run {
-                let dataset = run.set.get("data.name").and_then(toml::Value::as_str).unwrap_or("digits");
-                run.spec(0, &DataFacts { name: dataset.into(), ..facts.clone() }).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn mistakes_are_one_line() {
-        let error = Experiment::read("fondation").unwrap_err().to_string();
-        assert!(error.contains("did you mean `foundation`?"), "{error}");
-        let error = Experiment::parse("title = 3", "x.toml").unwrap_err().to_string();
-        assert!(error.starts_with("x.toml: line 1: ") && !error.contains('\n'), "{error}");
-        let e = Experiment::parse(&TOY.replace("train.epochs", "train.epoch"), "toy").unwrap();
-        let facts = crate::spec::toy_facts("digits", 8, 10, 1000, 100);
-        let error = e.run[0].spec(0, &facts).unwrap_err().to_string();
-        assert_eq!(error, "run `short`: experiment: unknown key `train.epoch`, did you mean `train.epochs`?");
-    }
-}
+mod tests;

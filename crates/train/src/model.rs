@@ -2,11 +2,13 @@
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
 use crate::files::{FileError, write_atomically};
+use crate::runs::{CHECKPOINTS, checkpoint};
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::rule::Param;
+use reclra::state::Kept;
 use reclra::{Device, Learner};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// File of the model within a run folder.
@@ -41,40 +43,74 @@ fn bad(path: &Path, what: impl Into<String>) -> FileError {
 /// Names the file that could not be written.
 pub fn save(folder: &Path, spec: &RunSpec, facts: &DataFacts, learner: &Learner) -> Result<PathBuf, FileError> {
     let path = folder.join(FILE);
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    let averaged = learner.averaged().unwrap_or_default();
-    for (prefix, list) in [("", learner.parameters()), (AVERAGE, averaged)] {
-        for p in list {
-            let bytes = p.values().iter().flat_map(|v| v.to_le_bytes()).collect();
-            tensors.push((format!("{prefix}{}", p.name), p.shape, bytes));
-        }
-    }
-    let mut views = Vec::new();
-    for (name, shape, bytes) in &tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| bad(&path, e.to_string()))?;
-        views.push((name.as_str(), view));
-    }
-    let metadata: HashMap<String, String> = [
-        (FORMAT.0, FORMAT.1.to_owned()),
-        ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("reclra.spec", spec.to_toml()),
-        ("reclra.data", facts.to_toml()),
-        ("reclra.steps", learner.steps().to_string()),
-    ]
-    .map(|(k, v)| (k.to_owned(), v))
-    .into();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| bad(&path, e.to_string()))?;
+    let named = |prefix: &str, n: &reclra::learner::Named<'_>| Kept {
+        name: format!("{prefix}{}", n.name),
+        shape: n.shape.clone(),
+        values: n.values(),
+    };
+    let mut tensors: Vec<Kept> = learner.parameters().iter().map(|n| named("", n)).collect();
+    tensors.extend(learner.averaged().unwrap_or_default().iter().map(|n| named(AVERAGE, n)));
+    let bytes = serialize(&path, &tensors, metadata(spec, facts, learner.steps()))?;
     write_atomically(&folder.join(SPEC_FILE), spec.to_toml().as_bytes())?;
     write_atomically(&path, &bytes)?;
     Ok(path)
 }
 
-/// Reads a saved model: a run folder or the file itself.
+/// What a file of tensors says of itself.
+pub(crate) fn metadata(spec: &RunSpec, facts: &DataFacts, steps: u64) -> BTreeMap<String, String> {
+    [
+        (FORMAT.0, FORMAT.1.to_owned()),
+        ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("reclra.spec", spec.to_toml()),
+        ("reclra.data", facts.to_toml()),
+        ("reclra.steps", steps.to_string()),
+    ]
+    .map(|(k, v)| (k.to_owned(), v))
+    .into()
+}
+
+/// Tensors as a safetensors file; `path` is for the message.
+pub(crate) fn serialize(
+    path: &Path,
+    tensors: &[Kept],
+    metadata: BTreeMap<String, String>,
+) -> Result<Vec<u8>, FileError> {
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| little_endian(&t.values)).collect();
+    let mut views = Vec::new();
+    for (t, bytes) in tensors.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, t.shape.clone(), bytes).map_err(|e| bad(path, e.to_string()))?;
+        views.push((t.name.as_str(), view));
+    }
+    let file = safetensors::serialize(views, None).map_err(|e| bad(path, e.to_string()))?;
+    Ok(with_metadata(file, &metadata))
+}
+
+/// The crate writes metadata in the random order of a hash map; here it comes sorted, so that the same network is the same
+/// file. A file is the length of its header in 8 bytes, the header in JSON padded to a multiple of 8, the tensors.
+fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
+    let (header, tensors) = rest.split_at((u64::from_le_bytes(*length) as usize).min(rest.len()));
+    let inner = header.trim_ascii_end().strip_prefix(b"{").unwrap_or(header);
+    let separator: &[u8] = if inner == b"}" { b"" } else { b"," };
+    let json = serde_json::to_vec(metadata).unwrap_or_default();
+    let mut header = [b"{\"__metadata__\":", &json[..], separator, inner].concat();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat()
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    let mut bytes = vec![0; 4 * values.len()];
+    bytes.as_chunks_mut::<4>().0.iter_mut().zip(values).for_each(|(b, v)| *b = v.to_le_bytes());
+    bytes
+}
+
+/// Reads a saved model: a run folder, a checkpoint's folder, or the file itself. Of a run that is not over, the network
+/// of its newest checkpoint.
 ///
 /// # Errors
 /// Names the file and what is wrong with it.
 pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
-    let path = &if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+    let path = &file_of(path);
     let bytes = std::fs::read(path)
         .map_err(|e| FileError::io(path, &e, "name a folder that `reclra train --out` has written"))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(path, format!("no whole safetensors file ({e})")))?;
@@ -120,6 +156,23 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
     Ok(Model { spec, facts, learner, steps })
 }
 
+/// The file that holds the network of a run or checkpoint.
+fn file_of(path: &Path) -> PathBuf {
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let (own, state) = (path.join(FILE), path.join(checkpoint::STATE));
+    let newest =
+        || checkpoint::list(&path.join(CHECKPOINTS)).into_iter().next().map(|c| c.path.join(checkpoint::STATE));
+    if own.exists() {
+        own
+    } else if state.exists() {
+        state
+    } else {
+        newest().unwrap_or(own)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +207,9 @@ mod tests {
             assert_eq!(values(&model.learner), values(&learner));
             let x = [0.3_f32, 0.1, -0.5, 0.9, 0.0, 1.0, 0.2, -0.7, 0.4];
             assert_eq!(model.learner.predict(&x), learner.predict(&x));
+            let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
+            save(dir.path(), &spec, &facts, &learner).unwrap();
+            assert_eq!(std::fs::read(dir.path().join(FILE)).unwrap(), bytes, "the same network is the same file");
             let names: Vec<String> = model.learner.parameters().into_iter().map(|p| p.name).collect();
             assert_eq!(names[..3], ["W.in->b1", "b.b1", "W.b1->b2"]);
             assert!(names.contains(&"E.out->b2".to_owned()), "{names:?}");

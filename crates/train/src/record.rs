@@ -1,12 +1,9 @@
 //! [`Record`]: what came of one run, in a form that files keep and tables, plots and comparisons read.
 
-use crate::data::{DataError, Dataset};
-use crate::fit::{EpochReport, FitError, Observer, Progress, fit};
+use crate::fit::EpochReport;
 use crate::metrics::Evaluation;
 use crate::spec::{RunSpec, SpecError};
-use reclra::Device;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::AtomicBool;
 
 /// What came of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,59 +88,6 @@ impl Record {
         let reached = |e: &EpochReport| e.validation_error.is_some_and(|v| 100.0 * v <= percent);
         let n = self.epochs.iter().position(reached)?;
         Some(self.epochs[..=n].iter().map(|e| e.seconds).sum())
-    }
-}
-
-/// Makes one run. A run that diverges is a record that says so; none if it was stopped from outside.
-///
-/// # Errors
-/// If data cannot be read, or the spec cannot be.
-pub fn make(
-    spec: &RunSpec,
-    dataset: &dyn Dataset,
-    device: Device,
-    observer: &mut dyn Observer,
-    stop: &AtomicBool,
-) -> Result<Option<Record>, RecordError> {
-    let begun = std::time::Instant::now();
-    let mut kept = Kept { inner: observer, epochs: Vec::new() };
-    let (test, failed) = match fit(spec, dataset, device, &mut kept, stop) {
-        Ok(o) if o.interrupted => return Ok(None),
-        Ok(o) => (o.test, None),
-        Err(FitError::Data(e)) => return Err(e.into()),
-        Err(FitError::Spec(e)) => return Err(e.into()),
-        Err(e @ FitError::Diverged { .. }) => (None, Some(e.to_string())),
-    };
-    let seconds = begun.elapsed().as_secs_f64();
-    Ok(Some(Record { test, failed, seconds, ..Record::unfinished(spec, kept.epochs)? }))
-}
-
-/// Why a run could not be made at all.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// Data that cannot be read.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A spec that cannot be.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-}
-
-/// Keeps the epochs on their way to an observer, so that a run that diverges leaves them too.
-struct Kept<'a> {
-    inner: &'a mut dyn Observer,
-    epochs: Vec<EpochReport>,
-}
-
-impl Observer for Kept<'_> {
-    fn step(&mut self, progress: &Progress<'_>) {
-        self.inner.step(progress);
-    }
-
-    fn epoch(&mut self, report: &EpochReport) {
-        self.epochs.push(report.clone());
-        self.inner.epoch(report);
     }
 }
 

@@ -13,10 +13,19 @@
 //! | `report.html` | all of it for a person |
 //! | `lock` | held by the process that works in the folder |
 
+pub mod checkpoint;
 pub mod environment;
+mod folder;
+mod keeper;
+mod make;
+mod once;
 pub mod view;
 
 pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
+pub use folder::{RunFolder, fresh};
+pub use keeper::Keeping;
+pub use make::{End, MakeError, Task, make, resume};
+pub use once::{Shared, finished, once};
 pub use view::{StepRow, View};
 
 /// The resolved spec.

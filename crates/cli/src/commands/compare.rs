@@ -1,14 +1,15 @@
 //! `reclra compare`: several rules on the same network, data, optimiser, budget and seeds; a table and plots.
 
-use super::{machine, settings, stop_flag, thread_count};
+use super::{environment, machine, runs_home, settings, stop_flag, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::Board;
 use crate::failure::Failure;
+use reclra::Device;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
-use reclra_train::files::writable_folder;
 use reclra_train::run::open;
-use reclra_train::spec::{DataFacts, Settings, rule_names};
+use reclra_train::runs::{Environment, Keeping, RunFolder, Shared};
+use reclra_train::spec::{DataFacts, DataSpec, Settings, rule_names};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +30,12 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let facts = DataFacts::of(&*dataset);
     let cores = thread_count(args.machine);
     let jobs = args.jobs.unwrap_or(cores);
-    let work = Work { voice, dataset, out: &args.out, jobs: (jobs, (cores / jobs).max(1)), stop: stop_flag() };
+    let out = args.out.clone().unwrap_or_else(|| runs_home().join("compare"));
+    let each = (cores / jobs).max(1);
+    let data = DataSpec { name: facts.name.clone(), dir: None, validation: 0, shift: 0 };
+    let dir = request.base.get("data.dir").and_then(|d| d.as_str()).filter(|d| !d.is_empty()).map(Path::new);
+    let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
+    let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), stop: stop_flag() };
 
     let (trials, tuned) = match args.tune {
         None => (compare::plan(&request, &facts)?, None),
@@ -37,7 +43,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
             let trials = compare::plan_tuning(&request, usize::from(count), &facts)?;
             let each = trials.len() / request.rules.len().max(1);
             voice.note(format_args!("tuning: {each} trials of each rule on one seed, chosen by validation error"));
-            writable_folder(&args.out)?;
+            let _held = RunFolder::hold(&out)?;
             let rows = work.make(trials)?;
             (compare::chosen(&request, &rows, &facts)?, Some(rows))
         }
@@ -47,7 +53,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     {
         return Err(Failure::Usage(why.clone()));
     }
-    writable_folder(&args.out)?;
+    let _held = RunFolder::hold(&out)?;
     let rows = work.make(trials)?;
     let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };
     let seeds: Vec<String> = (request.seed()..).take(request.seeds as usize).map(|s| s.to_string()).collect();
@@ -56,13 +62,13 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         facts.name,
         seeds.join(", "),
     );
-    let paths = compare::written(&rows, tuned.as_deref(), &args.out, &machine(args.machine), &heading, args.target)?;
+    let paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, args.target)?;
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
     if let Some(tuned) = tuned {
         voice.note(compare::markdown(&tuned, args.target));
     }
     voice.result(compare::markdown(&rows, args.target).trim_end())?;
-    voice.note(format_args!("written to {}", args.out.display()));
+    voice.note(format_args!("written to {}", out.display()));
     Ok(())
 }
 
@@ -70,6 +76,8 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
 struct Work<'a> {
     voice: Voice,
     dataset: Arc<dyn Dataset>,
+    facts: &'a DataFacts,
+    environment: Environment,
     out: &'a Path,
     /// Runs at a time, threads of each.
     jobs: (usize, usize),
@@ -80,7 +88,14 @@ impl Work<'_> {
     fn make(&self, trials: Vec<Trial>) -> Result<Vec<Row>, Failure> {
         let total = trials.iter().filter_map(|t| t.specs.as_ref().ok()).map(Vec::len).sum();
         let board = Board::new(self.voice, total);
-        let records = compare::run(&trials, &*self.dataset, self.out, self.jobs, &self.stop, &board);
+        let shared = Shared {
+            dataset: &*self.dataset,
+            facts: self.facts,
+            environment: &self.environment,
+            keeping: Keeping::OF_MANY,
+            stop: &self.stop,
+        };
+        let records = compare::run(&trials, &shared, self.out, self.jobs, &board);
         board.finish();
         Ok(compare::rows(trials, records?))
     }

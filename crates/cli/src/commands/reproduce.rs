@@ -1,35 +1,127 @@
 //! `reclra reproduce`: the runs of an experiment and its table.
 
-use super::{machine, stop_flag};
+use super::{machine, runs_home, stop_flag, surroundings};
 use crate::args::{ReproduceArgs, Voice};
 use crate::failure::Failure;
-use crate::progress::Show;
-use reclra_train::experiment::Experiment;
+use crate::output::table;
+use crate::progress::{Show, duration};
+use reclra::Device;
+use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown};
 use reclra_train::files::writable_folder;
 use reclra_train::fit::Observer;
+use reclra_train::runs::RunFolder;
+use reclra_train::spec::RunSpec;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
-    let experiment = Experiment::read(&args.name)?;
-    writable_folder(&args.out)?;
+    if args.name == "list" {
+        return list(voice);
+    }
+    let mut experiment = Experiment::read(&args.name)?;
+    if let Some(n) = args.seeds {
+        experiment.seeds = (0..n).collect();
+    }
     let path = std::path::Path::new(&args.name);
-    let name = path.file_stem().map_or(args.name.clone(), |s| s.to_string_lossy().into_owned());
-    let (machine, stop) = (machine(args.machine), stop_flag());
-    let total = experiment.run.len() * experiment.seeds.len();
-    let mut started = 0;
-    let mut told = |run: &reclra_train::experiment::Run, seed: u64, epochs: u64, kept: bool| -> Box<dyn Observer> {
-        started += 1;
-        if kept {
-            voice.detail(format_args!("run {started} of {total}: {}, seed {seed}: there already", run.name));
-            return Box::new(());
+    let mut name = path.file_stem().map_or(args.name.clone(), |s| s.to_string_lossy().into_owned());
+    if args.quick {
+        experiment = experiment.quickly();
+        name.push_str("-quick");
+    }
+    voice.note(&experiment.title);
+    let plan = match experiment.plan(args.data_dir.as_deref()) {
+        Ok(plan) => plan,
+        Err(e) => {
+            // What the paper says is told even where nothing can be measured.
+            voice.note(&experiment.about);
+            return Err(e.into());
         }
-        voice.note(format_args!("run {started} of {total}: {}, seed {seed}", run.name));
-        Box::new(Show::new(voice, epochs, &stop))
     };
-    let done = experiment.make(&name, &args.out, &machine, args.data_dir.as_deref(), &stop, &mut told)?;
+    let home = runs_home().join(&name);
+    let (out, runs) = (args.out.clone().unwrap_or_else(|| home.clone()), args.runs.clone().unwrap_or(home));
+    let (machine, kept) = (machine(args.machine), experiment.kept(&out, &name));
+    let device = Device::cpu(machine.threads);
+    let ahead = estimate(&experiment, &plan, (&kept, &runs), &device)?;
+    let megabytes = ahead.bytes as f64 * 1e-6;
+    voice.object(
+        "estimate",
+        &json!({ "runs": ahead.runs, "kept": ahead.kept, "seconds": ahead.seconds, "bytes": ahead.bytes }),
+    )?;
+    if ahead.runs > 0 {
+        voice.note(format_args!(
+            "{} runs to make, {} there already: about {} on {} (from some measured steps), {megabytes:.0} MB of disk",
+            ahead.runs,
+            ahead.kept,
+            duration(ahead.seconds),
+            machine.description
+        ));
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    writable_folder(&out)?;
+    let _held = RunFolder::hold(&runs)?;
+    let stop = stop_flag();
+    let environment = surroundings(machine.threads, &device.to_string());
+    let work = Work {
+        name: &name,
+        out: &out,
+        runs: &runs,
+        data_dir: args.data_dir.as_deref(),
+        machine: &machine,
+        environment: &environment,
+        stop: &stop,
+    };
+    let mut shown = Shown { voice, total: plan.len(), started: 0, stop: stop.clone() };
+    let done = experiment.make(&plan, &work, &mut shown)?;
     for d in &done {
         voice.object("run", &json!(d))?;
     }
-    voice.note(format_args!("written to {}", args.out.join(format!("{name}.md")).display()));
-    voice.result(experiment.markdown(&name, &machine, &done).trim_end())
+    voice.note(format_args!("written to {}", out.join(format!("{name}.md")).display()));
+    voice.result(markdown(&experiment, &name, &machine, &done).trim_end())
+}
+
+/// The experiments there are.
+fn list(voice: Voice) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (name, text) in KNOWN {
+        let e = Experiment::parse(text, name)?;
+        let what = if e.needs.is_empty() {
+            format!("{} runs", e.run.len() * e.seeds.len())
+        } else {
+            "cannot be made yet".to_owned()
+        };
+        voice.object(
+            "experiment",
+            &json!({ "name": name, "title": e.title, "runs": e.run.len() * e.seeds.len(), "needs": e.needs }),
+        )?;
+        rows.push(vec![(*name).to_owned(), what, e.title]);
+    }
+    voice.result(table(&["name", "size", "what"], &rows))
+}
+
+/// Shows the runs as they come.
+struct Shown {
+    voice: Voice,
+    total: usize,
+    started: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Witness for Shown {
+    fn next(&mut self, run: &Run, spec: &RunSpec, kept: bool) -> Box<dyn Observer + '_> {
+        self.started += 1;
+        let (started, total, name, seed) = (self.started, self.total, &run.name, spec.seed);
+        if kept {
+            self.voice.detail(format_args!("run {started} of {total}: {name}, seed {seed}: there already"));
+            return Box::new(());
+        }
+        self.voice.note(format_args!("run {started} of {total}: {name}, seed {seed}"));
+        Box::new(Show::new(self.voice, spec.epochs, &self.stop))
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.voice.warn(line);
+    }
 }

@@ -1,15 +1,19 @@
-//! `reclra train`: resolve, fit, say what came of it, save.
+//! `reclra train`: resolve, fit in a run folder, say what came of it.
 
-use super::{device, settings, stop_flag};
+use super::{device, environment, runs_home, settings, stop_flag};
 use crate::args::{TrainArgs, Voice};
 use crate::failure::Failure;
 use crate::output::grouped;
 use crate::progress::{Show, duration, percent};
-use reclra_train::files::writable_folder;
-use reclra_train::fit::{Outcome, fit};
+use reclra::Device;
+use reclra_train::data::Dataset;
+use reclra_train::fit::Start;
 use reclra_train::model;
 use reclra_train::run::{Prepared, prepare, resolve};
+use reclra_train::runs::{self, End, Keeping, MakeError, RunFolder, Task};
+use reclra_train::spec::{DataFacts, RunSpec};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     let settings = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
@@ -19,63 +23,155 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         return voice.result(spec.to_toml().trim_end());
     }
     let Prepared { spec, facts, dataset } = prepare(&settings)?;
-    if let Some(out) = &args.out {
-        if out.join(model::FILE).exists() && !args.overwrite {
-            let line = format!("{}: holds a trained network; name another folder or add --overwrite", out.display());
-            return Err(Failure::Usage(line));
-        }
-        writable_folder(out)?;
+    if let Some(out) = &args.out
+        && !args.overwrite
+        && [model::FILE, runs::RESULT, runs::CHECKPOINTS].iter().any(|f| out.join(f).exists())
+    {
+        let shown = out.display();
+        let line =
+            format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {shown}");
+        return Err(Failure::Usage(line));
     }
     let device = device(args.machine)?;
+    let environment = environment(&spec.data, None, &facts, &device)?;
+    let path = match &args.out {
+        Some(out) => out.clone(),
+        None => runs::fresh(&runs_home(), &format!("{}-{}", facts.name, spec.rule.name()), spec.seed)?,
+    };
+    let folder = RunFolder::hold(&path)?;
+    clear(&folder)?;
+    folder.begin(&spec, &environment)?;
+    announce(voice, &spec, &facts, &device, &folder)?;
+    let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping: args.keep.keeping() };
+    run.make(voice, &folder, Some(Start::Fresh))
+}
+
+/// Takes away what another run has left in the folder.
+fn clear(folder: &RunFolder) -> Result<(), Failure> {
+    for name in [runs::RESULT, runs::METRICS, runs::TABLE, runs::LOG, runs::REPORT, model::FILE] {
+        let path = folder.file(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                let remedy = "remove it, or choose another folder with --out";
+                return Err(reclra_train::files::FileError::io(&path, &e, remedy).into());
+            }
+            _ => {}
+        }
+    }
+    runs::checkpoint::prune(&folder.file(runs::CHECKPOINTS), 0);
+    Ok(())
+}
+
+/// Says what is going to be trained.
+pub(super) fn announce(
+    voice: Voice,
+    spec: &RunSpec,
+    facts: &DataFacts,
+    device: &Device,
+    folder: &RunFolder,
+) -> Result<(), Failure> {
     let graph = spec.graph()?;
     let rule = spec.rule.build(&graph)?;
-    let images = facts.train - spec.data.validation;
-    voice.note(format_args!(
+    let line = format!(
         "{} on {}: {} parameters, {} training and {} validation images, {} epochs, seed {}; {device}",
         rule.name(),
         facts.name,
         grouped(graph.parameters()),
-        grouped(images),
+        grouped(facts.train - spec.data.validation),
         grouped(spec.data.validation),
         spec.epochs,
         spec.seed,
-    ));
+    );
+    voice.note(&line);
+    folder.log(&line);
     voice.detail(spec.to_toml().trim_end());
     let warnings = rule.warnings(&graph);
-    warnings.iter().for_each(|w| voice.note(format_args!("warning: {w}")));
-    voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings }))?;
+    for w in &warnings {
+        voice.note(format_args!("warning: {w}"));
+        folder.log(&format!("warning: {w}"));
+    }
+    voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings, "run": folder.path() }))
+}
 
-    let stop = stop_flag();
-    let mut show = Show::new(voice, spec.epochs, &stop);
-    let outcome = fit(&spec, &*dataset, device, &mut show, &stop);
-    show.finish();
-    let Outcome { learner, epochs, test, interrupted, took } = outcome?;
-    if show.unread {
-        return Err(Failure::Unread);
-    }
-    let saved = args.out.as_ref().map(|out| model::save(out, &spec, &facts, &learner)).transpose()?;
-    if let Some(path) = &saved {
-        voice.note(format_args!("saved {}", path.display()));
-    }
-    if interrupted {
-        let kept = match &args.out {
-            Some(out) => format!("what it had learnt is in {}", out.display()),
-            None => "nothing was saved, as --out was not given".to_owned(),
+/// A run that is to be made and shown.
+pub(super) struct Run<'a> {
+    pub(super) spec: &'a RunSpec,
+    pub(super) facts: &'a DataFacts,
+    pub(super) dataset: &'a dyn Dataset,
+    pub(super) device: Device,
+    pub(super) keeping: Keeping,
+}
+
+impl Run<'_> {
+    /// Makes it in its folder, from that start or from its newest checkpoint, and says what came of it.
+    pub(super) fn make(self, voice: Voice, folder: &RunFolder, start: Option<Start>) -> Result<(), Failure> {
+        let Run { spec, facts, dataset, device, keeping } = self;
+        let stop = stop_flag();
+        let mut show = Show::new(voice, spec.epochs, &stop);
+        let task = Task { folder, spec, facts, dataset, device, keeping };
+        let mut warn = |line: &str| voice.warn(line);
+        let end = match start {
+            Some(start) => runs::make(&task, start, &mut show, &stop, &mut warn),
+            None => {
+                let mut told = |steps: u64| match steps {
+                    0 => voice.note("there is no whole checkpoint: it begins anew"),
+                    n => voice.note(format_args!("goes on after step {n}")),
+                };
+                runs::resume(&task, &mut show, &stop, &mut told, &mut warn)
+            }
         };
-        return Err(Failure::Interrupted(format!("interrupted after step {}; {kept}", learner.steps())));
+        show.finish();
+        let end = end.map_err(failure)?;
+        if show.unread {
+            return Err(Failure::Unread);
+        }
+        report(voice, spec, folder.path(), end)
     }
-    let last = epochs.last();
+}
+
+/// Says how a run ended.
+fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), Failure> {
+    let (record, learner) = match end {
+        End::Finished { record, learner } => (record, learner),
+        End::Diverged { record } => {
+            let why = record.failed.unwrap_or_default();
+            let kept = runs::checkpoint::list(&folder.join(runs::CHECKPOINTS));
+            let kept = kept.first().map_or_else(
+                || "no checkpoint had been due".to_owned(),
+                |c| format!("the last good checkpoint is {}", c.path.display()),
+            );
+            return Err(Failure::Other(format!("{why}; {kept}")));
+        }
+        End::Interrupted { steps, saved } => {
+            let kept = if saved.is_some() {
+                format!("go on with: reclra resume {}", quoted(folder))
+            } else {
+                format!(
+                    "its state could not be written; what was kept before goes on with: reclra resume {}",
+                    quoted(folder)
+                )
+            };
+            return Err(Failure::Interrupted(format!("interrupted after step {steps}; {kept}")));
+        }
+    };
+    let last = record.epochs.last();
     let (train, validation) = (last.map(|e| e.train_error), last.and_then(|e| e.validation_error));
-    let error = test.map(|t| t.error());
+    let error = record.test.map(|t| t.error());
+    let saved: PathBuf = folder.join(model::FILE);
     voice.object(
         "result",
         &json!({
-            "train_error": train, "validation_error": validation, "test_error": error, "test": test,
-            "epochs": epochs.len(), "steps": learner.steps(), "seconds": took.as_secs_f64(), "seed": spec.seed,
-            "saved": saved,
+            "train_error": train, "validation_error": validation, "test_error": error, "test": record.test,
+            "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
+            "saved": saved, "run": folder,
         }),
     )?;
-    voice.note(format_args!("{} epochs in {}", epochs.len(), duration(took.as_secs_f64())));
+    voice.note(format_args!(
+        "{} epochs in {}; kept in {}",
+        record.epochs.len(),
+        duration(record.seconds),
+        folder.display()
+    ));
     if !voice.quiet {
         voice.result(format_args!("train error {} (during the last epoch)", percent(train)))?;
         if validation.is_some() {
@@ -83,4 +179,20 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         }
     }
     voice.result(format_args!("test error {}", percent(error)))
+}
+
+/// A path as one writes it in a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+fn failure(error: MakeError) -> Failure {
+    match error {
+        MakeError::Data(e) => e.into(),
+        MakeError::Spec(e) => e.into(),
+        MakeError::File(e) => e.into(),
+        e => Failure::Other(e.to_string()),
+    }
 }

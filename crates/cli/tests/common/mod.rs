@@ -13,6 +13,8 @@ pub(crate) fn reclra(args: &[&str]) -> Command {
     for name in ["RECLRA_DATA", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE", "XDG_DATA_HOME"] {
         command.env_remove(name);
     }
+    // Runs that are given no folder leave the source tree alone.
+    command.env("RECLRA_RUNS", concat!(env!("CARGO_TARGET_TMPDIR"), "/runs"));
     command.args(args);
     command
 }

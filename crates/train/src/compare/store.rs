@@ -1,24 +1,16 @@
 //! Making the runs of a comparison, some at a time, and keeping each in a folder of its own.
 
 use super::Trial;
-use crate::data::{DataError, Dataset};
-use crate::files::{FileError, write_atomically};
-use crate::fit::{EpochReport, Observer, Progress};
-use crate::record::{Record, RecordError, make};
+use crate::data::DataError;
+use crate::files::FileError;
+use crate::fit::Observer;
+use crate::record::Record;
+use crate::runs::{self, MakeError, Shared};
 use crate::spec::{RunSpec, SpecError};
 use reclra::Device;
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// Spec of a run.
-const SPEC: &str = "spec.toml";
-/// One object an epoch.
-const METRICS: &str = "metrics.jsonl";
-/// The whole record, written last: a run that has it is finished.
-const RESULT: &str = "result.json";
 
 /// Why a comparison did not come to its end. What is finished is kept in any case.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +39,8 @@ pub trait Watch: Sync {
     fn begins(&self, trial: &Trial, spec: &RunSpec) -> Box<dyn Observer + '_>;
     /// A run is over; `kept` if it was there already.
     fn ended(&self, trial: &Trial, record: &Record, kept: bool);
+    /// Something could not be kept; the runs go on.
+    fn warn(&self, line: &str);
 }
 
 /// Makes all runs that are not in `folder` yet, `jobs` at a time on `threads` threads each. The records of each trial,
@@ -56,10 +50,9 @@ pub trait Watch: Sync {
 /// If data or results cannot be read or written, or `stop` was set.
 pub fn run(
     trials: &[Trial],
-    dataset: &dyn Dataset,
+    shared: &Shared<'_>,
     folder: &Path,
     (jobs, threads): (usize, usize),
-    stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<Record>>, CompareError> {
     let runs: Vec<(usize, &RunSpec)> = trials
@@ -77,11 +70,11 @@ pub fn run(
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(&(n, spec)) = runs.get(at) else { break };
-            if stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed) {
+            if shared.stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed) {
                 break;
             }
             let place = folder.join(trials[n].folder()).join(format!("seed-{}", spec.seed));
-            match one(&trials[n], spec, dataset, &device, &place, stop, watch) {
+            match one(&trials[n], spec, shared, &device, &place, watch) {
                 Ok(record) => set(&done[at], record),
                 Err(e) => {
                     set(&failure, Some(e));
@@ -120,61 +113,25 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
 fn one(
     trial: &Trial,
     spec: &RunSpec,
-    dataset: &dyn Dataset,
+    shared: &Shared<'_>,
     device: &Device,
     folder: &Path,
-    stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<Option<Record>, CompareError> {
-    let text = spec.to_toml();
-    let kept = fs::read(folder.join(RESULT)).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
-    if let Some(record) = kept.filter(|r| r.spec == text) {
+    if let Some(record) = runs::finished(folder, spec) {
         watch.ended(trial, &record, true);
         return Ok(Some(record));
     }
-    let remedy = "choose a folder you may write to with --out";
-    let io = |path: &Path, e: &std::io::Error| FileError::io(path, e, remedy);
-    fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
-    // A result of other settings must not stand beside the metrics of these.
-    let _ = fs::remove_file(folder.join(RESULT));
-    write_atomically(&folder.join(SPEC), text.as_bytes())?;
-    let path = folder.join(METRICS);
-    let file = fs::File::create(&path).map_err(|e| io(&path, &e))?;
-    let mut observer = Logged { inner: watch.begins(trial, spec), file, failed: None };
-    let record = make(spec, dataset, device.clone(), &mut observer, stop);
-    if let Some(e) = observer.failed.take() {
-        return Err(io(&path, &e).into());
-    }
-    drop(observer);
-    let record = record.map_err(|e| match e {
-        RecordError::Data(e) => CompareError::Data(e),
-        RecordError::Spec(e) => CompareError::Spec(e),
+    let mut observer = watch.begins(trial, spec);
+    let mut warn = |line: &str| watch.warn(line);
+    let record = runs::once(folder, spec, shared, device.clone(), &mut *observer, &mut warn).map_err(|e| match e {
+        MakeError::Data(e) => CompareError::Data(e),
+        MakeError::Spec(e) => CompareError::Spec(e),
+        MakeError::File(e) => CompareError::File(e),
     })?;
+    drop(observer);
     if let Some(record) = &record {
-        let json = serde_json::to_vec_pretty(record).unwrap_or_default();
-        write_atomically(&folder.join(RESULT), &json)?;
         watch.ended(trial, record, false);
     }
     Ok(record)
-}
-
-/// Writes each epoch down as it comes.
-struct Logged<'a> {
-    inner: Box<dyn Observer + 'a>,
-    file: fs::File,
-    failed: Option<std::io::Error>,
-}
-
-impl Observer for Logged<'_> {
-    fn step(&mut self, progress: &Progress<'_>) {
-        self.inner.step(progress);
-    }
-
-    fn epoch(&mut self, report: &EpochReport) {
-        let line = serde_json::to_string(report).unwrap_or_default() + "\n";
-        if let Err(e) = self.file.write_all(line.as_bytes()) {
-            self.failed.get_or_insert(e);
-        }
-        self.inner.epoch(report);
-    }
 }

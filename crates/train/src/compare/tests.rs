@@ -5,6 +5,7 @@ use crate::data::digits;
 use crate::experiment::Machine;
 use crate::fit::Observer;
 use crate::record::Record;
+use crate::runs::{Environment, Keeping, Shared};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
@@ -39,11 +40,23 @@ impl Watch for Heard {
     fn ended(&self, trial: &Trial, record: &Record, kept: bool) {
         self.0.lock().unwrap().push((trial.name(), record.seed, kept));
     }
+
+    fn warn(&self, line: &str) {
+        panic!("{line}");
+    }
 }
 
 fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Record>>, Vec<Ended>) {
-    let heard = Heard::default();
-    let records = run(trials, &digits().unwrap(), folder, (jobs, 1), &AtomicBool::new(false), &heard).unwrap();
+    let (heard, dataset, stop) = (Heard::default(), digits().unwrap(), AtomicBool::new(false));
+    let environment = Environment::default();
+    let shared = Shared {
+        dataset: &dataset,
+        facts: &facts(),
+        environment: &environment,
+        keeping: Keeping::OF_MANY,
+        stop: &stop,
+    };
+    let records = run(trials, &shared, folder, (jobs, 1), &heard).unwrap();
     let mut heard = heard.0.into_inner().unwrap();
     heard.sort();
     (records, heard)

@@ -1,0 +1,84 @@
+//! Arguments about run folders: what is kept, going on, looking at them.
+
+use super::MachineArgs;
+use clap::{Args, Subcommand, ValueHint};
+use reclra_train::runs::Keeping;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a run keeps on disk; changes nothing of its numbers.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct KeepArgs {
+    /// Seconds between two checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Keeping")]
+    pub(crate) checkpoint_seconds: u64,
+    /// Steps between two checkpoints, instead of a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Keeping")]
+    pub(crate) checkpoint_steps: Option<u64>,
+    /// Checkpoints kept, besides the best by validation error
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Keeping")]
+    pub(crate) keep: u16,
+    /// Write the figures of every so many steps into metrics.jsonl; 0 for epochs alone
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Keeping")]
+    pub(crate) log_steps: u64,
+}
+
+impl KeepArgs {
+    pub(crate) fn keeping(self) -> Keeping {
+        Keeping {
+            every: Duration::from_secs(self.checkpoint_seconds),
+            every_steps: self.checkpoint_steps,
+            last: usize::from(self.keep),
+            log_steps: self.log_steps,
+            ..Keeping::default()
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Train for so many epochs more than the run's spec says
+    #[arg(long, value_name = "MORE", value_parser = clap::value_parser!(u64).range(1..1_000_000))]
+    pub(crate) epochs: Option<u64>,
+    /// Folder of the data set's files, if not where the run found them
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+    /// Run folders, or folders that hold some [default: runs]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Set runs side by side: what differs in their specs, and their figures
+    Compare {
+        /// Run folders, or folders that hold some [default: runs]
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folders: Vec<PathBuf>,
+    },
+    /// Say what removing the checkpoints of runs that are over would free; --yes removes them
+    ///
+    /// Networks, figures and reports stay. Such a run can no longer be made longer by `reclra resume --epochs`.
+    Clean {
+        /// Run folders, or folders that hold some [default: runs]
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folders: Vec<PathBuf>,
+        /// Remove them
+        #[arg(long)]
+        yes: bool,
+    },
+}

@@ -1,0 +1,360 @@
+//! Interrupted in every way, a run goes on to the same bits as one that never was.
+
+#![cfg(unix)]
+
+mod common;
+
+use common::{bad, good, reclra, text, texts};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The binary with output thrown away, to be killed.
+fn start(args: &[&str]) -> Child {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The lines of the metrics without what a clock says.
+fn metrics(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let mut lines = common::objects(&text);
+    for line in &mut lines {
+        let fields = line.as_object_mut().unwrap();
+        for timing in ["seconds", "samples_per_second"] {
+            fields.remove(timing);
+        }
+    }
+    lines
+}
+
+/// All that must not depend on an interruption: weights, metrics, log of steps, the last state, the verdict.
+fn same(whole: &Path, other: &Path, what: &str) {
+    let bytes = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert!(bytes(whole) == bytes(other), "{what}: the weights differ");
+    assert_eq!(metrics(whole), metrics(other), "{what}");
+    let last = |run: &Path| {
+        let all = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path());
+        let last = all.max_by_key(|p| p.file_name().unwrap().to_str().unwrap()[5..].to_owned()).unwrap();
+        fs::read(last.join("state.safetensors")).unwrap()
+    };
+    assert!(last(whole) == last(other), "{what}: the last states differ");
+    let test = |run: &Path| {
+        let json: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
+        json["test"].clone()
+    };
+    assert_eq!(test(whole), test(other), "{what}");
+}
+
+/// The spec of a run that takes some tenths of a second, most of them spent on writing checkpoints.
+fn spec(rule: &str) -> Vec<&str> {
+    let mut args = vec!["--arch", "64-24-16-10", "--epochs", "12", "--shift", "1", "--rule", rule];
+    args.extend(["--set", "optim.average=0.99", "--log-steps", "3"]);
+    if rule == "equilibrium-prop" {
+        args.extend(["--set", "rule.persistent=true"]);
+    }
+    args
+}
+
+const OFTEN: [&str; 4] = ["--log-steps", "3", "--checkpoint-steps", "7"];
+
+/// Kills a run again and again until it is over. How often it was killed.
+fn killed(rule: &str, threads: usize, run: &Path, rng: &mut u64) -> u32 {
+    let mut kills = 0;
+    loop {
+        // A multiplicative generator is random enough for when to strike.
+        *rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let wait = Duration::from_micros(3_000 + (*rng >> 33) % 60_000);
+        let threads = threads.to_string();
+        let mut child = if run.join("spec.toml").exists() {
+            start(&[&["resume", text(run), "--threads", &threads], &OFTEN[..]].concat())
+        } else {
+            let new = ["train", "--out", text(run), "--overwrite", "--threads", &threads, "--checkpoint-steps", "7"];
+            start(&[&new[..], &spec(rule)].concat())
+        };
+        std::thread::sleep(wait);
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none_or(|status| status.success()), "{rule}: {ended:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += u32::from(ended.is_none());
+        if run.join("result.json").exists() {
+            return kills;
+        }
+        assert!(kills < 400, "{rule}: it makes no progress");
+    }
+}
+
+/// Twenty SIGKILLs of each of three rules on one and on two threads.
+#[test]
+fn a_killed_run_goes_on_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    for rule in ["rec-lra", "backprop", "equilibrium-prop"] {
+        let whole = dir.path().join(rule);
+        good(&[&["train", "--out", text(&whole), "--quiet", "--threads", "1"][..], &spec(rule)].concat());
+        for threads in [1, 2] {
+            let (mut kills, mut runs, mut rng) = (0, 0, 7 + threads as u64);
+            while kills < 20 {
+                let run = dir.path().join(format!("{rule}-{threads}-{runs}"));
+                kills += killed(rule, threads, &run, &mut rng);
+                same(&whole, &run, &format!("{rule} on {threads} threads after {kills} kills"));
+                runs += 1;
+                assert!(runs < 100, "{rule}: it ends before it can be killed");
+            }
+        }
+    }
+}
+
+/// A run of a few steps that was interrupted in its second epoch.
+fn interrupted(dir: &Path) -> (PathBuf, PathBuf) {
+    let (whole, run) = (dir.join("whole"), dir.join("run"));
+    let args = [
+        "--epochs",
+        "400",
+        "--arch",
+        "64-16-10",
+        "--checkpoint-steps",
+        "50",
+        "--keep",
+        "3",
+        "--set",
+        "optim.schedule=constant",
+    ];
+    good(&[&["train", "--quiet", "--out", text(&whole)][..], &args].concat());
+    let mut child = start(&[&["train", "--out", text(&run)][..], &args].concat());
+    while fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count) < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it is still going");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    (whole, run)
+}
+
+fn checkpoints(run: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
+    all.retain(|p| p.file_name().unwrap().to_str().unwrap().starts_with("step-"));
+    all.sort();
+    all
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+    for damage in ["flip", "cut", "no manifest", "manifest"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, run) = interrupted(dir.path());
+        let newest = checkpoints(&run).pop().unwrap();
+        let (state, manifest) = (newest.join("state.safetensors"), newest.join("manifest.json"));
+        let mut bytes = fs::read(&state).unwrap();
+        match damage {
+            "flip" => {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(&state, bytes).unwrap();
+            }
+            "cut" => fs::write(&state, &bytes[..bytes.len() / 3]).unwrap(),
+            "no manifest" => fs::remove_file(&manifest).unwrap(),
+            _ => {
+                let text = fs::read_to_string(&manifest).unwrap();
+                fs::write(&manifest, text.replacen("\"position\": ", "\"position\": 1", 1)).unwrap();
+            }
+        }
+        let (_, err) = good(&["resume", text(&run)]);
+        let name = newest.file_name().unwrap().to_str().unwrap();
+        assert!(err.lines().any(|l| l.starts_with("warning: ") && l.contains(name)), "{damage}: {err}");
+        assert!(err.contains("goes on after step "), "{damage}: {err}");
+        same(&whole, &run, damage);
+    }
+}
+
+#[test]
+fn without_any_checkpoint_it_begins_anew_to_the_same_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, run) = interrupted(dir.path());
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    let (_, err) = good(&["resume", text(&run)]);
+    assert!(err.contains("begins anew"), "{err}");
+    same(&whole, &run, "anew");
+}
+
+#[test]
+fn a_longer_run_is_that_of_more_epochs_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (short, long) = (dir.path().join("short"), dir.path().join("long"));
+    let args = ["--arch", "64-16-10", "--set", "optim.schedule=constant", "--quiet"];
+    good(&[&["train", "--epochs", "9", "--out", text(&long)], &args[..]].concat());
+    good(&[&["train", "--epochs", "4", "--out", text(&short)], &args[..]].concat());
+    let line = bad(&["resume", text(&short)], 2);
+    assert!(line.contains("is finished; add --epochs"), "{line}");
+    good(&["resume", text(&short), "--epochs", "5"]);
+    same(&long, &short, "4 and 5 epochs");
+    assert!(fs::read_to_string(short.join("spec.toml")).unwrap().contains("epochs = 9"));
+}
+
+#[test]
+fn ctrl_c_twice_leaves_at_once_and_damages_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let args = ["train", "--epochs", "100000", "--checkpoint-steps", "20", "--out", text(&run)];
+    let mut child = start(&args);
+    while fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count) < 2 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    signal(&child, "-INT");
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut child = start(&["resume", text(&run)]);
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    good(&["eval", text(&run)]);
+}
+
+#[test]
+fn a_folder_is_held_by_one_process_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let mut child = start(&["train", "--epochs", "100000", "--out", text(&run)]);
+    while !run.join("spec.toml").exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    for args in
+        [&["resume", text(&run)][..], &["train", "--out", text(&run), "--overwrite"], &["compare", "--out", text(&run)]]
+    {
+        let line = bad(args, 1);
+        assert!(line.contains("another process works in this folder") && line.contains(text(&run)), "{line}");
+    }
+    let (out, _) = good(&["runs", text(&run)]);
+    assert!(out.contains("running"), "{out}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The lock went with its process.
+    let (out, _) = good(&["runs", text(&run)]);
+    assert!(out.contains("interrupted"), "{out}");
+    let mut child = start(&["resume", text(&run)]);
+    std::thread::sleep(Duration::from_millis(200));
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn numbers_that_are_not_finite_end_the_run_and_leave_the_last_good_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let args = ["--act", "relu", "--set", "optim.name=sgd", "--set", "optim.radius=0", "--rule", "backprop", "--quiet"];
+    let wild = ["--lr", "1e30", "--checkpoint-steps", "1"];
+    let line = bad(&[&["train", "--out", text(&run)], &args[..], &wild].concat(), 1);
+    for part in ["step ", "region ", "not a finite number", "lower the learning rate", "the last good checkpoint is "] {
+        assert!(line.contains(part), "{part:?} in {line}");
+    }
+    let kept = line.rsplit("the last good checkpoint is ").next().unwrap();
+    assert!(Path::new(kept).join("manifest.json").exists(), "{kept}");
+    let (out, _) = good(&["runs", text(&run)]);
+    assert!(out.contains("diverged"), "{out}");
+    let line = bad(&["resume", text(&run)], 2);
+    assert!(line.contains("has diverged"), "{line}");
+    // With no step taken before, there is nothing to keep, and it is said.
+    let line = bad(&[&["train", "--out", text(&run), "--overwrite", "--lr", "1e38"], &args[..]].concat(), 1);
+    assert!(line.contains("checkpoint"), "{line}");
+}
+
+/// A file system of a few hundred kilobytes, where one may be made.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_training_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (small, whole) = (dir.path().join("small"), dir.path().join("whole"));
+    fs::create_dir(&small).unwrap();
+    let args = "train --epochs 30 --arch 64-64-10 --checkpoint-steps 100 --keep 2";
+    let binary = assert_cmd::cargo::cargo_bin!("reclra").display().to_string();
+    // Room for one checkpoint (20 kB of weights, and E and moments) but not for three and the network.
+    let script = format!(
+        "mount -t tmpfs -o size=SIZE none {0} || exit 77; {binary} {args} --out {0}/run; code=$?; ls {0}/run/checkpoints; \
+         {binary} eval {0}/run --quiet; exit $code",
+        text(&small)
+    );
+    let run = |size: &str| {
+        let output = Command::new("unshare").args(["-m", "sh", "-c", &script.replace("SIZE", size)]).output();
+        output.ok().filter(|o| o.status.code() != Some(77) && !String::from_utf8_lossy(&o.stderr).contains("unshare"))
+    };
+    let Some(output) = run("200k") else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let (out, err) = texts(&output);
+    let warning = err.lines().find(|l| l.starts_with("warning: ")).unwrap_or_else(|| panic!("{err}"));
+    assert!(warning.contains("the disk is full") && warning.contains("training goes on"), "{warning}");
+    assert!(err.contains("epoch 30/30"), "it went on to its end: {err}");
+    assert!(out.contains("step-") || out.contains("best-"), "a good checkpoint is kept: {out}");
+    assert!(out.contains("test error"), "and it can be judged: {out} {err}");
+    let _ = whole;
+}
+
+/// The folder is all that is needed: moved, its spec makes the same run again.
+#[test]
+fn a_spec_of_a_run_makes_the_same_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    good(&["train", "--epochs", "3", "--lr", "2e-3", "--seed", "5", "--quiet", "--out", text(&first)]);
+    good(&["train", text(&first.join("spec.toml")), "--quiet", "--out", text(&second)]);
+    same(&first, &second, "from its spec");
+    for file in ["spec.toml", "metrics.jsonl", "metrics.csv", "environment.json", "log.txt", "result.json", "lock"] {
+        assert!(first.join(file).exists(), "{file}");
+    }
+    let csv = fs::read_to_string(first.join("metrics.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 4);
+    assert!(csv.starts_with("epoch,step,train_loss,") && csv.contains("discrepancy.b1,"), "{csv}");
+    let env: Value = serde_json::from_slice(&fs::read(first.join("environment.json")).unwrap()).unwrap();
+    for key in ["version", "commit", "cpu", "features", "threads", "data", "command", "started"] {
+        assert!(!env[key].is_null() && env[key] != "", "{key} in {env}");
+    }
+    assert_eq!(env["data"][0]["sha256"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn runs_are_listed_compared_and_cleaned() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let train = |more: &[&str]| {
+        let mut command = reclra(&[&["train", "--epochs", "2", "--arch", "64-16-10", "--quiet"], more].concat());
+        assert!(command.env("RECLRA_RUNS", &home).output().unwrap().status.success());
+    };
+    train(&[]);
+    train(&["--lr", "1e-3", "--seed", "3"]);
+    let names: Vec<String> =
+        fs::read_dir(&home).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(
+        names.iter().all(|n| n.starts_with("digits-rec-lra-20")) && names.iter().any(|n| n.ends_with("-3")),
+        "{names:?}"
+    );
+    let (out, _) = good(&["runs", text(&home)]);
+    assert_eq!(out.lines().filter(|l| l.contains("finished") && l.contains("2/2")).count(), 2, "{out}");
+    let (out, _) = good(&["runs", "compare", text(&home)]);
+    assert!(out.contains("optim.lr") && out.contains("0.001") && !out.contains("optim.beta1"), "{out}");
+    let (out, _) = good(&["runs", "clean", text(&home)]);
+    assert!(out.contains("would be freed") && out.contains("--yes"), "{out}");
+    let kept = || walk(&home).iter().filter(|p| p.ends_with("state.safetensors")).count();
+    assert!(kept() >= 2);
+    good(&["runs", "clean", "--yes", text(&home)]);
+    assert_eq!(kept(), 0);
+    let (out, _) = good(&["runs", "clean", text(&home)]);
+    assert!(out.contains("nothing to free"), "{out}");
+    let one = walk(&home).into_iter().find(|p| p.ends_with("spec.toml")).unwrap();
+    let run = one.parent().unwrap();
+    good(&["eval", text(run)]);
+    let line = bad(&["resume", text(run), "--epochs", "2"], 2);
+    assert!(line.contains("no checkpoint"), "{line}");
+    let line = bad(&["runs", text(&dir.path().join("none"))], 1);
+    assert!(line.contains("none") && line.contains("no such"), "{line}");
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { walk(&p) } else { vec![p] }).collect()
+}

@@ -1,0 +1,91 @@
+//! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
+
+use super::{Done, Experiment, ExperimentError, Planned};
+use crate::data::{Batch, Loader, Split};
+use crate::memory::Memory;
+use crate::spec::SpecError;
+use reclra::{Device, Learner};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Steps measured of each kind of run, and the time after which fewer do.
+const STEPS: u64 = 20;
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What is left to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Runs to be made.
+    pub runs: usize,
+    /// Runs that are there already.
+    pub kept: usize,
+    /// Seconds, evaluation not counted.
+    pub seconds: f64,
+    /// Bytes of the networks that will be kept, and of one checkpoint meanwhile.
+    pub bytes: u64,
+}
+
+/// Measures some steps of every run that is not made yet. Seeds of one run take the same.
+///
+/// # Errors
+/// If data cannot be read or a spec cannot be.
+pub fn estimate(
+    experiment: &Experiment,
+    plan: &[Planned],
+    (kept, runs): (&[Done], &Path),
+    device: &Device,
+) -> Result<Estimate, ExperimentError> {
+    let mut sum = Estimate::default();
+    let mut checkpoint = 0;
+    let mut measured: Option<(usize, f64)> = None;
+    for planned in plan {
+        if experiment.found(planned, kept, runs).is_some() {
+            sum.kept += 1;
+            continue;
+        }
+        let wrong = |error| ExperimentError::Spec { run: experiment.run[planned.run].name.clone(), error };
+        let seconds = match measured {
+            Some((run, seconds)) if run == planned.run => seconds,
+            _ => step_seconds(planned, device, &wrong)?,
+        };
+        measured = Some((planned.run, seconds));
+        let spec = &planned.spec;
+        let images = planned.facts.train - spec.data.validation;
+        sum.runs += 1;
+        sum.seconds += seconds * (spec.epochs * images.div_ceil(spec.batch) as u64) as f64;
+        let memory = Memory::of_spec(spec, planned.facts.train).map_err(wrong)?;
+        let model = memory.weights + memory.average + memory.rule;
+        sum.bytes += model;
+        checkpoint = checkpoint.max(2 * (model + memory.moments + memory.states));
+    }
+    sum.bytes += checkpoint;
+    Ok(sum)
+}
+
+/// Seconds of a step, in the median.
+fn step_seconds(
+    planned: &Planned,
+    device: &Device,
+    wrong: &dyn Fn(SpecError) -> ExperimentError,
+) -> Result<f64, ExperimentError> {
+    let Planned { spec, dataset, .. } = planned;
+    let split = Split::new(&**dataset, spec.data.validation, spec.seed)?;
+    let loader = Loader::new(&**dataset, &split, spec.batch, spec.data.shift, spec.seed);
+    let graph = spec.graph().map_err(wrong)?;
+    let rule = spec.rule.build(&graph).map_err(wrong)?;
+    let optim = spec.optim(loader.batches());
+    let mut learner = Learner::new(graph, rule, spec.net.w_std, optim, device.clone(), spec.seed)
+        .map_err(|e| wrong(SpecError::from(e)))?;
+    let (mut batch, mut times, begun) = (Batch::default(), Vec::new(), Instant::now());
+    for position in 0..STEPS.min(loader.batches()) {
+        let at = Instant::now();
+        loader.fill(0, position, &mut batch)?;
+        learner.step_of(&batch.x, &batch.labels, &batch.samples);
+        times.push(at.elapsed().as_secs_f64());
+        if begun.elapsed() > PATIENCE && times.len() > 3 {
+            break;
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times.get(times.len() / 2).copied().unwrap_or(0.0))
+}

@@ -1,0 +1,96 @@
+//! The results of an experiment as Markdown: measured beside claimed, each seed beside their mean.
+
+use super::{Done, Experiment, Machine, Run};
+use crate::record::{Record, deviation, mean};
+use std::fmt::Write as _;
+
+/// The results as a Markdown document.
+#[must_use]
+pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[Done]) -> String {
+    let mut text = format!("# {}\n\n{}\n\n", experiment.title, experiment.about);
+    if !experiment.differs.is_empty() {
+        let _ = writeln!(text, "Not as in the paper: {}\n", experiment.differs);
+    }
+    let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
+    let _ = writeln!(
+        text,
+        "Made by `reclra reproduce {name}` with reclra {}, seeds {}, on {}. Errors in percent: mean ± standard deviation \
+         over the seeds (each seed); the training error is that of the last epoch, each batch before its update.\n",
+        machine.version,
+        seeds.join(" and "),
+        machine.description
+    );
+    let mut notes = Vec::new();
+    let mut rows = Vec::new();
+    for run in &experiment.run {
+        let mine: Vec<&Record> = done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
+        if !mine.is_empty() {
+            rows.push(row(experiment, run, &mine, done, &mut notes));
+        }
+    }
+    // A column that has nothing to say is left out.
+    let head =
+        ["run", "paper: test (train)", "test", "train", "validation", "epochs", "goal", "reached", "s / epoch", "time"];
+    let filled: Vec<usize> = (0..head.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty())).collect();
+    let line = |cells: &[String]| filled.iter().map(|&c| format!("| {} ", cells[c])).collect::<String>() + "|\n";
+    let mut heading: Vec<String> = head.map(str::to_owned).into();
+    heading[9] = format!("time / {}", experiment.relative_to);
+    text.push_str(&line(&heading));
+    text.push_str(&("|---".repeat(filled.len()) + "|\n"));
+    rows.iter().for_each(|r| text.push_str(&line(r)));
+    for (n, note) in notes.iter().enumerate() {
+        let _ = write!(text, "\n[{}] {note}\n", n + 1);
+    }
+    if experiment.plot {
+        let _ = write!(text, "\n![validation error by epoch]({name}.svg)\n");
+    }
+    text
+}
+
+fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], notes: &mut Vec<String>) -> [String; 10] {
+    let mut mark = String::new();
+    let said = mine.iter().flat_map(|r| &r.warnings).chain((!run.differs.is_empty()).then_some(&run.differs));
+    for note in said {
+        let n = notes.iter().position(|n| n == note).unwrap_or_else(|| {
+            notes.push(note.clone());
+            notes.len() - 1
+        });
+        let number = format!(" [{}]", n + 1);
+        if !mark.contains(&number) {
+            mark.push_str(&number);
+        }
+    }
+    let claimed = run.claimed.map_or(String::new(), |c| {
+        let train = c.train.map_or(String::new(), |t| format!(" ({t:.2})"));
+        format!("{:.2}{train}", c.test)
+    });
+    let mut epochs: Vec<usize> = mine.iter().map(|r| r.epochs.len()).collect();
+    epochs.dedup();
+    let time =
+        |records: &[&Record]| records.iter().map(|r| r.epoch_seconds()).sum::<f64>() / records.len().max(1) as f64;
+    let base: Vec<&Record> = done.iter().filter(|d| d.name == experiment.relative_to).map(|d| &d.record).collect();
+    let relative = if base.is_empty() { String::new() } else { format!("{:.2}", time(mine) / time(&base)) };
+    [
+        format!("{}{mark}", run.name),
+        claimed,
+        figures(mine, Record::test_error),
+        figures(mine, Record::train_error),
+        figures(mine, Record::validation_error),
+        epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+        run.goal.clone(),
+        run.reached(mine).to_owned(),
+        format!("{:.2}", time(mine)),
+        relative,
+    ]
+}
+
+/// **mean** ± deviation (each seed).
+fn figures(records: &[&Record], of: fn(&Record) -> Option<f64>) -> String {
+    let values: Vec<Option<f64>> = records.iter().map(|r| of(r)).collect();
+    let each: Vec<String> = values.iter().map(|v| v.map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
+    match (mean(&values), deviation(&values)) {
+        (Some(m), Some(d)) => format!("**{m:.2}** ± {d:.2} ({})", each.join(", ")),
+        (Some(m), None) => format!("**{m:.2}**"),
+        _ => each.join(", "),
+    }
+}

@@ -1,0 +1,109 @@
+//! The folder of a run: made, held by one process at a time, its log.
+
+use super::{ENVIRONMENT, Environment, LOCK, LOG, RESULT, SPEC, now};
+use crate::files::{FileError, writable_folder, write_atomically};
+use crate::spec::RunSpec;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder that this process alone works in.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// The lock goes with the handle, and so with the process, however it ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder if need be, and holds it.
+    ///
+    /// # Errors
+    /// If it cannot be made or written to, or another process holds it.
+    pub fn hold(path: &Path) -> Result<RunFolder, FileError> {
+        writable_folder(path)?;
+        let at = path.join(LOCK);
+        let io = |e: &std::io::Error| FileError::io(&at, e, "choose a folder you may write to with --out");
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&at);
+        let mut lock = open().map_err(|e| io(&e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                let what = format!("another process works in this folder ({})", holder.trim());
+                let remedy = "wait until it ends, or choose another folder with --out";
+                return Err(FileError { path: path.to_owned(), what, remedy });
+            }
+            Err(TryLockError::Error(e)) => return Err(io(&e)),
+        }
+        // Who it is, for whoever is refused; the lock holds without it.
+        let _ =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "process {}", std::process::id()));
+        Ok(RunFolder { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file in it is.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes what is known before the first step; a result of what was there before is removed first.
+    ///
+    /// # Errors
+    /// Names the file that could not be written.
+    pub fn begin(&self, spec: &RunSpec, environment: &Environment) -> Result<(), FileError> {
+        let result = self.file(RESULT);
+        match fs::remove_file(&result) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::io(&result, &e, "remove it, or choose another folder with --out"));
+            }
+            _ => {}
+        }
+        write_atomically(&self.file(SPEC), spec.to_toml().as_bytes())?;
+        self.describe(environment)
+    }
+
+    /// Writes where the run is made.
+    ///
+    /// # Errors
+    /// Names the file that could not be written.
+    pub fn describe(&self, environment: &Environment) -> Result<(), FileError> {
+        let json = serde_json::to_vec_pretty(environment).unwrap_or_default();
+        write_atomically(&self.file(ENVIRONMENT), &json)
+    }
+
+    /// Adds a line to the log, with the time. A log that cannot be written ends no run.
+    pub fn log(&self, line: &str) {
+        let file = OpenOptions::new().create(true).append(true).open(self.file(LOG));
+        let _ = file.and_then(|mut f| writeln!(f, "{} {line}", now()));
+    }
+}
+
+/// Makes a folder for a run that was given none: `RUNS/NAME-DATE-SEED`, with a number after it if that is taken.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn fresh(runs: &Path, name: &str, seed: u64) -> Result<PathBuf, FileError> {
+    writable_folder(runs)?;
+    let date: String = now().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let base = format!("{name}-{}-{seed}", date.trim_end_matches('Z').replace('T', "-"));
+    let numbered = (2..).map(|n| format!("{base}.{n}"));
+    for name in std::iter::once(base.clone()).chain(numbered) {
+        let path = runs.join(name);
+        // Making it is what takes it: of two processes in the same second one gets the next number.
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(FileError::io(&path, &e, "choose another folder with --out")),
+        }
+    }
+    Ok(runs.join(base))
+}

@@ -1,0 +1,224 @@
+//! Making a run in its folder, from the beginning or from where it was left.
+
+use super::checkpoint::{self, prune};
+use super::keeper::{Keeper, Keeping};
+use super::{CHECKPOINTS, RESULT, RunFolder, TABLE};
+use crate::data::{DataError, Dataset};
+use crate::files::{FileError, write_atomically};
+use crate::fit::{EpochReport, FitError, Observer, Outcome, Start, fit_from};
+use crate::model;
+use crate::record::Record;
+use crate::spec::{DataFacts, RunSpec, SpecError};
+use reclra::{Device, Learner};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+/// A run to be made.
+pub struct Task<'a> {
+    /// Where.
+    pub folder: &'a RunFolder,
+    /// What.
+    pub spec: &'a RunSpec,
+    /// What the spec knows of the data.
+    pub facts: &'a DataFacts,
+    /// The data.
+    pub dataset: &'a dyn Dataset,
+    /// On what.
+    pub device: Device,
+    /// What is kept.
+    pub keeping: Keeping,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// It came to its end.
+    Finished {
+        /// The figures.
+        record: Record,
+        /// The network.
+        learner: Box<Learner>,
+    },
+    /// Its numbers were no longer finite; the last good checkpoint is kept.
+    Diverged {
+        /// The figures up to there, and why.
+        record: Record,
+    },
+    /// It was stopped from outside.
+    Interrupted {
+        /// Steps done.
+        steps: u64,
+        /// Its checkpoint; none if it could not be written.
+        saved: Option<PathBuf>,
+    },
+}
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MakeError {
+    /// Data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A spec that cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Results that cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Makes a run from the start given. `warn` hears of what could not be kept.
+///
+/// # Errors
+/// If data cannot be read, the spec cannot be, or the results cannot be written.
+pub fn make(
+    task: &Task<'_>,
+    start: Start,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+    warn: &mut dyn FnMut(&str),
+) -> Result<End, MakeError> {
+    make_from(task, start, 0, observer, stop, warn)
+}
+
+/// Goes on with a run from its newest whole checkpoint, from the beginning if there is none; of each that is damaged, and
+/// of a start from the beginning, `warn` hears. `told` hears where it goes on, in steps.
+///
+/// # Errors
+/// As [`make`].
+pub fn resume(
+    task: &Task<'_>,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+    told: &mut dyn FnMut(u64),
+    warn: &mut dyn FnMut(&str),
+) -> Result<End, MakeError> {
+    let checkpoints = task.folder.file(CHECKPOINTS);
+    let Some((_, manifest, left)) = checkpoint::newest(&checkpoints, warn) else {
+        told(0);
+        return make_from(task, Start::Fresh, 0, observer, stop, warn);
+    };
+    told(left.steps);
+    make_from(task, Start::Kept(Box::new(left)), manifest.metrics_bytes, observer, stop, warn)
+}
+
+pub(super) fn make_from(
+    task: &Task<'_>,
+    start: Start,
+    metrics_bytes: u64,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+    warn: &mut dyn FnMut(&str),
+) -> Result<End, MakeError> {
+    let Task { folder, spec, facts, dataset, device, keeping } = task;
+    let epochs = match &start {
+        Start::Kept(left) => left.place.epochs.clone(),
+        _ => Vec::new(),
+    };
+    let mut kept = Kept { inner: observer, epochs };
+    let before = kept.epochs.clone();
+    let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (metrics_bytes, &before), &mut kept, warn)?;
+    let ended = fit_from(start, spec, *dataset, device.clone(), &mut keeper, stop);
+    keeper.close();
+    let (saved, unkept) = (keeper.saved.take(), keeper.unkept.take());
+    let finished = |record: &Record| -> Result<(), FileError> {
+        write_atomically(&folder.file(TABLE), &table(&record.epochs))?;
+        let json = serde_json::to_vec_pretty(record).unwrap_or_default();
+        write_atomically(&folder.file(RESULT), &json)
+    };
+    match ended {
+        Ok(Outcome { learner, interrupted: true, .. }) => {
+            let steps = learner.steps();
+            // What cannot be written here has been said; the table is made again in the end.
+            let _ = write_atomically(&folder.file(TABLE), &table(&kept.epochs));
+            folder.log(&format!("interrupted after step {steps}"));
+            let saved = saved.filter(|(at, _)| *at == steps).map(|(_, path)| path);
+            Ok(End::Interrupted { steps, saved })
+        }
+        Ok(Outcome { learner, test, took, .. }) => {
+            if let Some(error) = unkept {
+                return Err(error.into());
+            }
+            let seconds = took.as_secs_f64();
+            let record = Record { test, seconds, ..Record::unfinished(spec, kept.epochs)? };
+            model::save(folder.path(), spec, facts, &learner)?;
+            finished(&record)?;
+            if !keeping.end {
+                prune(&folder.file(CHECKPOINTS), 0);
+                let _ = std::fs::remove_dir(folder.file(CHECKPOINTS));
+            }
+            let error = record.test_error().map_or("-".to_owned(), |e| format!("{e:.2} %"));
+            folder.log(&format!("finished after step {}: test error {error}", learner.steps()));
+            Ok(End::Finished { record, learner: Box::new(learner) })
+        }
+        Err(FitError::Data(e)) => Err(e.into()),
+        Err(FitError::Spec(e)) => Err(e.into()),
+        Err(e @ FitError::Diverged { .. }) => {
+            let record = Record { failed: Some(e.to_string()), ..Record::unfinished(spec, kept.epochs)? };
+            folder.log(&e.to_string());
+            finished(&record)?;
+            Ok(End::Diverged { record })
+        }
+    }
+}
+
+/// Keeps the epochs on their way to an observer, so that a run that diverges leaves them too.
+struct Kept<'a> {
+    inner: &'a mut dyn Observer,
+    epochs: Vec<EpochReport>,
+}
+
+impl Observer for Kept<'_> {
+    fn step(&mut self, progress: &crate::fit::Progress<'_>) {
+        self.inner.step(progress);
+    }
+
+    fn epoch(&mut self, report: &EpochReport) {
+        self.epochs.push(report.clone());
+        self.inner.epoch(report);
+    }
+
+    fn state(&mut self, state: &crate::fit::State<'_>) {
+        self.inner.state(state);
+    }
+}
+
+/// The epochs as a table with a heading, one row each.
+fn table(epochs: &[EpochReport]) -> Vec<u8> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let mut head: Vec<String> = [
+        "epoch",
+        "step",
+        "train_loss",
+        "train_error",
+        "validation_loss",
+        "validation_error",
+        "discrepancy",
+        "learning_rate",
+        "samples_per_second",
+        "seconds",
+    ]
+    .map(str::to_owned)
+    .into();
+    if let Some(first) = epochs.first() {
+        head.extend(first.layers.iter().map(|l| format!("discrepancy.{}", l.region)));
+        head.extend(first.layers.iter().map(|l| format!("mean_error.{}", l.region)));
+        head.extend(first.alignment.iter().map(|a| format!("alignment.{}", a.region)));
+    }
+    let _ = out.write_record(&head);
+    for e in epochs {
+        let validation = e.validation_error.map_or(String::new(), |v| v.to_string());
+        let numbers = [e.validation_loss].map(|v| v.to_string());
+        let mut row =
+            vec![e.epoch.to_string(), e.step.to_string(), e.train_loss.to_string(), e.train_error.to_string()];
+        row.extend(numbers);
+        row.push(validation);
+        row.extend([e.discrepancy, e.learning_rate, e.samples_per_second, e.seconds].map(|v| v.to_string()));
+        row.extend(e.layers.iter().map(|l| l.discrepancy.to_string()));
+        row.extend(e.layers.iter().map(|l| l.mean_error.to_string()));
+        row.extend(e.alignment.iter().map(|a| a.degrees.to_string()));
+        let _ = out.write_record(&row);
+    }
+    out.into_inner().unwrap_or_default()
+}
