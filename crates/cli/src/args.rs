@@ -271,6 +271,9 @@ pub(crate) struct ListArgs {
     /// What to list; everything without it
     #[arg(value_parser = crate::commands::list::TOPICS)]
     pub(crate) topic: Option<String>,
+    /// The keys as a page in Markdown
+    #[arg(long, hide = true)]
+    pub(crate) page: bool,
 }
 
 #[derive(Args, Debug)]

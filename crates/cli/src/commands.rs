@@ -33,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(voice, &args),
         Command::Eval(args) => eval::run(voice, &args),
         Command::Predict(args) => predict::run(voice, &args),
-        Command::List(args) => list::run(voice, args.topic.as_deref()),
+        Command::List(args) => list::run(voice, &args),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),

@@ -1,9 +1,9 @@
 //! `reclra list`: everything that has a name, with one line each.
 
-use crate::args::Voice;
+use crate::args::{ListArgs, Voice};
 use crate::failure::Failure;
 use reclra::{optim, phi, rules, wiring};
-use reclra_train::spec::keys::KEYS;
+use reclra_train::spec::keys::{KEYS, page};
 use reclra_train::{data, experiment};
 use serde_json::json;
 
@@ -11,7 +11,11 @@ use serde_json::json;
 pub(crate) const TOPICS: [&str; 9] =
     ["data", "rules", "activations", "wirings", "plasticities", "optimisers", "schedules", "keys", "experiments"];
 
-pub(crate) fn run(voice: Voice, topic: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn run(voice: Voice, args: &ListArgs) -> Result<(), Failure> {
+    let topic = args.topic.as_deref();
+    if args.page {
+        return voice.result(page().trim_end());
+    }
     for (n, name) in TOPICS.iter().filter(|t| topic.is_none_or(|chosen| chosen == **t)).enumerate() {
         let entries = entries(name);
         for (entry, about) in &entries {

@@ -111,6 +111,47 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+impl Key {
+    /// What it means, without the default.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        self.about.rsplit_once(" [").map_or(self.about, |(meaning, _)| meaning)
+    }
+
+    /// Its default in words: the last square brackets of `about`.
+    #[must_use]
+    pub fn default(&self) -> &'static str {
+        self.about.rsplit_once(" [").map_or("", |(_, d)| d.strip_suffix(']').unwrap_or(d))
+    }
+}
+
+/// The page of the guide that has all keys.
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Every spec key\n\nA spec is a TOML file of these keys; `reclra train --print-spec` prints one with every key that \
+         applies. `--set KEY=VALUE` sets any of them. This page is made from the program, by `reclra list keys --page`.\n",
+    );
+    let mut section = "-";
+    for key in KEYS {
+        let (own, _) = key.path.split_once('.').unwrap_or(("", key.path));
+        if own != section {
+            section = own;
+            let heading = if own.is_empty() { "The run".to_owned() } else { format!("`[{own}]`") };
+            text.push_str(&format!("\n## {heading}\n\n| key | meaning | default | rules |\n|---|---|---|---|\n"));
+        }
+        let escaped = |s: &str| s.replace('|', "\\|").replace('[', "\\[");
+        let rules = if key.rules.is_empty() { "all".to_owned() } else { key.rules.join(", ") };
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {rules} |\n",
+            key.path,
+            escaped(key.meaning()),
+            escaped(key.default())
+        ));
+    }
+    text
+}
+
 /// The key of that path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Key> {
