@@ -1,7 +1,10 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod exchange;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use exchange::{ExportArgs, ImportArgs};
 use std::path::PathBuf;
 
 /// Version and commit.
@@ -60,6 +63,23 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify pictures with a trained network
     Predict(PredictArgs),
+    /// Write a trained network for other programs: ONNX, safetensors, npz
+    ///
+    /// The forward network alone, with the averaged weights where the run kept them: what `reclra eval` computes.
+    #[command(
+        after_help = "Examples:\n  reclra export runs/best\n  reclra export runs/best --raw-pixels --out net.onnx\n  \
+                            reclra export runs/best --format npz"
+    )]
+    Export(ExportArgs),
+    /// Make a run folder from weights that were made elsewhere, with PyTorch say
+    ///
+    /// Every weight and bias comes from the file, by shape and name as the spec needs them; the rule's own synapses are
+    /// drawn from the seed, as at the start of a run.
+    #[command(
+        after_help = "Examples:\n  reclra import net.safetensors --arch 64-256-10 --act relu --out runs/torch\n  \
+                            reclra import net.safetensors --map map.toml --config my.toml --out runs/torch"
+    )]
+    Import(ImportArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network
@@ -95,7 +115,7 @@ pub(crate) struct SpecArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SpecFlags {
     /// The same as SPEC.toml
-    #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, alias = "spec", value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Data set: see `reclra list data`
     #[arg(long, value_name = "NAME")]
