@@ -1,8 +1,10 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod exchange;
 mod runs;
 
+pub(crate) use exchange::{ExportArgs, ImportArgs};
 pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -71,6 +73,23 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify pictures with a trained network
     Predict(PredictArgs),
+    /// Write a trained network for other programs: ONNX, safetensors, npz
+    ///
+    /// The forward network alone, with the averaged weights where the run kept them: what `reclra eval` computes.
+    #[command(
+        after_help = "Examples:\n  reclra export runs/best\n  reclra export runs/best --raw-pixels --out net.onnx\n  \
+                            reclra export runs/best --format npz"
+    )]
+    Export(ExportArgs),
+    /// Make a run folder from weights that were made elsewhere, with PyTorch say
+    ///
+    /// Every weight and bias comes from the file, by shape and name as the spec needs them; the rule's own synapses are
+    /// drawn from the seed, as at the start of a run.
+    #[command(
+        after_help = "Examples:\n  reclra import net.safetensors --arch 64-256-10 --act relu --out runs/torch\n  \
+                            reclra import net.safetensors --map map.toml --config my.toml --out runs/torch"
+    )]
+    Import(ImportArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network
@@ -106,7 +125,7 @@ pub(crate) struct SpecArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SpecFlags {
     /// The same as SPEC.toml
-    #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
+    #[arg(long, alias = "spec", value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Data set: see `reclra list data`
     #[arg(long, value_name = "NAME")]
@@ -167,6 +186,9 @@ pub(crate) struct TrainArgs {
     /// Replace a run that is in RUN_DIR already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
+    /// Begin with the weights of another run, or of a file that `reclra import` could read
+    #[arg(long, value_name = "RUN_DIR|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) init: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     /// Print the resolved spec and stop

@@ -4,6 +4,8 @@ mod bench;
 mod compare;
 mod data;
 mod eval;
+mod export;
+mod import;
 mod inspect;
 pub(crate) mod list;
 mod predict;
@@ -34,6 +36,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(voice, &args),
         Command::Predict(args) => predict::run(voice, &args),
         Command::List(args) => list::run(voice, &args),
+        Command::Export(args) => export::run(voice, &args),
+        Command::Import(args) => import::run(voice, &args),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),

@@ -3,6 +3,7 @@
 use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
 use reclra_train::experiment::ExperimentError;
+use reclra_train::export::ExportError;
 use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
 use reclra_train::spec::SpecError;
@@ -101,6 +102,12 @@ impl From<FetchError> for Failure {
 
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
+        Failure::Other(e.to_string())
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(e: ExportError) -> Self {
         Failure::Other(e.to_string())
     }
 }

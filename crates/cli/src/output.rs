@@ -62,6 +62,11 @@ pub(crate) fn grouped(n: usize) -> String {
     out
 }
 
+/// `[256, 64]` as `256x64`.
+pub(crate) fn shape(sizes: &[usize]) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
 /// Columns, each as wide as its widest cell; numbers to the right.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width =

@@ -1,7 +1,7 @@
-//! How a run is shown while it goes: a bar an epoch on a terminal, plain lines elsewhere, objects with `--json`.
+//! How a run is shown while it goes: a bar for the epoch and one for the run on a terminal, plain lines elsewhere, objects with `--json`.
 
 use crate::args::Voice;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -19,8 +19,10 @@ pub(crate) struct Show {
     epochs: u64,
     begun: Instant,
     said: Instant,
-    /// The bar of the epoch, if standard error is a terminal.
-    bar: Option<ProgressBar>,
+    /// The bars, if standard error is a terminal.
+    bars: Option<Bars>,
+    /// Share of the run that was done before it was begun or resumed here.
+    before: Option<f64>,
     validation: Option<f64>,
     /// Whether nobody reads standard output any more.
     pub(crate) unread: bool,
@@ -28,21 +30,48 @@ pub(crate) struct Show {
     stop: Arc<AtomicBool>,
 }
 
-impl Show {
-    pub(crate) fn new(voice: Voice, epochs: u64, stop: &Arc<AtomicBool>) -> Show {
-        let bar = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
-            let template = "{prefix} [{bar:24}] {pos}/{len} steps  {msg}";
+/// One of the epoch, one of the run.
+struct Bars {
+    both: MultiProgress,
+    epoch: ProgressBar,
+    run: ProgressBar,
+}
+
+impl Bars {
+    fn new() -> Bars {
+        let both = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+        let bar = |template: &str| {
+            let bar = both.add(ProgressBar::new(1));
             bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
-        });
+        };
+        let epoch = bar("{prefix} [{bar:24}] {pos}/{len} steps  {msg}");
+        let run = bar("{prefix} [{bar:24}] {percent} %  {msg}");
+        Bars { epoch, run, both }
+    }
+}
+
+impl Show {
+    pub(crate) fn new(voice: Voice, epochs: u64, stop: &Arc<AtomicBool>) -> Show {
+        let bars = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(Bars::new);
         let now = Instant::now();
-        Show { voice, epochs, begun: now, said: now, bar, validation: None, unread: false, stop: stop.clone() }
+        Show {
+            voice,
+            epochs,
+            begun: now,
+            said: now,
+            bars,
+            before: None,
+            validation: None,
+            unread: false,
+            stop: stop.clone(),
+        }
     }
 
-    /// Seconds until the end, if the rest goes as the part so far.
+    /// Seconds until the end, if the rest goes as the part done here so far.
     fn left(&self, done: f64) -> f64 {
-        self.begun.elapsed().as_secs_f64() * (self.epochs as f64 - done).max(0.0) / done.max(1e-9)
+        let here = (done - self.before.unwrap_or(0.0)).max(1e-9);
+        self.begun.elapsed().as_secs_f64() * (self.epochs as f64 - done).max(0.0) / here
     }
 
     fn prefix(&self, epoch: u64) -> String {
@@ -51,16 +80,17 @@ impl Show {
     }
 
     fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
+        match &self.bars {
+            Some(bars) => drop(bars.both.println(text)),
             None => eprintln!("{text}"),
         }
     }
 
-    /// Takes the bar off the screen: the run is over.
+    /// Takes the bars off the screen: the run is over.
     pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            bars.epoch.finish_and_clear();
+            bars.run.finish_and_clear();
         }
     }
 }
@@ -81,30 +111,32 @@ pub(crate) fn percent(share: Option<f64>) -> String {
 
 impl Observer for Show {
     fn step(&mut self, p: &Progress<'_>) {
-        let elapsed = |show: &Show| {
-            let done = (p.epoch - 1) as f64 + p.step as f64 / p.steps as f64;
-            let rate = done * p.samples as f64 / (p.step as f64 / p.steps as f64) / show.begun.elapsed().as_secs_f64();
+        let share = p.step as f64 / p.steps as f64;
+        let done = (p.epoch - 1) as f64 + share;
+        let before = *self.before.get_or_insert(done - 1.0 / p.steps as f64);
+        let figures = |show: &Show| {
+            let rate = (done - before) * p.samples as f64 / share / show.begun.elapsed().as_secs_f64();
             (rate, duration(show.left(done)))
         };
-        if let Some(bar) = &self.bar {
-            if p.step == 1 {
-                bar.set_length(p.steps);
-                bar.set_prefix(self.prefix(p.epoch));
+        if let Some(bars) = &self.bars {
+            if p.step == 1 || bars.epoch.length() != Some(p.steps) {
+                bars.epoch.set_length(p.steps);
+                bars.epoch.set_prefix(self.prefix(p.epoch));
+                bars.run.set_length(self.epochs * p.steps);
+                bars.run.set_prefix(format!("{:<1$}", "run", self.prefix(p.epoch).len()));
             }
-            bar.set_position(p.step);
-            // The bar draws eight times a second; the text need not be made more often.
+            bars.epoch.set_position(p.step);
+            bars.run.set_position((p.epoch - 1) * p.steps + p.step);
+            // The bars are drawn eight times a second; the text need not be made more often.
             if p.step == 1 || p.step == p.steps || self.said.elapsed() > Duration::from_millis(125) {
-                let (rate, left) = elapsed(self);
-                bar.set_message(format!(
-                    "loss {:.4}  validation {}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
-                    p.loss,
-                    percent(self.validation),
-                    p.discrepancy,
-                ));
+                let (rate, left) = figures(self);
+                bars.epoch.set_message(format!("loss {:.4}  discrepancy {:.4}", p.loss, p.discrepancy));
+                let validation = percent(self.validation);
+                bars.run.set_message(format!("validation error {validation}  {rate:.0} samples/s  {left} left"));
                 self.said = Instant::now();
             }
         } else if !self.voice.quiet && !self.voice.json && p.step < p.steps && self.said.elapsed() > PATIENCE {
-            let (rate, left) = elapsed(self);
+            let (rate, left) = figures(self);
             eprintln!(
                 "{}  step {}/{}  loss {:.4}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
                 self.prefix(p.epoch),

@@ -317,6 +317,26 @@ fn a_spec_of_a_run_makes_the_same_run() {
     assert_eq!(env["data"][0]["sha256"].as_str().map(str::len), Some(64));
 }
 
+/// A run that began with the weights of another, and was left before its first checkpoint, begins with them again.
+#[test]
+fn a_run_can_begin_with_the_weights_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let [first, second, again] = ["first", "second", "again"].map(|n| dir.path().join(n));
+    let arch = ["--arch", "64-16-10", "--quiet", "--epochs", "1"];
+    good(&[&["train", "--out", text(&first)], &arch[..]].concat());
+    good(&[&["train", "--init", text(&first), "--out", text(&second)], &arch[..]].concat());
+    let loss = |run: &Path| metrics(run)[0]["train_loss"].as_f64().unwrap();
+    assert!(loss(&second) < 0.8 * loss(&first), "{} {}", loss(&second), loss(&first));
+    good(&[&["train", "--init", text(&first.join("model.safetensors")), "--out", text(&again)], &arch[..]].concat());
+    fs::remove_file(again.join("result.json")).unwrap();
+    fs::remove_dir_all(again.join("checkpoints")).unwrap();
+    good(&["resume", text(&again)]);
+    same(&second, &again, "begun with other weights");
+    let line = bad(&["train", "--init", text(&first), "--arch", "64-17-10", "--out", text(&dir.path().join("x"))], 1);
+    assert!(line.contains("W.in->b1"), "{line}");
+    assert!(!dir.path().join("x").exists());
+}
+
 #[test]
 fn runs_are_listed_compared_and_cleaned() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,10 +6,12 @@
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`fit`] | the visible loop |
+//! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
 //! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
+//! | [`export`] | the forward network for other programs |
 //! | [`files`] | writing files so that none is ever half there |
 //! | [`record`] | what came of one run |
 //! | [`run`] | from settings to something that can run |
@@ -20,8 +22,10 @@ pub mod bench;
 pub mod compare;
 pub mod data;
 pub mod experiment;
+pub mod export;
 pub mod files;
 pub mod fit;
+pub mod import;
 mod judge;
 pub mod memory;
 pub mod metrics;

@@ -16,9 +16,9 @@ pub const FILE: &str = "model.safetensors";
 /// File of the resolved spec within a run folder.
 pub const SPEC_FILE: &str = "spec.toml";
 /// Marks a file as ours, and its layout.
-const FORMAT: (&str, &str) = ("reclra.format", "1");
+pub(crate) const FORMAT: (&str, &str) = ("reclra.format", "1");
 /// Prefix of averaged weights.
-const AVERAGE: &str = "average.";
+pub(crate) const AVERAGE: &str = "average.";
 
 /// A trained network with what is known of it.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 //! | `metrics.csv` | the epochs again, as a table |
 //! | `environment.json` | program, commit, machine, command, hashes of the data |
 //! | `log.txt` | what was said, with times |
+//! | `init.safetensors` | the weights it began with, if they were not drawn from the seed |
 //! | `checkpoints/` | states to go on from, the last ones and the best |
 //! | `result.json` | the whole record, written last: a run that has it is over |
 //! | `model.safetensors` | the trained network |
@@ -40,6 +41,8 @@ pub const ENVIRONMENT: &str = "environment.json";
 pub const LOG: &str = "log.txt";
 /// States to go on from.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// The weights a run began with that were not drawn from its seed.
+pub const INIT: &str = "init.safetensors";
 /// The record, written last.
 pub const RESULT: &str = "result.json";
 /// All of it for a person.

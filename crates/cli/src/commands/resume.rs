@@ -54,7 +54,7 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
     let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping: args.keep.keeping() };
-    run.make(voice, &folder, None)
+    run.make(voice, &folder, true)
 }
 
 /// The spec with more epochs.

@@ -7,11 +7,11 @@ use crate::output::grouped;
 use crate::progress::{Show, duration, percent};
 use reclra::Device;
 use reclra_train::data::Dataset;
-use reclra_train::fit::Start;
-use reclra_train::model;
+use reclra_train::files::{FileError, write_atomically};
 use reclra_train::run::{Prepared, prepare, resolve};
 use reclra_train::runs::{self, End, Keeping, MakeError, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
+use reclra_train::{import, model};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -34,26 +34,38 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     }
     let device = device(args.machine)?;
     let environment = environment(&spec.data, None, &facts, &device)?;
+    let init = args.init.as_deref().map(|from| weights(from, &spec)).transpose()?;
     let path = match &args.out {
         Some(out) => out.clone(),
         None => runs::fresh(&runs_home(), &format!("{}-{}", facts.name, spec.rule.name()), spec.seed)?,
     };
     let folder = RunFolder::hold(&path)?;
     clear(&folder)?;
+    if let Some(bytes) = init {
+        write_atomically(&folder.file(runs::INIT), &bytes)?;
+    }
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
     let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping: args.keep.keeping() };
-    run.make(voice, &folder, Some(Start::Fresh))
+    run.make(voice, &folder, false)
+}
+
+/// The file of weights to begin with, which must fit.
+fn weights(from: &Path, spec: &RunSpec) -> Result<Vec<u8>, Failure> {
+    let file = if from.is_dir() { from.join(model::FILE) } else { from.to_owned() };
+    import::weights_of(&file, spec)?;
+    let remedy = "name a run or a safetensors file with --init";
+    Ok(std::fs::read(&file).map_err(|e| FileError::io(&file, &e, remedy))?)
 }
 
 /// Takes away what another run has left in the folder.
 fn clear(folder: &RunFolder) -> Result<(), Failure> {
-    for name in [runs::RESULT, runs::METRICS, runs::TABLE, runs::LOG, runs::REPORT, model::FILE] {
+    for name in [runs::RESULT, runs::METRICS, runs::TABLE, runs::LOG, runs::REPORT, runs::INIT, model::FILE] {
         let path = folder.file(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 let remedy = "remove it, or choose another folder with --out";
-                return Err(reclra_train::files::FileError::io(&path, &e, remedy).into());
+                return Err(FileError::io(&path, &e, remedy).into());
             }
             _ => {}
         }
@@ -103,22 +115,21 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Makes it in its folder, from that start or from its newest checkpoint, and says what came of it.
-    pub(super) fn make(self, voice: Voice, folder: &RunFolder, start: Option<Start>) -> Result<(), Failure> {
+    /// Makes it in its folder, from its beginning or from its newest checkpoint, and says what came of it.
+    pub(super) fn make(self, voice: Voice, folder: &RunFolder, begun: bool) -> Result<(), Failure> {
         let Run { spec, facts, dataset, device, keeping } = self;
         let stop = stop_flag();
         let mut show = Show::new(voice, spec.epochs, &stop);
         let task = Task { folder, spec, facts, dataset, device, keeping };
         let mut warn = |line: &str| voice.warn(line);
-        let end = match start {
-            Some(start) => runs::make(&task, start, &mut show, &stop, &mut warn),
-            None => {
-                let mut told = |steps: u64| match steps {
-                    0 => voice.note("there is no whole checkpoint: it begins anew"),
-                    n => voice.note(format_args!("goes on after step {n}")),
-                };
-                runs::resume(&task, &mut show, &stop, &mut told, &mut warn)
-            }
+        let end = if begun {
+            let mut told = |steps: u64| match steps {
+                0 => voice.note("there is no whole checkpoint: it begins anew"),
+                n => voice.note(format_args!("goes on after step {n}")),
+            };
+            runs::resume(&task, &mut show, &stop, &mut told, &mut warn)
+        } else {
+            runs::make(&task, &mut show, &stop, &mut warn)
         };
         show.finish();
         let end = end.map_err(failure)?;

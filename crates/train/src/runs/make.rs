@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, prune};
 use super::keeper::{Keeper, Keeping};
-use super::{CHECKPOINTS, RESULT, RunFolder, TABLE};
+use super::{CHECKPOINTS, INIT, RESULT, RunFolder, TABLE};
 use crate::data::{DataError, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Observer, Outcome, Start, fit_from};
@@ -68,18 +68,17 @@ pub enum MakeError {
     File(#[from] FileError),
 }
 
-/// Makes a run from the start given. `warn` hears of what could not be kept.
+/// Makes a run from its beginning. `warn` hears of what could not be kept.
 ///
 /// # Errors
 /// If data cannot be read, the spec cannot be, or the results cannot be written.
 pub fn make(
     task: &Task<'_>,
-    start: Start,
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, MakeError> {
-    make_from(task, start, 0, observer, stop, warn)
+    make_from(task, beginning(task)?, 0, observer, stop, warn)
 }
 
 /// Goes on with a run from its newest whole checkpoint, from the beginning if there is none; of each that is damaged, and
@@ -97,10 +96,22 @@ pub fn resume(
     let checkpoints = task.folder.file(CHECKPOINTS);
     let Some((_, manifest, left)) = checkpoint::newest(&checkpoints, warn) else {
         told(0);
-        return make_from(task, Start::Fresh, 0, observer, stop, warn);
+        return make_from(task, beginning(task)?, 0, observer, stop, warn);
     };
     told(left.steps);
     make_from(task, Start::Kept(Box::new(left)), manifest.metrics_bytes, observer, stop, warn)
+}
+
+/// How a run begins in its folder: with the weights that lie there for it, else drawn from the seed.
+///
+/// # Errors
+/// If there are some and they do not fit.
+pub(super) fn beginning(task: &Task<'_>) -> Result<Start, MakeError> {
+    let path = task.folder.file(INIT);
+    if !path.exists() {
+        return Ok(Start::Fresh);
+    }
+    Ok(Start::Weights(crate::import::weights_of(&path, task.spec)?))
 }
 
 pub(super) fn make_from(

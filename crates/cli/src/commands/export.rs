@@ -1,0 +1,53 @@
+//! `reclra export`: the forward network of a run as a file for other programs.
+
+use super::device;
+use crate::args::{ExportArgs, MachineArgs, Voice};
+use crate::failure::Failure;
+use crate::output::{grouped, shape, table};
+use reclra_train::export::{FOLDER, Format, NAME, export};
+use reclra_train::model;
+use std::path::PathBuf;
+
+pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
+    let format = match args.format.as_str() {
+        "safetensors" => Format::Safetensors,
+        "npz" => Format::Npz,
+        _ => Format::Onnx { raw_pixels: args.raw_pixels },
+    };
+    if args.raw_pixels && !matches!(format, Format::Onnx { .. }) {
+        let line = format!("--raw-pixels: {} holds no graph that could scale pixels; take --format onnx", args.format);
+        return Err(Failure::Usage(line));
+    }
+    let model = model::load(&args.run, device(MachineArgs { threads: Some(1) })?)?;
+    let path = args.out.clone().unwrap_or_else(|| beside(args, format));
+    if path.exists() && !args.overwrite {
+        let line = format!("{}: is there already; name another file with --out or add --overwrite", path.display());
+        return Err(Failure::Usage(line));
+    }
+    // An export lacks what a run needs to be a run: it must not take its place.
+    if args.run.join(model::FILE).canonicalize().or_else(|_| args.run.canonicalize()).ok() == path.canonicalize().ok() {
+        let line = format!("{}: is the trained network itself; name another file with --out", path.display());
+        return Err(Failure::Usage(line));
+    }
+    let written = export(&model, format, &path)?;
+    voice.object("export", &written)?;
+    if voice.quiet {
+        return voice.result(written.path.display());
+    }
+    let rows: Vec<Vec<String>> = written.tensors.iter().map(|t| vec![t.name.clone(), shape(&t.shape)]).collect();
+    voice.result(table(&["tensor", "shape"], &rows))?;
+    voice.note(format_args!("input: {}", written.preprocessing));
+    voice.result(format_args!(
+        "{}: {} tensors ({} weights), {} bytes, read back and found equal",
+        written.path.display(),
+        written.tensors.len(),
+        written.weights,
+        grouped(written.bytes as usize)
+    ))
+}
+
+/// In the run's folder, in a folder of its own.
+fn beside(args: &ExportArgs, format: Format) -> PathBuf {
+    let run = if args.run.is_dir() { args.run.clone() } else { args.run.with_file_name("") };
+    run.join(FOLDER).join(format!("{NAME}.{}", format.name()))
+}

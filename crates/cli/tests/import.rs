@@ -1,0 +1,177 @@
+//! Weights from elsewhere: files as PyTorch writes them come back to the same predictions, to the bit.
+
+mod common;
+
+use common::{bad, good, objects, text};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// A trained network and its forward network as tensors, in the order of layers.
+fn exported(folder: &Path) -> (PathBuf, Vec<Tensor>) {
+    let run = folder.join("run");
+    let flags = ["--arch", "64-12-9-10", "--set", "optim.average=0.9"];
+    good(&[&["train", "--epochs", "2", "--quiet", "--out", text(&run)], &flags[..]].concat());
+    good(&["export", text(&run), "--format", "safetensors"]);
+    let bytes = fs::read(run.join("export/forward.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let names = ["W.in->b1", "b.b1", "W.b1->b2", "b.b2", "W.b2->out", "b.out"];
+    let one = |name: &str| {
+        let view = file.tensor(name).unwrap();
+        (name.to_owned(), view.dtype(), view.shape().to_vec(), view.data().to_vec())
+    };
+    (run, names.into_iter().map(one).collect())
+}
+
+fn write(path: &Path, tensors: &[Tensor]) {
+    let views = tensors.iter().map(|(n, d, s, b)| (n.as_str(), TensorView::new(*d, s.clone(), b).unwrap()));
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// The same tensors under the names of a `torch.nn.Sequential`.
+fn torch(tensors: &[Tensor]) -> Vec<Tensor> {
+    let names = ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"];
+    tensors.iter().zip(names).map(|(t, n)| (n.to_owned(), t.1, t.2.clone(), t.3.clone())).collect()
+}
+
+/// The same as float64, each matrix turned: as other programs keep them.
+fn turned(tensors: &[Tensor]) -> Vec<Tensor> {
+    let turn = |(name, _, shape, bytes): &Tensor| {
+        let values: Vec<f32> = bytes.chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect();
+        let values = match shape[..] {
+            [rows, cols] => {
+                (0..cols).flat_map(|c| (0..rows).map(move |r| (r, c))).map(|(r, c)| values[r * cols + c]).collect()
+            }
+            _ => values,
+        };
+        let bytes = values.iter().flat_map(|&v| f64::from(v).to_le_bytes()).collect();
+        (name.clone(), Dtype::F64, shape.iter().rev().copied().collect(), bytes)
+    };
+    tensors.iter().map(turn).collect()
+}
+
+/// What `reclra eval` says on the test digits: loss to the last digit, and who is taken for whom.
+fn judged(run: &Path) -> serde_json::Value {
+    objects(&good(&["eval", text(run), "--json"]).0)[0].clone()
+}
+
+const MAP: &str = "\"W.in->b1\" = { name = \"h1.kernel\", transpose = true }\n\"b.b1\" = \"h1.bias\"\n\
+                   \"W.b1->b2\" = { name = \"h2.kernel\", transpose = true }\n\"b.b2\" = \"h2.bias\"\n\
+                   \"W.b2->out\" = { name = \"top.kernel\", transpose = true }\n\"b.out\" = \"top.bias\"\n";
+
+#[test]
+fn weights_come_back_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, ours) = exported(dir.path());
+    let (want, spec) = (judged(&run), run.join("spec.toml"));
+    let (weights, map) = (dir.path().join("w.safetensors"), dir.path().join("map.toml"));
+    fs::write(&map, MAP).unwrap();
+    let mut keras = turned(&ours);
+    let names = ["h1.kernel", "h1.bias", "h2.kernel", "h2.bias", "top.kernel", "top.bias"];
+    keras.iter_mut().zip(names).for_each(|(t, n)| t.0 = n.to_owned());
+    for (n, (tensors, map)) in
+        [(torch(&ours), "auto"), (ours.clone(), "auto"), (keras, text(&map))].into_iter().enumerate()
+    {
+        write(&weights, &tensors);
+        let new = dir.path().join(format!("new{n}"));
+        let args = ["import", text(&weights), "--map", map, "--spec", text(&spec), "--out", text(&new)];
+        let (out, _) = good(&args);
+        assert!(out.contains(tensors[0].0.as_str()) && out.lines().count() == 8, "{out}");
+        assert_eq!(judged(&new), want, "network {n}");
+        assert_eq!(fs::read_to_string(new.join("spec.toml")).unwrap(), fs::read_to_string(&spec).unwrap());
+        // It is a run like any other: with the rule's synapses, and exported as it came.
+        let (inspected, _) = good(&["inspect", text(&new)]);
+        assert!(inspected.contains("E.out->b2") && inspected.contains("after 0 steps"), "{inspected}");
+        good(&["export", text(&new), "--format", "safetensors"]);
+        let again = fs::read(new.join("export/forward.safetensors")).unwrap();
+        let again = SafeTensors::deserialize(&again).unwrap();
+        assert!(ours.iter().all(|t| again.tensor(&t.0).unwrap().data() == t.3));
+        let line = bad(&args, 2);
+        assert!(line.contains("--overwrite"), "{line}");
+    }
+}
+
+#[test]
+fn halves_are_what_they_stand_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, ours) = exported(dir.path());
+    let spec = run.join("spec.toml");
+    // The upper half of a float32 is a bfloat16: cut both, one kept in full width.
+    let cut: Vec<Tensor> = torch(&ours)
+        .into_iter()
+        .map(|(n, d, s, b)| (n, d, s, b.chunks_exact(4).flat_map(|c| [0, 0, c[2], c[3]]).collect()))
+        .collect();
+    let half = |(n, _, s, b): &Tensor| {
+        (n.clone(), Dtype::BF16, s.clone(), b.chunks_exact(4).flat_map(|c| [c[2], c[3]]).collect::<Vec<u8>>())
+    };
+    let results = [cut.clone(), cut.iter().map(half).collect()].map(|tensors: Vec<Tensor>| {
+        let (weights, new) = (dir.path().join("w"), dir.path().join("new"));
+        write(&weights, &tensors);
+        good(&["import", text(&weights), "--config", text(&spec), "--out", text(&new), "--overwrite"]);
+        judged(&new)
+    });
+    assert_eq!(results[0], results[1]);
+    assert_ne!(results[0]["loss"], judged(&run)["loss"], "something was cut");
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, ours) = exported(dir.path());
+    let (weights, map, new) = (dir.path().join("w.safetensors"), dir.path().join("map.toml"), dir.path().join("new"));
+    let spec = run.join("spec.toml");
+    let said = |tensors: &[Tensor], more: &[&str]| {
+        write(&weights, tensors);
+        let args = ["import", text(&weights), "--config", text(&spec), "--out", text(&new)];
+        let line = bad(&[&args[..], more].concat(), 1);
+        assert!(!new.exists(), "{line}");
+        line
+    };
+    let sound = torch(&ours);
+    let with = |change: &dyn Fn(&mut Vec<Tensor>)| {
+        let mut changed = sound.clone();
+        change(&mut changed);
+        changed
+    };
+    let line = said(&sound, &["--arch", "64-12-8-10"]);
+    assert!(line.contains("2.weight is [9, 12] where W.b1->b2 needs [8, 12]; set --arch"), "{line}");
+    let line = said(&sound, &["--arch", "64-12-10"]);
+    assert!(line.contains("holds 3 layers where the network has 2"), "{line}");
+    let line = said(&with(&|t| drop(t.remove(3))), &[]);
+    assert!(line.contains("w.safetensors: layer 2 has no bias"), "{line}");
+    let line = said(&with(&|t| t[5].0 = "mean".into()), &[]);
+    assert!(line.contains("mean does not say which layer") && line.contains("--map"), "{line}");
+    let line = said(&with(&|t| t[1].1 = Dtype::I32), &[]);
+    assert!(line.contains("0.bias holds I32 numbers"), "{line}");
+    let line = said(&with(&|t| t[1].3[..4].copy_from_slice(&f32::NAN.to_le_bytes())), &[]);
+    assert!(line.contains("0.bias holds numbers that are not finite"), "{line}");
+    // A map that names what is not there, and a file with more than the map uses.
+    let text_of = |from: &str, to: &str| MAP.replace(", transpose = true", "").replace(from, to);
+    let mut named = sound.clone();
+    let names = ["h1.kernel", "h1.bias", "h2.kernel", "h2.bias", "top.kernel", "top.bias"];
+    named.iter_mut().zip(names).for_each(|(t, n)| t.0 = n.to_owned());
+    let args = ["--map", text(&map)];
+    fs::write(&map, text_of("h2.bias", "h2.bais")).unwrap();
+    assert!(said(&named, &args).contains("lacks the tensor h2.bais, which is to be b.b2, did you mean `h2.bias`?"));
+    fs::write(&map, text_of("\"b.b2\"", "\"b.b3\"")).unwrap();
+    assert!(said(&named, &args).contains("b.b3 is no parameter of the network, did you mean"));
+    fs::write(&map, text_of("", "")).unwrap();
+    named.push(("steps".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
+    assert!(said(&named, &args).contains("the tensor steps is not used"));
+    fs::write(&map, "W = [").unwrap();
+    assert!(said(&named, &args).contains("map.toml: line 1"));
+    // Damaged, foreign and missing files.
+    write(&weights, &sound);
+    let whole = fs::read(&weights).unwrap();
+    for cut in [0, 5, 60, whole.len() - 1] {
+        fs::write(&weights, &whole[..cut]).unwrap();
+        let line = bad(&["import", text(&weights), "--out", text(&new)], 1);
+        assert!(line.contains("w.safetensors: no whole safetensors file"), "{line}");
+    }
+    assert!(bad(&["import", "no/such", "--out", text(&new)], 1).contains("no/such"));
+    assert!(bad(&["import", text(&weights), "--map", "no/map", "--out", text(&new)], 1).contains("no/map"));
+    assert!(bad(&["import", text(&weights)], 2).contains("--out"));
+    assert!(!new.exists());
+}

@@ -1,0 +1,246 @@
+//! Taking a trained network elsewhere: the forward network alone as ONNX, safetensors or npz, with what one has to know to
+//! feed it. What has been written is read back and compared before anyone is told that it is there.
+
+mod npz;
+mod onnx;
+mod proto;
+mod tensors;
+
+use crate::files::{FileError, writable_folder, write_atomically};
+use crate::model::Model;
+use crate::spec::DataFacts;
+use reclra::Graph;
+use reclra::rule::{Param, Rule};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Folder of exports within a run folder.
+pub const FOLDER: &str = "export";
+/// Name of an export, without its ending.
+pub const NAME: &str = "forward";
+
+/// What a network is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// A graph that ONNX runtimes execute.
+    Onnx {
+        /// Whether the graph is given stored bytes as floats, 0 to white, and divides them itself.
+        raw_pixels: bool,
+    },
+    /// W and b by name, with metadata.
+    Safetensors,
+    /// W and b for numpy.
+    Npz,
+}
+
+/// Names of all formats: also the endings of their files.
+pub const FORMATS: [&str; 3] = ["onnx", "safetensors", "npz"];
+
+impl Format {
+    /// Its name, also the ending of its files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Onnx { .. } => "onnx",
+            Format::Safetensors => "safetensors",
+            Format::Npz => "npz",
+        }
+    }
+}
+
+/// Why a network was not exported: one line with the reason and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// A network whose outputs are no function of one forward pass.
+    #[error(
+        "{rule} lets this network settle before it answers, so one forward pass does not give its outputs; export a \
+         network of another rule, or one with a single hidden region"
+    )]
+    Settles {
+        /// The rule.
+        rule: &'static str,
+    },
+    /// An activation that ONNX does not have.
+    #[error("region {region} has the activation {phi}, which ONNX does not have; export it as safetensors or npz")]
+    Activation {
+        /// The region.
+        region: String,
+        /// The activation.
+        phi: &'static str,
+    },
+    /// More than a format can hold.
+    #[error("{format} holds no file of {bytes} bytes; export it as safetensors")]
+    TooLarge {
+        /// The format.
+        format: &'static str,
+        /// Bytes it would take.
+        bytes: usize,
+    },
+    /// A file that could not be written, or did not come back as it was.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What has been written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exported {
+    /// The file.
+    pub path: PathBuf,
+    /// Name of the format.
+    pub format: &'static str,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// `trained`, or `averaged` where the run kept a moving average.
+    pub weights: &'static str,
+    /// What a reader feeds it, in words.
+    pub preprocessing: String,
+    /// Every W and b, as named in the file.
+    pub tensors: Vec<Written>,
+}
+
+/// A tensor of an export.
+#[derive(Clone, Debug, Serialize)]
+pub struct Written {
+    /// Name in the file.
+    pub name: String,
+    /// W is n_to x n_from, b is n_to.
+    pub shape: Vec<usize>,
+}
+
+/// A tensor by name, row-major.
+#[derive(Clone, Debug, PartialEq)]
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl Tensor {
+    /// Its elements, little-endian.
+    fn bytes(&self) -> Vec<u8> {
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+}
+
+/// float32 numbers, little-endian; `None` if a byte is left over.
+fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
+    let (whole, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| whole.iter().map(|&c| f32::from_le_bytes(c)).collect())
+}
+
+/// The network that evaluation runs, and nothing else.
+#[derive(Debug)]
+struct Forward {
+    graph: Graph,
+    /// W and b of every region, averaged where the run kept an average.
+    tensors: Vec<Tensor>,
+    facts: DataFacts,
+    /// Keys and texts that go into the file.
+    metadata: Vec<(&'static str, String)>,
+}
+
+/// Writes the forward network of `model` to `path`, then reads it back and compares every tensor to the bit. The folder is
+/// made where it is not there; a file that is there is replaced.
+///
+/// # Errors
+/// If the network is not what one forward pass computes, if the format cannot hold it, or if it cannot be written.
+pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, ExportError> {
+    refuse_settling(model.learner.rule())?;
+    let raw = format == Format::Onnx { raw_pixels: true };
+    let forward = forward(model, raw);
+    let bytes = match format {
+        Format::Onnx { raw_pixels } => onnx::write(&forward, raw_pixels)?,
+        Format::Safetensors => tensors::write(&forward).map_err(|what| failed(path, what))?,
+        Format::Npz => npz::write(&forward).map_err(|what| failed(path, what))?,
+    };
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        writable_folder(folder)?;
+    }
+    write_atomically(path, &bytes)?;
+    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, "export again"))?;
+    let found = match format {
+        Format::Onnx { .. } => onnx::read(&bytes),
+        Format::Safetensors => tensors::read(&bytes),
+        Format::Npz => npz::read(&bytes),
+    };
+    let found = found.map_err(|what| failed(path, what))?;
+    let named = |t: &Tensor| if format == Format::Npz { npz::portable(&t.name) } else { t.name.clone() };
+    for tensor in &forward.tensors {
+        let name = named(tensor);
+        let same = |t: &&Tensor| t.name == name && t.shape == tensor.shape && t.bytes() == tensor.bytes();
+        if found.iter().filter(same).count() != 1 {
+            return Err(failed(path, format!("{name} does not come back as it was written")).into());
+        }
+    }
+    Ok(Exported {
+        path: path.to_owned(),
+        format: format.name(),
+        bytes: bytes.len() as u64,
+        weights: kind(model),
+        preprocessing: preprocessing(&model.facts, raw),
+        tensors: forward.tensors.iter().map(|t| Written { name: named(t), shape: t.shape.clone() }).collect(),
+    })
+}
+
+fn failed(path: &Path, what: String) -> FileError {
+    FileError { path: path.to_owned(), what, remedy: "export again, to another disk if it happens twice" }
+}
+
+/// A network that settles answers with the state it comes to, which no single pass computes.
+fn refuse_settling(rule: &dyn Rule) -> Result<(), ExportError> {
+    if rule.settles().is_some() { Err(ExportError::Settles { rule: rule.name() }) } else { Ok(()) }
+}
+
+fn kind(model: &Model) -> &'static str {
+    if model.learner.averaged().is_some() { "averaged" } else { "trained" }
+}
+
+fn forward(model: &Model, raw: bool) -> Forward {
+    let all = model.learner.averaged().unwrap_or_else(|| model.learner.parameters());
+    let ours = all.into_iter().filter(|p| !matches!(p.param, Param::Own(_)));
+    let tensors = ours.map(|p| Tensor { values: p.values(), name: p.name, shape: p.shape }).collect();
+    let (spec, facts) = (&model.spec, &model.facts);
+    let widths: Vec<String> = spec.net.widths.iter().map(usize::to_string).collect();
+    let metadata = vec![
+        ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("reclra.dataset", facts.name.clone()),
+        ("reclra.classes", serde_json::Value::from(facts.class_names.clone()).to_string()),
+        ("reclra.preprocessing", preprocessing(facts, raw)),
+        ("reclra.arch", widths.join("-")),
+        ("reclra.activation", spec.net.act.clone()),
+        ("reclra.weights", kind(model).to_owned()),
+        ("reclra.steps", model.steps.to_string()),
+        ("reclra.spec", spec_without_folder(&spec.to_toml())),
+    ];
+    Forward { graph: model.learner.graph().clone(), tensors, facts: facts.clone(), metadata }
+}
+
+/// A spec is taken elsewhere without the name of a folder on this machine.
+fn spec_without_folder(spec: &str) -> String {
+    let Ok(mut table) = spec.parse::<toml::Table>() else { return spec.to_owned() };
+    if let Some(dir) = table.get_mut("data").and_then(|d| d.get_mut("dir")) {
+        *dir = "".into();
+    }
+    toml::to_string(&table).unwrap_or_else(|_| spec.to_owned())
+}
+
+fn preprocessing(facts: &DataFacts, raw: bool) -> String {
+    let (shape, white) = (facts.shape, facts.white);
+    let pixels = format!(
+        "one image a row of x: {} channel{} of {} x {} pixels, channel by channel, row by row",
+        shape.channels,
+        if shape.channels == 1 { "" } else { "s" },
+        shape.height,
+        shape.width
+    );
+    if raw {
+        format!("{pixels}, each the stored byte (0 to {white}) as a float; the graph divides it by {white}")
+    } else {
+        format!("{pixels}, each the stored byte (0 to {white}) divided by {white}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! The map of names: a TOML table from our parameters to the tensors of a file.
+
+use crate::files::FileError;
+use crate::spec::line_of;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Which tensor of a weights file each parameter is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameMap {
+    /// The file it was read from, for messages.
+    pub(super) path: PathBuf,
+    /// Of our names, in the order of the file.
+    pub(super) entries: Vec<(String, Entry)>,
+    /// Tensors that are to be left where they are.
+    pub(super) ignore: Vec<String>,
+}
+
+/// What one parameter is in the weights file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) transpose: bool,
+}
+
+/// Key of the tensors that are not used.
+const IGNORE: &str = "ignore";
+
+impl NameMap {
+    /// Reads a map: `"W.in->b1" = "fc1.weight"`, or `{ name = "fc1.weight", transpose = true }` for what the file holds as
+    /// n_from x n_to; `ignore = ["..."]` lists tensors that are not used.
+    ///
+    /// # Errors
+    /// Names the file and the line or key.
+    pub fn read(path: &Path) -> Result<NameMap, FileError> {
+        let remedy = "write lines such as \"W.in->b1\" = \"fc1.weight\"";
+        let bad = |what: String| FileError { path: path.to_owned(), what, remedy };
+        let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, "name a map in TOML"))?;
+        let text = String::from_utf8(bytes).map_err(|_| bad("is no text in UTF-8".to_owned()))?;
+        let table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let why = e.message().lines().next().unwrap_or("not TOML").to_owned();
+            bad(format!("line {}: {why}", line_of(&text, &e)))
+        })?;
+        let mut map = NameMap { path: path.to_owned(), entries: Vec::new(), ignore: Vec::new() };
+        for (key, value) in table {
+            if key == IGNORE {
+                let names = value.as_array().and_then(|a| a.iter().map(|v| Some(v.as_str()?.to_owned())).collect());
+                map.ignore = names.ok_or_else(|| bad("ignore must be a list of names in quotes".to_owned()))?;
+                continue;
+            }
+            let entry = entry(&value).ok_or_else(|| {
+                // A key without quotes is a table within a table in TOML.
+                let inner = value.as_table().and_then(|t| t.keys().next());
+                match inner.filter(|k| !["name", "transpose"].contains(&k.as_str())) {
+                    Some(inner) => bad(format!("{key}.{inner} must stand in quotes, \"{key}.{inner}\"")),
+                    None => bad(format!("{key} must be a name, or {{ name = \"...\", transpose = true }}")),
+                }
+            })?;
+            map.entries.push((key, entry));
+        }
+        Ok(map)
+    }
+}
+
+fn entry(value: &Value) -> Option<Entry> {
+    match value {
+        Value::String(name) => Some(Entry { name: name.clone(), transpose: false }),
+        Value::Table(t) => {
+            let name = t.get("name")?.as_str()?.to_owned();
+            let transpose = t.get("transpose").map_or(Some(false), Value::as_bool)?;
+            let known = t.keys().all(|k| ["name", "transpose"].contains(&k.as_str()));
+            known.then_some(Entry { name, transpose })
+        }
+        _ => None,
+    }
+}
