@@ -5,6 +5,7 @@
 //! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
+//! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`memory`] | what a network takes of memory in training |
 //! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
@@ -18,9 +19,11 @@
 pub mod bench;
 pub mod compare;
 pub mod data;
+pub mod embed;
 pub mod experiment;
 pub mod files;
 pub mod fit;
+mod fonts;
 pub mod memory;
 pub mod metrics;
 pub mod model;
