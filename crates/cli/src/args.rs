@@ -1,7 +1,10 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod embed;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
+pub(crate) use embed::EmbedArgs;
 use std::path::PathBuf;
 
 /// Version and commit.
@@ -60,6 +63,15 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify pictures with a trained network
     Predict(PredictArgs),
+    /// Map what a layer of trained networks sees into the plane, coloured by class
+    ///
+    /// Writes embed.svg and embed.png, a panel a run, and embed.csv with the coordinates; says how well classes separate.
+    /// The same runs and flags give the same files.
+    #[command(
+        after_help = "Examples:\n  reclra embed runs/a\n  reclra embed runs/a runs/b --layer b1 --method pca\n  \
+                            reclra embed runs/a --part validation --perplexity 15 --out maps"
+    )]
+    Embed(EmbedArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network
