@@ -126,7 +126,7 @@ fn say(voice: Voice, args: &EmbedArgs, panels: &[Panel], files: &[PathBuf]) -> R
         }
         voice.object("embed", &object)?;
     }
-    voice.object("files", &json!({ "files": files }))?;
+    voice.object("files", &json!({ "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }))?;
     let share = |v: f64| percent(Some(v));
     let rows: Vec<Vec<String>> = (panels.iter())
         .map(|p| {
