@@ -1,9 +1,11 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod embed;
 mod exchange;
 mod runs;
 
+pub(crate) use embed::EmbedArgs;
 pub(crate) use exchange::{ExportArgs, ImportArgs};
 pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand};
 
@@ -90,6 +92,15 @@ pub(crate) enum Command {
                             reclra import net.safetensors --map map.toml --config my.toml --out runs/torch"
     )]
     Import(ImportArgs),
+    /// Map what a layer of trained networks sees into the plane, coloured by class
+    ///
+    /// Writes embed.svg and embed.png, a panel a run, and embed.csv with the coordinates; says how well classes separate.
+    /// The same runs and flags give the same files.
+    #[command(
+        after_help = "Examples:\n  reclra embed runs/a\n  reclra embed runs/a runs/b --layer b1 --method pca\n  \
+                            reclra embed runs/a --part validation --perplexity 15 --out maps"
+    )]
+    Embed(EmbedArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network

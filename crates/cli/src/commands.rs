@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod data;
+mod embed;
 mod eval;
 mod export;
 mod import;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::List(args) => list::run(voice, &args),
         Command::Export(args) => export::run(voice, &args),
         Command::Import(args) => import::run(voice, &args),
+        Command::Embed(args) => embed::run(voice, &args),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),

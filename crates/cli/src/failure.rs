@@ -2,6 +2,7 @@
 
 use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
+use reclra_train::embed::EmbedError;
 use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
 use reclra_train::files::FileError;
@@ -109,6 +110,19 @@ impl From<FileError> for Failure {
 impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         Failure::Other(e.to_string())
+    }
+}
+
+impl From<EmbedError> for Failure {
+    fn from(e: EmbedError) -> Self {
+        use EmbedError as E;
+        match e {
+            E::Data(e) => e.into(),
+            E::Layer(_) | E::NoHidden | E::Few { .. } | E::Many { .. } | E::Perplexity { .. } | E::Threads(_) => {
+                Failure::Usage(e.to_string())
+            }
+            e => Failure::Other(e.to_string()),
+        }
     }
 }
 

@@ -7,9 +7,23 @@ use std::fs;
 
 #[test]
 fn help_is_as_written() {
-    for command in
-        ["", "train", "eval", "predict", "export", "import", "list", "inspect", "data", "reproduce", "completions"]
-    {
+    for command in [
+        "",
+        "train",
+        "resume",
+        "runs",
+        "compare",
+        "eval",
+        "predict",
+        "embed",
+        "export",
+        "import",
+        "list",
+        "inspect",
+        "data",
+        "reproduce",
+        "completions",
+    ] {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let (out, err) = good(&args);
         assert_eq!(err, "");

@@ -241,8 +241,7 @@ impl Learner {
             let z = self.rooms.forward(&self.device, &self.graph, params, x);
             return self.device.judge(z, labels, self.graph.is_classifier());
         }
-        self.device.load_batch(x, &mut self.activity.z[0]);
-        self.infer(true, &[]);
+        self.activate_evaluated(x);
         self.device.judge(&self.activity.z[self.graph.output()], labels, self.graph.is_classifier())
     }
 
@@ -255,11 +254,22 @@ impl Learner {
             let params = self.average.as_ref().unwrap_or(&self.params);
             self.rooms.forward(&self.device, &self.graph, params, x)
         } else {
-            self.device.load_batch(x, &mut self.activity.z[0]);
-            self.infer(true, &[]);
-            &self.activity.z[self.graph.output()]
+            let out = self.graph.output();
+            &self.activate_evaluated(x).z[out]
         };
         transposed(&z.to_f32(), z.rows(), z.cols())
+    }
+
+    /// The activities of a batch, one sample a row, as evaluation has them: with the averaged weights if there are any,
+    /// settled if the rule settles. Nothing is learnt and no kept state is touched; [`Learner::activity`] holds them until
+    /// the next batch.
+    ///
+    /// # Panics
+    /// If `x` is not a whole number of samples.
+    pub fn activate_evaluated(&mut self, x: &[f32]) -> &Activity {
+        self.device.load_batch(x, &mut self.activity.z[0]);
+        self.infer(true, &[]);
+        &self.activity
     }
 
     /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.

@@ -147,3 +147,34 @@ fn a_smaller_batch_leaves_no_trace_of_a_larger_one() {
         assert!(bits(&fresh) == bits(&used), "{what}");
     });
 }
+
+/// What evaluation has in every region is what a network whose weights are the average has in training.
+#[test]
+fn evaluation_sees_the_averaged_network() {
+    let data = toy();
+    for (name, graph) in graphs() {
+        for (rule, same) in rules(&graph).into_iter().zip(rules(&graph)) {
+            let what = format!("{} on `{name}`", rule.name());
+            let optim = Optim { rate: 5e-3, average: Some(0.9), ..Optim::default() };
+            let made = |rule| Learner::new(graph.clone(), rule, 0.3, optim, Device::cpu(1), 1).unwrap();
+            let (mut net, mut plain) = (made(rule), made(same));
+            for _ in 0..5 {
+                net.step(&data.x, &data.labels);
+            }
+            for p in net.averaged().expect("an average is kept") {
+                plain.set(p.param, &p.to_vec()).unwrap();
+            }
+            let (before, outputs) = (bits(&net), net.predict(&data.x));
+            plain.activate(&data.x, &[]);
+            let seen = net.activate_evaluated(&data.x);
+            for (i, (z, wanted)) in seen.z.iter().zip(&plain.activity().z).enumerate() {
+                assert_eq!(z.to_vec(), wanted.to_vec(), "{what}: region {i}");
+            }
+            let out = &seen.z[graph.output()];
+            let column = |s: usize| out.to_f32().into_iter().skip(s).step_by(out.cols()).collect::<Vec<_>>();
+            let judged: Vec<f32> = (0..out.cols()).flat_map(column).collect();
+            assert_eq!(judged, outputs, "{what}");
+            assert_eq!((bits(&net), net.steps()), (before, 5), "{what}: nothing is learnt");
+        }
+    }
+}

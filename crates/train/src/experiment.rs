@@ -289,7 +289,8 @@ impl Experiment {
     pub fn found(&self, planned: &Planned, kept: &[Done], runs: &Path) -> Option<Record> {
         let (name, text) = (&self.run[planned.run].name, planned.spec.to_toml());
         let old = kept.iter().find(|d| (&d.name, &d.record.spec) == (name, &text)).map(|d| d.record.clone());
-        old.or_else(|| runs::finished(&self.folder(planned, runs), &planned.spec))
+        // For a map of its layers the network must be there too.
+        old.filter(|_| !self.embed).or_else(|| runs::finished(&self.folder(planned, runs), &planned.spec))
     }
 
     /// The folder of a planned run.

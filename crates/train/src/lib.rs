@@ -5,6 +5,7 @@
 //! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
+//! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
@@ -21,10 +22,12 @@
 pub mod bench;
 pub mod compare;
 pub mod data;
+pub mod embed;
 pub mod experiment;
 pub mod export;
 pub mod files;
 pub mod fit;
+mod fonts;
 pub mod import;
 mod judge;
 pub mod memory;

@@ -87,7 +87,7 @@ pub(crate) fn serialize(
 
 /// The crate writes metadata in the random order of a hash map; here it comes sorted, so that the same network is the same
 /// file. A file is the length of its header in 8 bytes, the header in JSON padded to a multiple of 8, the tensors.
-fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+pub(crate) fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
     let (header, tensors) = rest.split_at((u64::from_le_bytes(*length) as usize).min(rest.len()));
     let inner = header.trim_ascii_end().strip_prefix(b"{").unwrap_or(header);

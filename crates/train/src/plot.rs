@@ -1,5 +1,6 @@
 //! SVG plots of several runs: validation error by epoch, with bands over the seeds, and by time.
 
+use crate::fonts;
 use crate::record::Record;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -89,6 +90,7 @@ fn lines(all: &[Seeds<'_>], x: impl Fn(usize, f64) -> f64) -> Vec<Line> {
 
 /// Lines over a logarithmic error axis, with a legend on the right.
 fn draw(lines: &[Line], frame: &Frame<'_>) -> Result<String, String> {
+    fonts::register()?;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();

@@ -1,7 +1,7 @@
 //! `reclra reproduce`: the runs of an experiment and its table.
 
 use super::{machine, runs_home, stop_flag, surroundings};
-use crate::args::{ReproduceArgs, Voice};
+use crate::args::{EmbedArgs, ReproduceArgs, Voice};
 use crate::failure::Failure;
 use crate::output::table;
 use crate::progress::{Show, duration};
@@ -77,6 +77,12 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
     let done = experiment.make(&plan, &work, &mut shown)?;
     for d in &done {
         voice.object("run", &json!(d))?;
+    }
+    if experiment.embed {
+        let folders = plan.iter().map(|p| experiment.folder(p, &runs)).collect();
+        let names: Vec<String> = done.iter().map(|d| d.name.clone()).collect();
+        let maps = EmbedArgs::plain(folders, out.join(&name), args.data_dir.clone(), args.machine);
+        super::embed::named(voice, &maps, &names)?;
     }
     voice.note(format_args!("written to {}", out.join(format!("{name}.md")).display()));
     voice.result(markdown(&experiment, &name, &machine, &done).trim_end())

@@ -44,6 +44,9 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     if experiment.plot {
         let _ = write!(text, "\n![validation error by epoch]({name}.svg)\n");
     }
+    if experiment.embed {
+        let _ = write!(text, "\n![the top hidden layer as a map]({name}/embed.svg)\n");
+    }
     text
 }
 

@@ -1,8 +1,8 @@
 //! The forward network as safetensors: W and b under the names of the saved model, with metadata.
 
 use super::{Forward, Tensor, floats};
+use crate::model::with_metadata;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::HashMap;
 
 /// The bytes of the file.
 ///
@@ -15,9 +15,9 @@ pub(super) fn write(forward: &Forward) -> Result<Vec<u8>, String> {
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(|e| e.to_string())?;
         views.push((tensor.name.as_str(), view));
     }
-    let metadata: HashMap<String, String> =
-        forward.metadata.iter().map(|(key, text)| ((*key).to_owned(), text.clone())).collect();
-    safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+    let metadata = forward.metadata.iter().map(|(key, text)| ((*key).to_owned(), text.clone())).collect();
+    let file = safetensors::serialize(views, None).map_err(|e| e.to_string())?;
+    Ok(with_metadata(file, &metadata))
 }
 
 /// The tensors of such a file.
