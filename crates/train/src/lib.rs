@@ -11,7 +11,9 @@
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`files`] | writing files so that none is ever half there |
+//! | [`paper`] | what the paper claims |
 //! | [`record`] | what came of one run |
+//! | [`report`] | one HTML file a run, or several |
 //! | [`run`] | from settings to something that can run |
 //! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
@@ -26,8 +28,10 @@ mod judge;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+pub mod paper;
 mod plot;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod runs;
 pub mod spec;
