@@ -1,6 +1,10 @@
 //! What can be written on the command line. Values are passed on as text: the spec checks them, in one place, with one
 //! kind of message.
 
+mod report;
+
+pub(crate) use report::ReportArgs;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -60,6 +64,14 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify pictures with a trained network
     Predict(PredictArgs),
+    /// Write a report of one run or several: one HTML file that needs nothing else
+    ///
+    /// What was run, the data in words, curves, confusion matrix, layers, the network drawn, worst mistakes, first weights,
+    /// time, and the paper's figures beside the measured ones. What a folder does not have is left out and named.
+    #[command(
+        after_help = "Examples:\n  reclra report runs/best\n  reclra report runs/seed-0 runs/seed-1 runs/backprop --out all.html"
+    )]
+    Report(ReportArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network

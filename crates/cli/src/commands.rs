@@ -7,6 +7,7 @@ mod eval;
 mod inspect;
 pub(crate) mod list;
 mod predict;
+mod report;
 mod reproduce;
 mod train;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(voice, &args),
         Command::Eval(args) => eval::run(voice, &args),
         Command::Predict(args) => predict::run(voice, &args),
+        Command::Report(args) => report::run(voice, &args),
         Command::List(args) => list::run(voice, args.topic.as_deref()),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
