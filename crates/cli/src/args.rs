@@ -3,10 +3,12 @@
 
 mod embed;
 mod exchange;
+mod report;
 mod runs;
 
 pub(crate) use embed::EmbedArgs;
 pub(crate) use exchange::{ExportArgs, ImportArgs};
+pub(crate) use report::ReportArgs;
 pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -101,6 +103,14 @@ pub(crate) enum Command {
                             reclra embed runs/a --part validation --perplexity 15 --out maps"
     )]
     Embed(EmbedArgs),
+    /// Write a report of one run or several: one HTML file that needs nothing else
+    ///
+    /// What was run, the data in words, curves, confusion matrix, layers, the network drawn, worst mistakes, first weights,
+    /// time, and the paper's figures beside the measured ones. What a folder does not have is left out and named.
+    #[command(
+        after_help = "Examples:\n  reclra report runs/best\n  reclra report runs/seed-0 runs/seed-1 runs/backprop --out all.html"
+    )]
+    Report(ReportArgs),
     /// Say what there is: data sets, rules, activations, wirings, optimisers, spec keys
     List(ListArgs),
     /// Show the regions, shapes, parameters and error graph of a spec or a trained network

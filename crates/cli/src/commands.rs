@@ -10,6 +10,7 @@ mod import;
 mod inspect;
 pub(crate) mod list;
 mod predict;
+mod report;
 mod reproduce;
 mod resume;
 mod runs;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(args) => export::run(voice, &args),
         Command::Import(args) => import::run(voice, &args),
         Command::Embed(args) => embed::run(voice, &args),
+        Command::Report(args) => report::run(voice, &args),
         Command::Inspect(args) => inspect::run(voice, args),
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),

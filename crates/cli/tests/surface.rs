@@ -21,6 +21,7 @@ fn help_is_as_written() {
         "list",
         "inspect",
         "data",
+        "report",
         "reproduce",
         "completions",
     ] {

@@ -14,7 +14,9 @@
 //! | [`experiment`] | results files, made by a command |
 //! | [`export`] | the forward network for other programs |
 //! | [`files`] | writing files so that none is ever half there |
+//! | [`paper`] | what the paper claims |
 //! | [`record`] | what came of one run |
+//! | [`report`] | one HTML file a run, or several |
 //! | [`run`] | from settings to something that can run |
 //! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
@@ -33,8 +35,10 @@ mod judge;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+pub mod paper;
 mod plot;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod runs;
 pub mod spec;

@@ -1,0 +1,56 @@
+//! `reclra report`: one HTML file about one run or several.
+
+use super::device;
+use crate::args::{ReportArgs, Voice};
+use crate::failure::Failure;
+use reclra_train::report::{Options, ReportError, Subject, render, replaceable, save};
+use reclra_train::runs::{REPORT, View, view};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the steps of a network are timed.
+const TIMED: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
+    let out = match (&args.out, &args.runs[..]) {
+        (Some(out), _) => out.clone(),
+        (None, [one]) => one.join(REPORT),
+        (None, _) => PathBuf::from(REPORT),
+    };
+    let views: Vec<View> = args.runs.iter().map(|r| view::read(r)).collect::<Result<_, _>>()?;
+    replaceable(&out, args.overwrite)?;
+    let timing = args.timing.then_some(TIMED);
+    let options = Options { device: device(args.machine)?, data_dir: args.data_dir.clone(), timing };
+    let mut subjects = Vec::new();
+    for (n, view) in views.iter().enumerate() {
+        voice.note(format_args!("{} ({} of {})", view.folder.display(), n + 1, views.len()));
+        let subject = Subject::gather(view, &options)?;
+        if let Err(why) = &subject.findings {
+            voice.note(format_args!("  without confusion matrix, mistakes and weights: {why}"));
+        }
+        subjects.push(subject);
+    }
+    let html = render(&subjects);
+    save(&out, &html, args.overwrite)?;
+    let missing: Vec<(&Path, &String)> =
+        subjects.iter().filter_map(|s| Some((&*s.view.folder, s.findings.as_ref().err()?))).collect();
+    voice.object(
+        "report",
+        &json!({
+            "file": out, "bytes": html.len(), "runs": args.runs,
+            "missing": missing.iter().map(|(run, why)| json!({ "run": run, "why": why })).collect::<Vec<_>>(),
+        }),
+    )?;
+    voice.result(out.display())
+}
+
+impl From<ReportError> for Failure {
+    fn from(e: ReportError) -> Self {
+        match e {
+            ReportError::Data(e) => e.into(),
+            ReportError::Spec(e) => e.into(),
+            e => Failure::Other(e.to_string()),
+        }
+    }
+}

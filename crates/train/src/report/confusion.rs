@@ -1,0 +1,116 @@
+//! Who is taken for whom in the test part, and precision, recall and F1 of each class.
+
+use super::Subject;
+use super::page::{absent, each, wide};
+use super::words::grouped;
+use crate::metrics::Confusion;
+use maud::{Markup, html};
+
+/// Classes beyond which the matrix has too many cells to be looked at.
+const CLASSES: usize = 30;
+
+pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
+    each(runs, |_, run| match &run.findings {
+        Err(why) => absent("The confusion matrix", why),
+        Ok(f) => html! {
+            @if f.confusion.classes() <= CLASSES { (matrix(&f.confusion, &run.view.facts.class_names)) }
+            (scores(&f.confusion, &run.view.facts.class_names))
+        },
+    })
+}
+
+/// Share of its row that a cell holds, as the strength of its colour in percent: mistakes are few, so their root.
+fn strength(count: u64, row: u64) -> u64 {
+    (100.0 * (count as f64 / row.max(1) as f64).sqrt()).round() as u64
+}
+
+/// How dark or light a cell is, so that what is written on it can be read in both themes.
+fn depth(share: u64) -> &'static str {
+    match share {
+        0..62 => "",
+        62..88 => " strong",
+        _ => " strong full",
+    }
+}
+
+fn matrix(c: &Confusion, names: &[String]) -> Markup {
+    html! {
+        p {
+            "Rows are true classes, columns what the network said, for the test part. Right answers are blue, mistakes "
+            "orange, stronger the larger their share of the row (its square root, so that few are seen too)."
+        }
+        (wide(&html! {
+            table.matrix {
+                thead {
+                    tr { th scope="col" { "true \u{2193} said \u{2192}" } @for n in names { th scope="col" { (n) } } }
+                }
+                tbody {
+                    @for (t, name) in names.iter().enumerate() {
+                        @let row: u64 = (0..c.classes()).map(|p| c.count(t, p)).sum();
+                        tr {
+                            th scope="row" { (name) }
+                            @for p in 0..c.classes() {
+                                @let n = c.count(t, p);
+                                @let (kind, share) = (if n == 0 { "none" } else if t == p { "right" } else { "wrong" }, strength(n, row));
+                                td class={ (kind) (depth(share)) } style={ "--share:" (share) "%" } { (n) }
+                            }
+                        }
+                    }
+                }
+            }
+        }))
+    }
+}
+
+fn scores(c: &Confusion, names: &[String]) -> Markup {
+    let share = |v: f64| format!("{:.2}", 100.0 * v);
+    let (precision, recall, f1) = c.macro_scores();
+    let head = ["class", "images", "wrong", "precision %", "recall %", "F1 %"];
+    let images = |t: usize| (0..c.classes()).map(|p| c.count(t, p)).sum::<u64>();
+    let wrong = |t: usize| images(t) - c.count(t, t);
+    let sum = |of: &dyn Fn(usize) -> u64| grouped((0..c.classes()).map(of).sum::<u64>() as usize);
+    wide(&html! {
+        table {
+            thead { tr { @for h in head { th scope="col" { (h) } } } }
+            tbody {
+                @for (t, name) in names.iter().enumerate() {
+                    @let (precision, recall, f1) = c.scores(t);
+                    tr {
+                        th scope="row" { (name) } td.n { (grouped(images(t) as usize)) } td.n { (wrong(t)) }
+                        @for v in [precision, recall, f1] { td.n { (share(v)) } }
+                    }
+                }
+            }
+            tfoot {
+                tr {
+                    th scope="row" { "all; macro mean" } td.n { (sum(&images)) } td.n { (sum(&wrong)) }
+                    @for v in [precision, recall, f1] { td.n { (share(v)) } }
+                }
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_mistakes_are_seen_too() {
+        assert_eq!([strength(0, 100), strength(1, 100), strength(100, 100), strength(0, 0)], [0, 10, 100, 0]);
+    }
+
+    #[test]
+    fn figures_are_those_of_the_matrix() {
+        let mut c = Confusion::new(2);
+        [(0, 0), (0, 0), (0, 1), (1, 1)].iter().for_each(|&(t, p)| c.add(t, p));
+        let names = ["<a>".to_owned(), "b & c".to_owned()];
+        let text = format!("{}{}", matrix(&c, &names).0, scores(&c, &names).0);
+        assert!(text.contains("&lt;a&gt;") && text.contains("b &amp; c") && !text.contains("<a>"), "{text}");
+        assert!(text.contains("<td class=\"wrong\" style=\"--share:58%\">1</td>"), "{text}");
+        // Precision 1 and 1/2, recall 2/3 and 1, F1 4/5 and 2/3.
+        for figure in ["100.00", "66.67", "80.00", "50.00", "75.00", "83.33", "73.33"] {
+            assert!(text.contains(&format!(">{figure}<")), "{figure} in {text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The network and its error graph: drawn, and as tables for those who cannot see the drawing.
+
+use super::Subject;
+use super::drawing::drawing;
+use super::groups::groups;
+use super::page::wide;
+use super::words::grouped;
+use maud::{Markup, html};
+use reclra::rule::Rule;
+use reclra::{Graph, phi};
+
+/// Regions beyond which a drawing is a carpet.
+const REGIONS: usize = 40;
+
+/// Runs of one group have the same network; so may groups.
+pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
+    let mut drawn: Vec<(String, Markup)> = Vec::new();
+    let groups = groups(runs);
+    let several = groups.len() > 1;
+    for group in groups {
+        let spec = &group.runs[0].view.spec;
+        // A resolved spec has a network and a rule.
+        let Ok(graph) = spec.graph() else { continue };
+        let Ok(rule) = spec.rule.build(&graph) else { continue };
+        let body = body(&graph, &*rule);
+        match drawn.iter_mut().find(|(_, b)| b.0 == body.0) {
+            Some((label, _)) => *label = format!("{label}; {}", group.label),
+            None => drawn.push((group.label, body)),
+        }
+    }
+    html! {
+        @for (label, body) in &drawn {
+            @if several { h3 { (label) } }
+            (body)
+        }
+    }
+}
+
+fn body(graph: &Graph, rule: &dyn Rule) -> Markup {
+    let (edges, waves) = (rule.error_edges(), rule.waves(graph));
+    let shortcuts = graph.regions().iter().any(|r| !r.shortcuts.is_empty());
+    html! {
+        @if graph.regions().len() <= REGIONS {
+            ul.legend {
+                li { svg.swatch width="22" height="10" aria-hidden="true" { line.forward x1="0" y1="5" x2="22" y2="5" {} } "forward synapses W" }
+                @if shortcuts {
+                    li { svg.swatch width="22" height="10" aria-hidden="true" { line.shortcut x1="0" y1="5" x2="22" y2="5" {} } "shortcuts" }
+                }
+                @if !edges.is_empty() {
+                    li { svg.swatch width="22" height="10" aria-hidden="true" { line.error x1="0" y1="5" x2="22" y2="5" {} } "error synapses, with the wave in which they fire" }
+                }
+            }
+            div.wide.network tabindex="0" role="region" aria-label="Drawing of the network" { (drawing(graph, &edges, &waves)) }
+        } @else {
+            p { "The network has " (graph.regions().len()) " regions, too many to be drawn here; " code { "reclra inspect --dot" } " writes them for Graphviz." }
+        }
+        (sentence(graph, rule))
+        details { summary { "Regions in figures" } (regions(graph)) }
+    }
+}
+
+/// The error graph in words.
+fn sentence(graph: &Graph, rule: &dyn Rule) -> Markup {
+    let name = |i: usize| graph.regions()[i].name.as_str();
+    let edges: Vec<String> = rule.error_edges().iter().map(|&(j, i)| format!("{} to {}", name(j), name(i))).collect();
+    let waves: Vec<String> =
+        rule.waves(graph).iter().map(|w| w.iter().map(|&i| name(i)).collect::<Vec<_>>().join(" ")).collect();
+    html! {
+        @if edges.is_empty() {
+            p { (rule.name()) " has no error synapses: no region tells another its error." }
+        } @else {
+            p { "Errors go from " (edges.join(", ")) "." }
+            p { "Regions of one wave get their error neurons at the same time; in order: " (waves.join(" | ")) "." }
+        }
+    }
+}
+
+fn regions(graph: &Graph) -> Markup {
+    let name = |i: &usize| graph.regions()[*i].name.clone();
+    wide(&html! {
+        table {
+            thead { tr { @for h in ["region", "units", "activation", "from", "shortcuts from", "parameters"] { th scope="col" { (h) } } } }
+            tbody {
+                @for r in graph.regions() {
+                    @let weights: usize = r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum();
+                    @let bias = if r.bias && !r.sources.is_empty() { r.width } else { 0 };
+                    tr {
+                        th scope="row" { (r.name) } td.n { (grouped(r.width)) } td { (phi::name(r.phi)) }
+                        td { (r.sources.iter().map(name).collect::<Vec<_>>().join(", ")) }
+                        td { (r.shortcuts.iter().map(name).collect::<Vec<_>>().join(", ")) }
+                        td.n { (grouped(weights + bias)) }
+                    }
+                }
+            }
+        }
+    })
+}

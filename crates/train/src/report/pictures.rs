@@ -1,0 +1,63 @@
+//! Pictures: the test samples that the network is most wrong about, and what its first region looks for.
+
+use super::Subject;
+use super::page::{absent, each};
+use super::words::{grouped, short};
+use super::{Findings, png};
+use maud::{Markup, html};
+
+pub(super) fn mistakes(runs: &[Subject<'_>]) -> Markup {
+    each(runs, |_, run| match &run.findings {
+        Err(why) => absent("The worst mistakes", why),
+        Ok(f) if f.mistakes.is_empty() => html! { p { "There is no mistake in the test part." } },
+        Ok(f) => html! {
+            p {
+                "The " (f.mistakes.len()) " test images of the highest loss that were classified wrongly, the worst first: "
+                "what each is, what it was taken for, and the probability given to that."
+            }
+            ol.pictures { @for m in &f.mistakes { (mistake(f, m, &run.view.facts.class_names)) } }
+        },
+    })
+}
+
+fn mistake(f: &Findings, m: &super::Mistake, names: &[String]) -> Markup {
+    let name = |c: usize| names.get(c).map_or("?", String::as_str);
+    let (truth, taken, p) = (name(m.truth), name(m.taken), format!("{:.1} %", 100.0 * m.probability));
+    html! {
+        li {
+            @if let Some(uri) = png::sample(&m.pixels, f.shape) {
+                img src=(uri) width=(f.shape.width) height=(f.shape.height)
+                    alt={ "test image " (m.index) ", a " (truth) " taken for " (taken) };
+            }
+            div.caption { b { (truth) } " \u{2192} " b.taken { (taken) } br; span.small { (p) ", no. " (m.index) } }
+        }
+    }
+}
+
+pub(super) fn weights(runs: &[Subject<'_>]) -> Markup {
+    each(runs, |_, run| match &run.findings {
+        Err(why) => absent("The weights", why),
+        Ok(f) if f.weights.is_empty() => html! { p { "The first hidden region has no synapses from the input." } },
+        Ok(f) => {
+            let most = f.weights.iter().flatten().fold(0.0_f32, |m, w| m.max(w.abs()));
+            let first = &run.view.spec.net.widths;
+            let name = if first.len() > 2 { "b1" } else { "out" };
+            html! {
+                p {
+                    @if f.weights.len() < f.units { "The first " (f.weights.len()) " of " (grouped(f.units)) " units" }
+                    @else { "All " (f.units) " units" }
+                    " of region " (name) ": the weights from each pixel. White is 0, vermilion positive, blue negative; the "
+                    "same scale for all, from " (short(f64::from(-most))) " to " (short(f64::from(most))) "."
+                }
+                div.scale aria-hidden="true" { span { (short(f64::from(-most))) } span.bar {} span { (short(f64::from(most))) } }
+                ol.pictures.units {
+                    @for (n, row) in f.weights.iter().enumerate() {
+                        @if let Some(uri) = png::weights(row, most, f.shape) {
+                            li { img src=(uri) width=(f.shape.width) height=(f.shape.height) alt={ "weights of unit " (n) }; }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,96 @@
+//! The data and what is done to them before the network sees them, in words made from the spec.
+
+use super::Subject;
+use super::page::wide;
+use super::words::{count, grouped};
+use crate::runs::DataFile;
+use maud::{Markup, html};
+
+pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
+    let several = runs.len() > 1;
+    let mut told: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
+    let mut files: Vec<&[DataFile]> = Vec::new();
+    for run in runs {
+        let words = words(run, several);
+        match told.iter_mut().find(|(w, _)| *w == words) {
+            Some((_, names)) => names.push(&run.title),
+            None => told.push((words, vec![&run.title])),
+        }
+        let data = run.view.environment.as_ref().map_or(&[][..], |e| &e.data);
+        if !data.is_empty() && !files.contains(&data) {
+            files.push(data);
+        }
+    }
+    html! {
+        @for (words, names) in &told {
+            @if told.len() > 1 { h3 { (names.join(", ")) } }
+            @for w in words { p { (w) } }
+        }
+        @if files.is_empty() {
+            p { "The hashes of the files were not written down: there is no environment.json." }
+        }
+        @for list in files { (hashes(list)) }
+    }
+}
+
+/// A paragraph on what there is, on what is done, on the order.
+fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
+    let (spec, facts) = (&run.view.spec, &run.view.facts);
+    let trained = facts.train - spec.data.validation;
+    let seed = if several { "the seed of the run".to_owned() } else { format!("seed {}", spec.seed) };
+    let test = run.view.record.test.map(|t| t.samples).or(run.findings.as_ref().ok().map(|f| f.samples.1));
+    let colours =
+        if facts.shape.channels == 1 { "grey".to_owned() } else { format!("{} channels of", facts.shape.channels) };
+    let (h, w) = (facts.shape.height, facts.shape.width);
+    let mut there = format!("{}: {h}\u{d7}{w} {colours} pixels, {} classes", facts.name, facts.classes());
+    there += &match test {
+        Some(n) => format!("; {} in the training part, {} in the test part.", count(facts.train, "image"), grouped(n)),
+        None => format!("; {} in the training part.", count(facts.train, "image")),
+    };
+    there += &match spec.data.validation {
+        0 => " All of it is trained on: there is no validation part.".to_owned(),
+        n => format!(
+            " {} images of the training part are drawn at random with {seed} for validation, whatever their class; the \
+             other {} are trained on. The test part is judged once, after the last epoch, and chooses nothing.",
+            grouped(n),
+            grouped(trained),
+        ),
+    };
+    let shift = match spec.data.shift {
+        0 => "Images are not shifted, turned or otherwise varied.".to_owned(),
+        s => format!(
+            "Each training image is moved by up to {} each way, both ways at random and anew in every epoch; what comes \
+             in from outside is 0. Validation and test images stay as they are.",
+            count(s, "pixel")
+        ),
+    };
+    let done = format!(
+        "Each byte of a pixel is divided by {}, so that pixels lie between 0 and 1; nothing is subtracted, no mean and no \
+         deviation taken out. {shift}",
+        facts.white
+    );
+    let steps = trained.div_ceil(spec.batch);
+    let rest = trained % spec.batch;
+    let order = format!(
+        "A step takes {}, so an epoch is {}{}. The order of an epoch is a function of (seed, epoch) and a batch one of \
+         (seed, epoch, position), shifts included: no generator is carried along, so a run that is resumed draws the same.",
+        count(spec.batch, "image"),
+        count(steps, "step"),
+        if rest == 0 { String::new() } else { format!(", the last of {}", count(rest, "image")) },
+    );
+    vec![there, done, order]
+}
+
+fn hashes(files: &[DataFile]) -> Markup {
+    wide(&html! {
+        table {
+            caption { "Files as the run read them" }
+            thead { tr { @for h in ["file", "bytes", "SHA-256"] { th scope="col" { (h) } } } }
+            tbody {
+                @for f in files {
+                    tr { th scope="row" { code { (f.file) } } td.n { (grouped(f.bytes as usize)) } td { code { (f.sha256) } } }
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,195 @@
+//! What was run, by whom and where, and the figures it came to.
+
+use super::Subject;
+use super::groups::groups;
+use super::page::{each, wide};
+use super::words::{count, duration, grouped, percent, value};
+use crate::record::{Record, deviation, mean};
+use crate::runs::view::Standing;
+use maud::{Markup, html};
+
+/// The heading of the page.
+pub(super) fn title(runs: &[Subject<'_>]) -> String {
+    match runs {
+        [one] => what(one),
+        all => {
+            let first = all.first().map(what);
+            match first.filter(|f| all.iter().all(|r| what(r) == *f)) {
+                Some(same) => format!("{same}: {} runs", all.len()),
+                None => format!("{} runs compared", all.len()),
+            }
+        }
+    }
+}
+
+/// Rule, data, network.
+fn what(run: &Subject<'_>) -> String {
+    let spec = &run.view.spec;
+    format!("{} on {}, {}", spec.rule.name(), run.view.facts.name, value(spec, "net.arch"))
+}
+
+/// The line below the heading.
+pub(super) fn lead(runs: &[Subject<'_>]) -> Markup {
+    match runs {
+        [one] => {
+            let (record, when) = (&one.view.record, one.view.environment.as_ref().map(|e| e.started.as_str()));
+            html! {
+                p.lead {
+                    (standing(one.view.standing)) " " (count(record.epochs.len(), "epoch")) " of "
+                    (one.view.spec.epochs) " in " (duration(record.seconds)) ", seed " (one.view.spec.seed)
+                    @if let Some(when) = when { ", begun " (when) }
+                }
+            }
+        }
+        all => {
+            let of = |s: Standing| all.iter().filter(|r| r.view.standing == s).count();
+            let kinds = [Standing::Finished, Standing::Diverged, Standing::Running, Standing::Interrupted];
+            let parts = kinds.iter().filter(|s| of(**s) > 0).map(|s| format!("{} {}", of(*s), s.name()));
+            html! { p.lead { (parts.collect::<Vec<_>>().join(", ")) } }
+        }
+    }
+}
+
+fn standing(s: Standing) -> Markup {
+    html! { span class={ "standing " (s.name()) } { (s.name()) } }
+}
+
+pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
+    match runs {
+        [one] => html! { (tiles(&one.view.record)) (remarks(one)) (facts(one)) },
+        _ => html! { (table(runs)) (means(runs)) (each(runs, |_, r| html! { (remarks(r)) (facts(r)) })) },
+    }
+}
+
+/// Errors in percent: test, validation, training; the last two as the last epoch that there is left them.
+fn errors(record: &Record) -> [Option<f64>; 3] {
+    let last = record.epochs.last();
+    let validation = last.and_then(|e| e.validation_error).map(|v| 100.0 * v);
+    [record.test_error(), validation, last.map(|e| 100.0 * e.train_error)]
+}
+
+fn tiles(record: &Record) -> Markup {
+    let [test, validation, train] = errors(record);
+    let samples = record.test.map(|t| format!("{} of {} wrong", grouped(t.wrong), grouped(t.samples)));
+    let note = match (&record.test, record.epochs.last()) {
+        (Some(_), _) | (None, None) => String::new(),
+        (None, Some(e)) => format!("after epoch {}", e.epoch),
+    };
+    let tile = |name: &str, error: Option<f64>, small: &str| {
+        html! { div.tile { div.name { (name) } div.figure { (percent(error)) } div.small { (small) } } }
+    };
+    html! {
+        div.tiles {
+            (tile("test error", test, samples.as_deref().unwrap_or("not judged")))
+            (tile("validation error", validation, &note))
+            (tile("training error", train, if note.is_empty() { "during the last epoch" } else { &note }))
+        }
+    }
+}
+
+/// Why it did not come to its end; what a user should know.
+fn remarks(run: &Subject<'_>) -> Markup {
+    let record = &run.view.record;
+    let open = match run.view.standing {
+        Standing::Running => Some("A process still works on this run: what follows is how far it has come."),
+        Standing::Interrupted => Some("This run was interrupted and can be resumed: what follows is how far it came."),
+        _ => None,
+    };
+    html! {
+        @if let Some(why) = &record.failed { p.bad role="note" { strong { "It diverged: " } (why) "." } }
+        @if let Some(open) = open { p.warning role="note" { (open) } }
+        @for w in &record.warnings { p.warning role="note" { strong { "Warning: " } (w) } }
+    }
+}
+
+/// Command, program, machine, time.
+fn facts(run: &Subject<'_>) -> Markup {
+    let (view, record) = (run.view, &run.view.record);
+    let row = |name: &str, what: Markup| html! { dt { (name) } dd { (what) } };
+    html! {
+        dl.facts {
+            (row("Folder", html! { code { (view.folder.display().to_string()) } }))
+            (row("Standing", standing(view.standing)))
+            @if let Some(e) = &view.environment {
+                (row("Command", html! { code { (e.command.join(" ")) } }))
+                (row("Program", html! { "reclra " (e.version) @if !e.commit.is_empty() { ", commit " code { (e.commit) } } }))
+                (row("Machine", html! { (e.machine()) "; " (e.system) "; " (count(e.cores, "core")) }))
+                (row("Begun", html! { (e.started) @for t in &e.resumed { ", resumed " (t) } }))
+            } @else {
+                (row("Machine", html! { "not written down: the folder has no environment.json" }))
+            }
+            (row("Took", html! { (duration(record.seconds)) }))
+            (row("Seed", html! { (view.spec.seed) }))
+            (row("Parameters", html! {
+                (grouped(record.parameters)) " trained"
+                @if record.own_parameters > 0 { ", " (grouped(record.own_parameters)) " in the rule's own synapses" }
+            }))
+        }
+    }
+}
+
+/// One row a run.
+fn table(runs: &[Subject<'_>]) -> Markup {
+    let head = [
+        "run",
+        "rule",
+        "data",
+        "network",
+        "seed",
+        "standing",
+        "epochs",
+        "training error",
+        "validation error",
+        "test error",
+        "time",
+    ];
+    wide(&html! {
+        table {
+            thead { tr { @for h in head { th scope="col" { (h) } } } }
+            tbody {
+                @for r in runs {
+                    @let [test, validation, train] = errors(&r.view.record);
+                    tr {
+                        th scope="row" { (r.title) }
+                        td { (r.view.spec.rule.name()) } td { (r.view.facts.name) }
+                        td { (value(&r.view.spec, "net.arch")) } td.n { (r.view.spec.seed) }
+                        td { (standing(r.view.standing)) }
+                        td.n { (r.view.record.epochs.len()) "/" (r.view.spec.epochs) }
+                        td.n { (percent(train)) } td.n { (percent(validation)) } td.n { (percent(test)) }
+                        td.n { (duration(r.view.record.seconds)) }
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Means over the seeds, if some runs differ in their seed alone.
+fn means(runs: &[Subject<'_>]) -> Markup {
+    let groups = groups(runs);
+    if groups.iter().all(|g| g.runs.len() == 1) {
+        return html! {};
+    }
+    let cell = |values: &[Option<f64>]| match (mean(values), deviation(values)) {
+        (Some(m), Some(d)) => format!("{m:.2} \u{b1} {d:.2} %"),
+        (m, _) => percent(m),
+    };
+    html! {
+        h3 { "Means over seeds" }
+        p { "Runs whose specs differ in the seed alone, with the standard deviation between them." }
+        (wide(&html! {
+            table {
+                thead { tr { th scope="col" { "setting" } th scope="col" { "runs" } @for h in ["training error", "validation error", "test error"] { th scope="col" { (h) } } } }
+                tbody {
+                    @for g in &groups {
+                        @let of = |n: usize| g.runs.iter().map(|r| errors(&r.view.record)[n]).collect::<Vec<_>>();
+                        tr {
+                            th scope="row" { (g.label) } td.n { (g.runs.len()) }
+                            @for n in [2, 1, 0] { td.n { (cell(&of(n))) } }
+                        }
+                    }
+                }
+            }
+        }))
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbers and names as the report writes them.
+
+use crate::spec::RunSpec;
+use toml::Value;
+
+/// Where there is nothing.
+pub(super) const NONE: &str = "\u{2013}";
+
+/// `1234567` as `1,234,567`.
+pub(super) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A number of things, `1 image`, `2,000 images`.
+pub(super) fn count(n: usize, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// Three digits that matter, and no more zeros than needed.
+pub(super) fn short(x: f64) -> String {
+    if x == 0.0 {
+        return "0".to_owned();
+    }
+    if !x.is_finite() {
+        return "not finite".to_owned();
+    }
+    let magnitude = x.abs().log10().floor() as i32;
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..6).contains(&magnitude) {
+        return trimmed(&format!("{x:.*}", (2 - magnitude).max(0) as usize));
+    }
+    let text = format!("{x:.2e}");
+    text.split_once('e').map_or(text.clone(), |(digits, power)| format!("{}e{power}", trimmed(digits)))
+}
+
+/// `2.50 %`, or a dash.
+pub(super) fn percent(percents: Option<f64>) -> String {
+    percents.map_or_else(|| NONE.to_owned(), |v| format!("{v:.2} %"))
+}
+
+/// `0.8 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match s {
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// A value of a spec without quotes; a dash where the key does not apply.
+pub(super) fn value(spec: &RunSpec, key: &str) -> String {
+    match spec.value(key) {
+        None => NONE.to_owned(),
+        Some(Value::String(s)) if s.is_empty() => "(none)".to_owned(),
+        Some(Value::String(s)) => s.clone(),
+        Some(v) => v.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        let shown = [0.0, 0.0002, 0.012_345, 1.0, 12.345, 250.0, 123_456.0, 1e7, 3.2e-7, -0.5].map(short);
+        assert_eq!(shown, ["0", "0.0002", "0.0123", "1", "12.3", "250", "123456", "1e7", "3.2e-7", "-0.5"]);
+        assert_eq!([0.44, 59.0, 61.0, 7800.0].map(duration), ["0.4 s", "59 s", "1 min 01 s", "2 h 10 min"]);
+        assert_eq!((percent(Some(1.5)), count(1, "image")), ("1.50 %".to_owned(), "1 image".to_owned()));
+    }
+}
