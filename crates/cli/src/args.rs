@@ -79,6 +79,12 @@ pub(crate) enum Command {
         /// bash, zsh, fish, elvish, powershell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write those of all commands
+    Man {
+        /// Folder for the pages: reclra.1, reclra-train.1 and so on
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Everything that makes up a spec.
@@ -159,6 +165,12 @@ pub(crate) struct TrainArgs {
     /// Print the resolved spec and stop
     #[arg(long)]
     pub(crate) print_spec: bool,
+    /// Show the run while it goes: curves, layers, time left
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub(crate) tui: bool,
+    /// Write event files for TensorBoard to DIR [default: RUN_DIR/tensorboard]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, value_hint = ValueHint::DirPath)]
+    pub(crate) tensorboard: Option<Option<PathBuf>>,
 }
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use std::fs;
 
 #[test]
 fn help_is_as_written() {
-    for command in ["", "train", "eval", "predict", "list", "inspect", "data", "reproduce", "completions"] {
+    for command in ["", "train", "eval", "predict", "list", "inspect", "data", "reproduce", "completions", "man"] {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let (out, err) = good(&args);
         assert_eq!(err, "");

@@ -5,10 +5,13 @@ use crate::args::{TrainArgs, Voice};
 use crate::failure::Failure;
 use crate::output::grouped;
 use crate::progress::{Show, duration, percent};
+use crate::tui::Tui;
 use reclra_train::files::writable_folder;
-use reclra_train::fit::{Outcome, fit};
+use reclra_train::fit::{Observer, Outcome, fit};
+use reclra_train::many::Many;
 use reclra_train::model;
 use reclra_train::run::{Prepared, prepare, resolve};
+use reclra_train::tensorboard::TensorBoard;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
@@ -46,9 +49,20 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings }))?;
 
     let stop = stop_flag();
-    let mut show = Show::new(voice, spec.epochs, &stop);
-    let outcome = fit(&spec, &*dataset, device, &mut show, &stop);
+    let mut board = tensorboard(&args)?;
+    let title =
+        format!("{} on {}, {} parameters, seed {}", rule.name(), facts.name, grouped(graph.parameters()), spec.seed);
+    let mut tui = args.tui.then(|| Tui::start(voice, &title, spec.epochs, &stop)).transpose()?;
+    let mut show = Show::new(Voice { quiet: voice.quiet || args.tui, ..voice }, spec.epochs, &stop);
+    let mut all: Vec<&mut dyn Observer> = vec![&mut show];
+    all.extend(board.as_mut().map(|b| b as &mut dyn Observer));
+    all.extend(tui.as_mut().map(|t| t as &mut dyn Observer));
+    let outcome = fit(&spec, &*dataset, device, &mut Many(all), &stop);
+    drop(tui);
     show.finish();
+    if let Some(error) = board.as_ref().and_then(TensorBoard::failed) {
+        voice.note(format_args!("warning: {error}"));
+    }
     let Outcome { learner, epochs, test, interrupted, took } = outcome?;
     if show.unread {
         return Err(Failure::Unread);
@@ -83,4 +97,12 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         }
     }
     voice.result(format_args!("test error {}", percent(error)))
+}
+
+/// Where event files go, if they are wanted.
+fn tensorboard(args: &TrainArgs) -> Result<Option<TensorBoard>, Failure> {
+    let Some(folder) = &args.tensorboard else { return Ok(None) };
+    let folder = folder.clone().or_else(|| Some(args.out.as_ref()?.join("tensorboard")));
+    let usage = || Failure::Usage("--tensorboard needs a folder: --tensorboard=DIR, or --out RUN_DIR".to_owned());
+    Ok(Some(TensorBoard::create(&folder.ok_or_else(usage)?, None, None)?))
 }
