@@ -9,7 +9,7 @@ mod runs;
 pub(crate) use embed::EmbedArgs;
 pub(crate) use exchange::{ExportArgs, ImportArgs};
 pub(crate) use report::ReportArgs;
-pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand};
+pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand, WatchArgs};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -130,6 +130,12 @@ pub(crate) enum Command {
         /// bash, zsh, fish, elvish, powershell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write those of all commands
+    Man {
+        /// Folder for the pages: reclra.1, reclra-train.1 and so on
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Everything that makes up a spec.
@@ -215,6 +221,8 @@ pub(crate) struct TrainArgs {
     /// Print the resolved spec and stop
     #[arg(long)]
     pub(crate) print_spec: bool,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 #[derive(Args, Debug)]

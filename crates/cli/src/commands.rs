@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod inspect;
 pub(crate) mod list;
+mod man;
 mod predict;
 mod report;
 mod reproduce;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),
         Command::Reproduce(args) => reproduce::run(voice, &args),
+        Command::Man { out } => man::run(voice, out.as_deref()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclra", &mut script);
@@ -166,6 +168,7 @@ fn stop_flag() -> Arc<AtomicBool> {
     // If no handler can be set the default one ends the process: nothing to report.
     let _ = ctrlc::set_handler(move || {
         if times.fetch_add(1, Ordering::Relaxed) > 0 {
+            crate::tui::restore();
             std::process::exit(130);
         }
         flag.store(true, Ordering::Relaxed);

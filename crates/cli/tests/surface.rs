@@ -24,6 +24,7 @@ fn help_is_as_written() {
         "report",
         "reproduce",
         "completions",
+        "man",
     ] {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let (out, err) = good(&args);

@@ -35,6 +35,17 @@ impl KeepArgs {
     }
 }
 
+/// How a run is watched.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WatchArgs {
+    /// Show the run while it goes: curves, layers, time left
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub(crate) tui: bool,
+    /// Write event files for TensorBoard to DIR [default: RUN_DIR/tensorboard]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, value_hint = ValueHint::DirPath)]
+    pub(crate) tensorboard: Option<Option<PathBuf>>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct ResumeArgs {
     /// Folder of the run
@@ -50,6 +61,8 @@ pub(crate) struct ResumeArgs {
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 #[derive(Args, Debug)]

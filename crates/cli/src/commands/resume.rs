@@ -53,7 +53,14 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     };
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
-    let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping: args.keep.keeping() };
+    let run = Run {
+        spec: &spec,
+        facts: &facts,
+        dataset: &*dataset,
+        device,
+        keeping: args.keep.keeping(),
+        watch: &args.watch,
+    };
     run.make(voice, &folder, true)
 }
 

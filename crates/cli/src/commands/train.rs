@@ -1,16 +1,20 @@
 //! `reclra train`: resolve, fit in a run folder, say what came of it.
 
 use super::{device, environment, runs_home, settings, stop_flag};
-use crate::args::{TrainArgs, Voice};
+use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
 use crate::output::grouped;
 use crate::progress::{Show, duration, percent};
+use crate::tui::Tui;
 use reclra::Device;
 use reclra_train::data::Dataset;
 use reclra_train::files::{FileError, write_atomically};
+use reclra_train::fit::Observer;
+use reclra_train::many::Many;
 use reclra_train::run::{Prepared, prepare, resolve};
 use reclra_train::runs::{self, End, Keeping, MakeError, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
+use reclra_train::tensorboard::TensorBoard;
 use reclra_train::{import, model};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -46,7 +50,14 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     }
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
-    let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping: args.keep.keeping() };
+    let run = Run {
+        spec: &spec,
+        facts: &facts,
+        dataset: &*dataset,
+        device,
+        keeping: args.keep.keeping(),
+        watch: &args.watch,
+    };
     run.make(voice, &folder, false)
 }
 
@@ -112,14 +123,33 @@ pub(super) struct Run<'a> {
     pub(super) dataset: &'a dyn Dataset,
     pub(super) device: Device,
     pub(super) keeping: Keeping,
+    pub(super) watch: &'a WatchArgs,
+}
+
+impl WatchArgs {
+    /// Event files, if they are wanted; of a run that goes on, from where it does.
+    fn tensorboard(&self, folder: &RunFolder, begun: bool, steps: u64) -> Result<Option<TensorBoard>, Failure> {
+        let Some(place) = &self.tensorboard else { return Ok(None) };
+        let place = place.clone().unwrap_or_else(|| folder.file("tensorboard"));
+        let checkpoints = folder.file(runs::CHECKPOINTS);
+        let left = begun.then(|| runs::checkpoint::newest(&checkpoints, &mut |_| {})).flatten();
+        Ok(Some(TensorBoard::create(&place, Some(steps), left.as_ref().map(|(_, _, left)| left))?))
+    }
 }
 
 impl Run<'_> {
     /// Makes it in its folder, from its beginning or from its newest checkpoint, and says what came of it.
     pub(super) fn make(self, voice: Voice, folder: &RunFolder, begun: bool) -> Result<(), Failure> {
-        let Run { spec, facts, dataset, device, keeping } = self;
+        let Run { spec, facts, dataset, device, keeping, .. } = self;
         let stop = stop_flag();
-        let mut show = Show::new(voice, spec.epochs, &stop);
+        let mut board = self.watch.tensorboard(folder, begun, keeping.log_steps)?;
+        let title = format!("{} on {}, {}, seed {}", spec.rule.name(), facts.name, folder.path().display(), spec.seed);
+        let mut tui = self.watch.tui.then(|| Tui::start(voice, &title, spec.epochs, &stop)).transpose()?;
+        let mut show = Show::new(Voice { quiet: voice.quiet || self.watch.tui, ..voice }, spec.epochs, &stop);
+        let mut all: Vec<&mut dyn Observer> = vec![&mut show];
+        all.extend(board.as_mut().map(|b| b as &mut dyn Observer));
+        all.extend(tui.as_mut().map(|t| t as &mut dyn Observer));
+        let mut all = Many(all);
         let task = Task { folder, spec, facts, dataset, device, keeping };
         let mut warn = |line: &str| voice.warn(line);
         let end = if begun {
@@ -127,11 +157,15 @@ impl Run<'_> {
                 0 => voice.note("there is no whole checkpoint: it begins anew"),
                 n => voice.note(format_args!("goes on after step {n}")),
             };
-            runs::resume(&task, &mut show, &stop, &mut told, &mut warn)
+            runs::resume(&task, &mut all, &stop, &mut told, &mut warn)
         } else {
-            runs::make(&task, &mut show, &stop, &mut warn)
+            runs::make(&task, &mut all, &stop, &mut warn)
         };
+        drop(tui);
         show.finish();
+        if let Some(error) = board.as_ref().and_then(TensorBoard::failed) {
+            voice.warn(&error.to_string());
+        }
         let end = end.map_err(failure)?;
         if show.unread {
             return Err(Failure::Unread);
