@@ -62,7 +62,10 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         facts.name,
         seeds.join(", "),
     );
-    let paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, args.target)?;
+    let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, args.target)?;
+    let place = |row: &Row, seed: u64| out.join(row.trial.folder()).join(format!("seed-{seed}"));
+    let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r.seed)));
+    paths.push(super::report::of_many(&out, folders)?);
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
     if let Some(tuned) = tuned {
         voice.note(compare::markdown(&tuned, args.target));

@@ -4,7 +4,7 @@ use super::device;
 use crate::args::{ReportArgs, Voice};
 use crate::failure::Failure;
 use reclra_train::report::{Options, ReportError, Subject, render, replaceable, save};
-use reclra_train::runs::{REPORT, View, view};
+use reclra_train::runs::{REPORT, SPEC, View, view};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +43,15 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
         }),
     )?;
     voice.result(out.display())
+}
+
+/// One page about the runs of a command, by what their folders say. Runs without a folder are left out.
+pub(super) fn of_many(out: &Path, folders: impl Iterator<Item = PathBuf>) -> Result<PathBuf, Failure> {
+    let there = folders.filter(|f| f.join(SPEC).exists());
+    let views: Vec<View> = there.map(|f| view::read(&f)).collect::<Result<_, _>>()?;
+    let path = out.join(REPORT);
+    save(&path, &render(&views.iter().map(Subject::bare).collect::<Vec<_>>()), true)?;
+    Ok(path)
 }
 
 impl From<ReportError> for Failure {

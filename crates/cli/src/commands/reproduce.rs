@@ -78,6 +78,7 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
     for d in &done {
         voice.object("run", &json!(d))?;
     }
+    super::report::of_many(&runs, plan.iter().map(|p| experiment.folder(p, &runs)))?;
     if experiment.embed {
         let folders = plan.iter().map(|p| experiment.folder(p, &runs)).collect();
         let names: Vec<String> = done.iter().map(|d| d.name.clone()).collect();

@@ -2,12 +2,13 @@
 
 use super::checkpoint::{self, prune};
 use super::keeper::{Keeper, Keeping};
-use super::{CHECKPOINTS, INIT, RESULT, RunFolder, TABLE};
+use super::{CHECKPOINTS, INIT, REPORT, RESULT, RunFolder, TABLE, view};
 use crate::data::{DataError, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::record::Record;
+use crate::report::{self, ReportError};
 use crate::spec::{DataFacts, RunSpec, SpecError};
 use reclra::{Device, Learner};
 use std::path::PathBuf;
@@ -147,7 +148,7 @@ pub(super) fn make_from(
             let saved = saved.filter(|(at, _)| *at == steps).map(|(_, path)| path);
             Ok(End::Interrupted { steps, saved })
         }
-        Ok(Outcome { learner, test, took, .. }) => {
+        Ok(Outcome { mut learner, test, took, .. }) => {
             if let Some(error) = unkept {
                 return Err(error.into());
             }
@@ -161,6 +162,7 @@ pub(super) fn make_from(
             }
             let error = record.test_error().map_or("-".to_owned(), |e| format!("{e:.2} %"));
             folder.log(&format!("finished after step {}: test error {error}", learner.steps()));
+            report(task, Some(&mut learner), warn);
             Ok(End::Finished { record, learner: Box::new(learner) })
         }
         Err(FitError::Data(e)) => Err(e.into()),
@@ -169,8 +171,27 @@ pub(super) fn make_from(
             let record = Record { failed: Some(e.to_string()), ..Record::unfinished(spec, kept.epochs)? };
             folder.log(&e.to_string());
             finished(&record)?;
+            report(task, None, warn);
             Ok(End::Diverged { record })
         }
+    }
+}
+
+/// Writes the report of a run that is over. It can be made again at any time: without it the run is no less over.
+fn report(task: &Task<'_>, learner: Option<&mut Learner>, warn: &mut dyn FnMut(&str)) {
+    let write = || -> Result<PathBuf, ReportError> {
+        let view = view::read(task.folder.path())?;
+        match learner {
+            Some(learner) => report::write(&view, learner, task.dataset),
+            None => {
+                let path = task.folder.file(REPORT);
+                report::save(&path, &report::render(&[report::Subject::bare(&view)]), true)?;
+                Ok(path)
+            }
+        }
+    };
+    if let Err(e) = write() {
+        warn(&format!("{e}; the run itself is kept"));
     }
 }
 
