@@ -337,6 +337,9 @@ pub(crate) struct InspectArgs {
     /// Print the network as a Graphviz graph
     #[arg(long)]
     pub(crate) dot: bool,
+    /// Print the network and its error graph as a picture in SVG
+    #[arg(long, conflicts_with = "dot")]
+    pub(crate) svg: bool,
 }
 
 #[derive(Debug, Subcommand)]

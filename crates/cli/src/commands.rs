@@ -154,7 +154,10 @@ fn surroundings(threads: usize, device: &str) -> Environment {
         features: device.rsplit(", ").next().unwrap_or(device).to_owned(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads,
-        command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        // Where the program lies is no part of what was asked.
+        command: std::iter::once("reclra".to_owned())
+            .chain(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()))
+            .collect(),
         started: now(),
         ..Environment::default()
     }

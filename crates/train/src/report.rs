@@ -22,6 +22,7 @@ mod summary;
 mod timing;
 mod words;
 
+pub use drawing::picture;
 pub use findings::{Findings, Mistake};
 
 use crate::bench::{self, Ceiling, StepTimes};

@@ -8,6 +8,7 @@ use reclra::rule::Rule;
 use reclra::{Graph, phi};
 use reclra_train::memory::Memory;
 use reclra_train::model;
+use reclra_train::report::picture;
 use reclra_train::run::resolve;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -40,6 +41,9 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
             (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new(), (memory, spec.batch))
         }
     };
+    if args.svg {
+        return voice.result(picture(&graph, &rule.error_edges(), &rule.waves(&graph)));
+    }
     if args.dot {
         return voice.result(dot(&graph, &*rule).trim_end());
     }

@@ -71,6 +71,17 @@ fn arcs(edges: &[(usize, usize)]) -> Vec<Arc> {
     all.iter().map(placed).collect()
 }
 
+/// Styles of a drawing that stands alone.
+const STYLE: &str = include_str!("drawing.css");
+
+/// The same as a file of its own.
+#[must_use]
+pub fn picture(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>]) -> String {
+    let inside = drawing(graph, edges, waves).into_string();
+    let named = inside.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    named.replacen('>', &format!("><style>\n{STYLE}</style>"), 1)
+}
+
 /// The drawing. `edges` are error synapses as (sender, receiver), `waves` the regions in the order of their errors.
 pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>]) -> Markup {
     let regions = graph.regions();
