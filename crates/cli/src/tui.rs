@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 const FRAME: Duration = Duration::from_millis(200);
 /// The thread waits no longer for a key: so long, at most, the end of a run waits for the thread.
 const POLL: Duration = Duration::from_millis(50);
+/// A thread that does not end within this has no terminal any more.
+const GONE: Duration = Duration::from_secs(1);
 /// A frame without news is drawn this often: the clock goes on.
 const IDLE: Duration = Duration::from_secs(1);
 /// The figures of the layers cost a pass over all error neurons: they may take this part of the time.
@@ -50,7 +52,7 @@ pub(crate) fn restore() {
 /// The live view of one run. The terminal is given back when it is dropped, and in a panic.
 pub(crate) struct Tui {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     running: Running,
     told: Option<Instant>,
     /// Until the next figures.
@@ -123,7 +125,7 @@ impl Tui {
                 restore();
             }
         });
-        Ok(Tui { shared, thread: Some(thread), running: Running::default(), told: None, pause: FRAME })
+        Ok(Tui { shared, thread, running: Running::default(), told: None, pause: FRAME })
     }
 }
 
@@ -219,8 +221,10 @@ impl Observer for Tui {
 impl Drop for Tui {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        // The library reads for ever from a terminal that is gone: such a thread is left to the end of the process.
+        let begun = Instant::now();
+        while !self.thread.is_finished() && begun.elapsed() < GONE {
+            std::thread::sleep(POLL / 10);
         }
         restore();
     }

@@ -8,16 +8,22 @@ use common::bad;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// Past this a run hangs, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run on a terminal of its own.
 struct Session {
     child: Box<dyn Child + Send + Sync>,
-    master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    /// The terminal is being closed: nothing more is read.
+    closed: Arc<AtomicBool>,
     screen: Arc<Mutex<vt100::Parser>>,
-    reader: std::thread::JoinHandle<Vec<u8>>,
+    reader: Option<std::thread::JoinHandle<Vec<u8>>>,
 }
 
 fn cells(n: u16) -> NonZeroU16 {
@@ -37,18 +43,22 @@ impl Session {
         drop(pair.slave);
         let mut output = pair.master.try_clone_reader().unwrap();
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
-        let seen = screen.clone();
+        let closed = Arc::new(AtomicBool::new(false));
+        let (seen, leave) = (screen.clone(), closed.clone());
         let reader = std::thread::spawn(move || {
             let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
             // At the end a pseudo-terminal reports an error, not an end.
             while let Ok(n @ 1..) = output.read(&mut buffer) {
+                if leave.load(Ordering::Relaxed) {
+                    break;
+                }
                 all.extend(&buffer[..n]);
                 seen.lock().unwrap().process(&buffer[..n]);
             }
             all
         });
         let writer = pair.master.take_writer().unwrap();
-        Session { child, master: pair.master, writer, screen, reader }
+        Session { child, master: Some(pair.master), writer: Some(writer), closed, screen, reader: Some(reader) }
     }
 
     fn text(&self) -> String {
@@ -63,26 +73,46 @@ impl Session {
             if wanted(&text) {
                 return text;
             }
-            assert!(begun.elapsed() < Duration::from_secs(120), "{what} does not come:\n{text}");
+            assert!(begun.elapsed() < PATIENCE, "{what} does not come:\n{text}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     fn key(&mut self, key: &[u8]) {
-        self.writer.write_all(key).unwrap();
-        self.writer.flush().unwrap();
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(key).unwrap();
+        writer.flush().unwrap();
     }
 
     fn resize(&self, rows: u16, cols: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
-        self.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        self.master.as_ref().unwrap().resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+    }
+
+    /// Waits for the exit code.
+    fn code(&mut self) -> u32 {
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return status.exit_code(),
+                None => assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.text()),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Closes the window.
+    fn close(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // Frames come: so does the end of the reader.
+        self.reader.take().unwrap().join().unwrap();
+        drop((self.writer.take(), self.master.take()));
     }
 
     /// Exit code, the screen at the end, and whether the terminal is as it was.
     fn end(mut self) -> (u32, String) {
-        let code = self.child.wait().unwrap().exit_code();
-        drop((self.writer, self.master));
-        let bytes = self.reader.join().unwrap();
+        let code = self.code();
+        let bytes = self.reader.take().unwrap().join().unwrap();
         let parser = self.screen.lock().unwrap();
         assert!(!parser.screen().alternate_screen(), "the alternate screen is left");
         assert!(!parser.screen().hide_cursor(), "the cursor is back");
@@ -90,6 +120,14 @@ impl Session {
             assert!(bytes.windows(shown.len()).any(|w| w == shown), "{:?} was never shown", shown.escape_ascii());
         }
         (code, parser.screen().contents())
+    }
+}
+
+/// Whatever a test comes to, no run goes on.
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -142,6 +180,15 @@ fn a_request_to_end_gives_the_terminal_back() {
     let id = session.child.process_id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(session.end().0, 130);
+}
+
+/// A view whose window is gone waits for nothing.
+#[test]
+fn a_closed_window_ends_the_run() {
+    let mut session = Session::start(&LONG);
+    session.until("the view", |t| t.contains("best"));
+    session.close();
+    session.code();
 }
 
 #[test]
