@@ -102,15 +102,24 @@ impl Running {
 }
 
 impl Tui {
+    /// Whether there is a terminal to show a run on.
+    ///
+    /// # Errors
+    /// If there is none, or results are asked for in another form.
+    pub(crate) fn possible(voice: Voice) -> Result<(), Failure> {
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        if voice.quiet || voice.json || dumb || !stderr().is_terminal() {
+            return Err(Failure::Usage(USAGE.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Takes the terminal. `title`: what runs. `stop` is set by q and Ctrl-C.
     ///
     /// # Errors
     /// If there is no terminal, or results are asked for in another form.
     pub(crate) fn start(voice: Voice, title: &str, epochs: u64, stop: &Arc<AtomicBool>) -> Result<Tui, Failure> {
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
-        if voice.quiet || voice.json || dumb || !stderr().is_terminal() {
-            return Err(Failure::Usage(USAGE.to_owned()));
-        }
+        Tui::possible(voice)?;
         let state = Mutex::new(State::new(title, epochs));
         let (news, over) = (AtomicBool::new(true), AtomicBool::new(false));
         let shared = Arc::new(Shared { state, news, over, stop: stop.clone() });

@@ -10,6 +10,9 @@ use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::path::Path;
 
 pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
+    if args.watch.tui {
+        crate::tui::Tui::possible(voice)?;
+    }
     // Read before it is held: what is no run folder is left as it is.
     let seen = view::read(&args.run)?;
     let shown = args.run.display();

@@ -26,6 +26,9 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         voice.object("spec", &json!({ "toml": spec.to_toml() }))?;
         return voice.result(spec.to_toml().trim_end());
     }
+    if args.watch.tui {
+        Tui::possible(voice)?;
+    }
     let Prepared { spec, facts, dataset } = prepare(&settings)?;
     if let Some(out) = &args.out
         && !args.overwrite
@@ -145,6 +148,10 @@ impl Run<'_> {
         let mut board = self.watch.tensorboard(folder, begun, keeping.log_steps)?;
         let title = format!("{} on {}, {}, seed {}", spec.rule.name(), facts.name, folder.path().display(), spec.seed);
         let mut tui = self.watch.tui.then(|| Tui::start(voice, &title, spec.epochs, &stop)).transpose()?;
+        if let (Some(tui), true) = (&mut tui, begun) {
+            // The curves of a run that goes on begin where it began.
+            runs::view::read(folder.path())?.record.epochs.iter().for_each(|e| tui.epoch(e));
+        }
         let mut show = Show::new(Voice { quiet: voice.quiet || self.watch.tui, ..voice }, spec.epochs, &stop);
         let mut all: Vec<&mut dyn Observer> = vec![&mut show];
         all.extend(board.as_mut().map(|b| b as &mut dyn Observer));

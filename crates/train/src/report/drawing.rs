@@ -79,7 +79,7 @@ const STYLE: &str = include_str!("drawing.css");
 pub fn picture(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>]) -> String {
     let inside = drawing(graph, edges, waves).into_string();
     let named = inside.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
-    named.replacen('>', &format!("><style>\n{STYLE}</style>"), 1)
+    named.replacen('>', &format!("><style>\n{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>"), 1)
 }
 
 /// The drawing. `edges` are error synapses as (sender, receiver), `waves` the regions in the order of their errors.
