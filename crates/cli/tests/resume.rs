@@ -137,10 +137,10 @@ fn interrupted(dir: &Path) -> (PathBuf, PathBuf) {
     (whole, run)
 }
 
+/// The checkpoints by step; the best is one of them.
 fn checkpoints(run: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
-    all.retain(|p| p.file_name().unwrap().to_str().unwrap().starts_with("step-"));
-    all.sort();
+    all.sort_by_key(|p| p.file_name().unwrap().to_str().unwrap()[5..].to_owned());
     all
 }
 
@@ -323,7 +323,7 @@ fn a_run_can_begin_with_the_weights_of_another() {
     let dir = tempfile::tempdir().unwrap();
     let [first, second, again] = ["first", "second", "again"].map(|n| dir.path().join(n));
     let arch = ["--arch", "64-16-10", "--quiet", "--epochs", "1"];
-    good(&[&["train", "--out", text(&first)], &arch[..]].concat());
+    good(&["train", "--out", text(&first), "--arch", "64-16-10", "--quiet", "--epochs", "10"]);
     good(&[&["train", "--init", text(&first), "--out", text(&second)], &arch[..]].concat());
     let loss = |run: &Path| metrics(run)[0]["train_loss"].as_f64().unwrap();
     assert!(loss(&second) < 0.8 * loss(&first), "{} {}", loss(&second), loss(&first));
@@ -335,6 +335,21 @@ fn a_run_can_begin_with_the_weights_of_another() {
     let line = bad(&["train", "--init", text(&first), "--arch", "64-17-10", "--out", text(&dir.path().join("x"))], 1);
     assert!(line.contains("W.in->b1"), "{line}");
     assert!(!dir.path().join("x").exists());
+}
+
+/// A folder that holds something of a user's is no place for a run.
+#[test]
+fn what_a_user_has_in_a_folder_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["log.txt", "metrics.csv", "spec.toml", "report.html"] {
+        let out = dir.path().join(name.replace('.', "-"));
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join(name), "mine").unwrap();
+        let line = bad(&["train", "--epochs", "1", "--out", text(&out)], 2);
+        assert!(line.contains(name) && line.contains("--overwrite"), "{line}");
+        assert_eq!(fs::read(out.join(name)).unwrap(), b"mine");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "nothing else is there");
+    }
 }
 
 #[test]

@@ -102,9 +102,11 @@ fn a_run_made_anew_supersedes_the_one_before() {
 }
 
 #[test]
-fn a_folder_is_needed_and_must_be_one() {
-    let line = bad(&["train", "--tensorboard"], 2);
-    assert!(line.contains("--tensorboard=DIR") && line.contains("--out"), "{line}");
+fn the_folder_is_the_runs_own_unless_told_and_must_be_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    good(&["train", "--epochs", "1", "--quiet", "--out", text(&run), "--tensorboard"]);
+    assert_eq!(std::fs::read_dir(run.join("tensorboard")).unwrap().count(), 1);
     let file = tempfile::NamedTempFile::new().unwrap();
     let line = bad(&["train", &format!("--tensorboard={}", text(file.path()))], 1);
     assert!(line.contains("is a file") && line.contains("--tensorboard=DIR"), "{line}");

@@ -30,14 +30,8 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         Tui::possible(voice)?;
     }
     let Prepared { spec, facts, dataset } = prepare(&settings)?;
-    if let Some(out) = &args.out
-        && !args.overwrite
-        && [model::FILE, runs::RESULT, runs::CHECKPOINTS].iter().any(|f| out.join(f).exists())
-    {
-        let shown = out.display();
-        let line =
-            format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {shown}");
-        return Err(Failure::Usage(line));
+    if let Some(out) = args.out.as_ref().filter(|_| !args.overwrite) {
+        vacant(out)?;
     }
     let device = device(args.machine)?;
     let environment = environment(&spec.data, None, &facts, &device)?;
@@ -72,9 +66,25 @@ fn weights(from: &Path, spec: &RunSpec) -> Result<Vec<u8>, Failure> {
     Ok(std::fs::read(&file).map_err(|e| FileError::io(&file, &e, remedy))?)
 }
 
+/// The files of a run that another one replaces.
+const REPLACED: [&str; 7] =
+    [runs::RESULT, model::FILE, runs::METRICS, runs::TABLE, runs::LOG, runs::REPORT, runs::INIT];
+
+/// Refuses a folder in which a run would replace something.
+fn vacant(out: &Path) -> Result<(), Failure> {
+    let there = |name: &&str| out.join(name).exists();
+    let Some(name) = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC]).find(|n| there(n)) else { return Ok(()) };
+    let shown = out.display();
+    Err(Failure::Usage(if [runs::SPEC, runs::METRICS].iter().all(|n| there(&n)) {
+        format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {}", quoted(out))
+    } else {
+        format!("{shown}: holds {name}, which a run would replace; name another folder or add --overwrite")
+    }))
+}
+
 /// Takes away what another run has left in the folder.
 fn clear(folder: &RunFolder) -> Result<(), Failure> {
-    for name in [runs::RESULT, runs::METRICS, runs::TABLE, runs::LOG, runs::REPORT, runs::INIT, model::FILE] {
+    for name in REPLACED {
         let path = folder.file(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
