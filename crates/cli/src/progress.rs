@@ -91,6 +91,7 @@ impl Show {
         if let Some(bars) = &self.bars {
             bars.epoch.finish_and_clear();
             bars.run.finish_and_clear();
+            let _ = bars.both.clear();
         }
     }
 }
