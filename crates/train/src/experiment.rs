@@ -240,6 +240,8 @@ impl Experiment {
     #[must_use]
     pub fn quickly(mut self) -> Experiment {
         self.title = format!("{} (quick: the same pipeline in little time; no reproduction)", self.title);
+        let quick: Vec<String> = self.quick.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        self.about = format!("{} Not so here, where all runs have {} and one seed.", self.about, quick.join(", "));
         self.seeds.truncate(1);
         for run in &mut self.run {
             run.set.extend(self.quick.clone());

@@ -14,9 +14,11 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         text,
-        "Made by `reclra reproduce {name}` with reclra {}, seeds {}, on {}. Errors in percent: mean ± standard deviation \
+        "Made by `reclra reproduce {}` with reclra {}, seed{} {}, on {}. Errors in percent: mean ± standard deviation \
          over the seeds (each seed); the training error is that of the last epoch, each batch before its update.\n",
+        name.strip_suffix("-quick").map_or(name.to_owned(), |name| format!("{name} --quick")),
         machine.version,
+        if seeds.len() == 1 { "" } else { "s" },
         seeds.join(" and "),
         machine.description
     );
