@@ -75,7 +75,7 @@ fn vacant(out: &Path) -> Result<(), Failure> {
     let there = |name: &&str| out.join(name).exists();
     let Some(name) = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC]).find(|n| there(n)) else { return Ok(()) };
     let shown = out.display();
-    Err(Failure::Usage(if [runs::SPEC, runs::METRICS].iter().all(|n| there(&n)) {
+    Err(Failure::Usage(if [runs::SPEC, runs::METRICS].iter().all(there) {
         format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {}", quoted(out))
     } else {
         format!("{shown}: holds {name}, which a run would replace; name another folder or add --overwrite")
