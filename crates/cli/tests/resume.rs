@@ -39,11 +39,7 @@ fn same(whole: &Path, other: &Path, what: &str) {
     let bytes = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
     assert!(bytes(whole) == bytes(other), "{what}: the weights differ");
     assert_eq!(metrics(whole), metrics(other), "{what}");
-    let last = |run: &Path| {
-        let all = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path());
-        let last = all.max_by_key(|p| p.file_name().unwrap().to_str().unwrap()[5..].to_owned()).unwrap();
-        fs::read(last.join("state.safetensors")).unwrap()
-    };
+    let last = |run: &Path| fs::read(checkpoints(run).last().unwrap().join("state.safetensors")).unwrap();
     assert!(last(whole) == last(other), "{what}: the last states differ");
     let test = |run: &Path| {
         let json: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
@@ -62,8 +58,6 @@ fn spec(rule: &str) -> Vec<&str> {
     args
 }
 
-const OFTEN: [&str; 4] = ["--log-steps", "3", "--checkpoint-steps", "7"];
-
 /// Kills a run again and again until it is over. How often it was killed.
 fn killed(rule: &str, threads: usize, run: &Path, rng: &mut u64) -> u32 {
     let mut kills = 0;
@@ -73,7 +67,8 @@ fn killed(rule: &str, threads: usize, run: &Path, rng: &mut u64) -> u32 {
         let wait = Duration::from_micros(3_000 + (*rng >> 33) % 60_000);
         let threads = threads.to_string();
         let mut child = if run.join("spec.toml").exists() {
-            start(&[&["resume", text(run), "--threads", &threads], &OFTEN[..]].concat())
+            // What is kept and logged is remembered.
+            start(&["resume", text(run), "--threads", &threads])
         } else {
             let new = ["train", "--out", text(run), "--overwrite", "--threads", &threads, "--checkpoint-steps", "7"];
             start(&[&new[..], &spec(rule)].concat())
@@ -140,7 +135,9 @@ fn interrupted(dir: &Path) -> (PathBuf, PathBuf) {
 /// The checkpoints by step; the best is one of them.
 fn checkpoints(run: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
-    all.sort_by_key(|p| p.file_name().unwrap().to_str().unwrap()[5..].to_owned());
+    let name = |p: &PathBuf| p.file_name().unwrap().to_str().unwrap().to_owned();
+    all.retain(|p| name(p).starts_with("step-") || name(p).starts_with("best-"));
+    all.sort_by_key(|p| name(p)[5..].to_owned());
     all
 }
 
@@ -171,6 +168,48 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
         assert!(err.contains("goes on after step "), "{damage}: {err}");
         same(&whole, &run, damage);
     }
+}
+
+/// Of one checkpoint that is damaged nobody is told to begin anew, and what comes later is not taken for older.
+#[test]
+fn what_is_written_after_a_damaged_checkpoint_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, run) = interrupted(dir.path());
+    let all = checkpoints(&run);
+    let newest = all.last().unwrap();
+    let flip = |checkpoint: &Path| {
+        let state = checkpoint.join("state.safetensors");
+        let mut bytes = fs::read(&state).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&state, bytes).unwrap();
+    };
+    flip(newest);
+    let mut child = start(&["resume", text(&run), "--keep", "1"]);
+    while newest.exists() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(150));
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let (_, err) = good(&["resume", text(&run)]);
+    assert!(err.contains("goes on after step ") && !err.contains("warning"), "{err}");
+    same(&whole, &run, "after damage");
+    // All damaged: to begin anew is for a person to decide, and nothing is lost until then.
+    let metrics_before = fs::read(run.join("metrics.jsonl")).unwrap();
+    checkpoints(&run).iter().filter(|c| c.join("state.safetensors").exists()).for_each(|c| flip(c));
+    let line = bad_with_warnings(&["resume", text(&run), "--epochs", "1"]);
+    assert!(line.contains("no whole checkpoint"), "{line}");
+    let line = bad(&["resume", text(&run), "--epochs", "1"], 2);
+    assert!(line.contains("no checkpoint to go on from"), "{line}");
+    assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), metrics_before);
+    assert!(run.join("result.json").exists());
+}
+
+/// The last line of a command that fails after warnings.
+fn bad_with_warnings(args: &[&str]) -> String {
+    let output = reclra(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    texts(&output).1.lines().next_back().unwrap().to_owned()
 }
 
 #[test]
@@ -224,9 +263,7 @@ fn a_folder_is_held_by_one_process_at_a_time() {
     while !run.join("spec.toml").exists() {
         std::thread::sleep(Duration::from_millis(2));
     }
-    for args in
-        [&["resume", text(&run)][..], &["train", "--out", text(&run), "--overwrite"], &["compare", "--out", text(&run)]]
-    {
+    for args in [&["resume", text(&run)][..], &["train", "--out", text(&run), "--overwrite"]] {
         let line = bad(args, 1);
         assert!(line.contains("another process works in this folder") && line.contains(text(&run)), "{line}");
     }
@@ -255,10 +292,21 @@ fn numbers_that_are_not_finite_end_the_run_and_leave_the_last_good_state() {
     }
     let kept = line.rsplit("the last good checkpoint is ").next().unwrap();
     assert!(Path::new(kept).join("manifest.json").exists(), "{kept}");
+    // It can be read as a network: all its weights are finite.
+    good(&["eval", kept]);
     let (out, _) = good(&["runs", text(&run)]);
     assert!(out.contains("diverged"), "{out}");
     let line = bad(&["resume", text(&run)], 2);
     assert!(line.contains("has diverged"), "{line}");
+    // Numbers that overflow in the only step of an epoch show when it is judged.
+    let once = dir.path().join("once");
+    let line = bad(
+        &[&["train", "--epochs", "1", "--batch", "1294", "--out", text(&once), "--lr", "1e20"], &args[..]].concat(),
+        1,
+    );
+    assert!(line.contains("not a finite number"), "{line}");
+    let (out, _) = good(&["runs", text(&once)]);
+    assert!(out.contains("diverged"), "{out}");
     // With no step taken before, there is nothing to keep, and it is said.
     let line = bad(&[&["train", "--out", text(&run), "--overwrite", "--lr", "1e38"], &args[..]].concat(), 1);
     assert!(line.contains("checkpoint"), "{line}");
@@ -341,7 +389,7 @@ fn a_run_can_begin_with_the_weights_of_another() {
 #[test]
 fn what_a_user_has_in_a_folder_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["log.txt", "metrics.csv", "spec.toml", "report.html"] {
+    for name in ["log.txt", "metrics.csv", "spec.toml", "report.html", "environment.json"] {
         let out = dir.path().join(name.replace('.', "-"));
         fs::create_dir(&out).unwrap();
         fs::write(out.join(name), "mine").unwrap();
@@ -350,6 +398,16 @@ fn what_a_user_has_in_a_folder_is_not_replaced() {
         assert_eq!(fs::read(out.join(name)).unwrap(), b"mine");
         assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "nothing else is there");
     }
+    let out = dir.path().join("locked");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("lock"), "mine").unwrap();
+    let line = bad(&["train", "--epochs", "1", "--out", text(&out)], 1);
+    assert!(line.contains("no lock of a run"), "{line}");
+    assert_eq!(fs::read(out.join("lock")).unwrap(), b"mine");
+    let run = dir.path().join("run");
+    good(&["train", "--epochs", "1", "--quiet", "--out", text(&run)]);
+    let line = bad(&["compare", "--rules", "backprop", "--out", text(&run)], 2);
+    assert!(line.contains("is the folder of a run"), "{line}");
 }
 
 #[test]

@@ -50,11 +50,11 @@ impl Learner {
                 all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", self.name_of(update.param)), t)));
             }
         }
-        for (region, width, states) in self.particles.states() {
+        let seen = self.particles.seen();
+        for (region, width, states) in self.particles.states().filter(|_| !seen.is_empty()) {
             let name = format!("{PARTICLES}{}", self.graph.regions()[region].name);
             all.push(Kept { name, shape: vec![states.len() / width.max(1), width], values: states.to_vec() });
         }
-        let seen = self.particles.seen();
         if !seen.is_empty() {
             let values = seen.iter().map(|&s| f32::from(u8::from(s))).collect();
             all.push(Kept { name: SEEN.to_owned(), shape: vec![seen.len()], values });
@@ -176,6 +176,8 @@ mod tests {
         for (n, optim) in [(0, average), (0, sgd), (1, Optim::default()), (2, Optim::default()), (3, Optim::default())]
         {
             let mut whole = learner(n, optim);
+            let fresh = whole.state();
+            whole.restore(0, &fresh).unwrap(); // Left before the first step.
             steps(&mut whole, 0, 17);
             let (kept, at) = (whole.state(), whole.steps());
             let mut names: Vec<&str> = kept.iter().map(|k| k.name.as_str()).collect();

@@ -300,7 +300,7 @@ impl Experiment {
     pub fn folder(&self, planned: &Planned, runs: &Path) -> PathBuf {
         let kept = |c: char| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' };
         let name: String = self.run[planned.run].name.chars().map(kept).collect();
-        runs.join(name).join(format!("seed-{}", planned.spec.seed))
+        runs::place(&runs.join(name), planned.spec.seed, &planned.spec.to_toml())
     }
 
     /// Makes all runs that are not made yet, and writes `NAME.json` and `NAME.md` after each.
@@ -323,6 +323,9 @@ impl Experiment {
                 drop(witness.next(run, spec, true));
                 done.push(Done { name: run.name.clone(), record });
                 continue;
+            }
+            if work.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(ExperimentError::Interrupted);
             }
             if described != spec.data.name {
                 environment.data = data_files(&spec.data, work.data_dir)?;

@@ -33,6 +33,18 @@ impl FileError {
     }
 }
 
+/// Beginning of the names of files that are not whole yet.
+const TEMPORARY: &str = ".reclra-";
+
+/// Removes what writers that were killed have left in a folder.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|n| n.starts_with(TEMPORARY)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Writes `bytes` to `path`: afterwards the file is either the old one or the whole new one, also after a power cut.
 ///
 /// # Errors
@@ -40,7 +52,7 @@ impl FileError {
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
         file.write_all(bytes)?;
         #[cfg(unix)]
         {
@@ -64,7 +76,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub fn writable_folder(folder: &Path) -> Result<(), FileError> {
     let probe = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        tempfile::NamedTempFile::new_in(folder).map(|_| ())
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map(|_| ())
     };
     if folder.is_file() {
         let what = "is a file, where a folder belongs".to_owned();

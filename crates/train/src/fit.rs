@@ -179,10 +179,15 @@ impl Sums {
         let layer = |((r, &d), &e): ((&reclra::graph::Region, &f64), &f64)| Layer {
             region: r.name.clone(),
             discrepancy: self.mean(d),
-            mean_error: e / self.errors.1.max(1) as f64,
+            mean_error: tame(e / self.errors.1.max(1) as f64),
         };
         regions.map(layer).collect()
     }
+}
+
+/// A number that JSON can hold: error neurons may overflow where the loss does not.
+fn tame(x: f64) -> f64 {
+    if x.is_finite() { x } else { f64::MAX }
 }
 
 /// The error neurons of the step just made, region by region.
@@ -190,7 +195,7 @@ impl Sums {
 pub fn layers(learner: &Learner) -> Vec<Layer> {
     let errors = learner.mean_errors();
     let regions = learner.graph().regions().iter().zip(&learner.errors().discrepancy).zip(errors).skip(1);
-    regions.map(|((r, &d), e)| Layer { region: r.name.clone(), discrepancy: d, mean_error: e }).collect()
+    regions.map(|((r, &d), e)| Layer { region: r.name.clone(), discrepancy: d, mean_error: tame(e) }).collect()
 }
 
 /// What a run may be kept as, offered after every step and epoch.
@@ -311,7 +316,7 @@ pub fn fit_from(
                 return Err(Halt::Stopped);
             }
             let report = learner.step_of(&batch.x, &batch.labels, &batch.samples);
-            if !report.loss.is_finite() {
+            if !(report.loss.is_finite() && report.discrepancy.is_finite()) {
                 return Err(Halt::Failed(diverged(spec, &learner, epoch + 1)));
             }
             place.sums.add(&report, batch.labels.len(), &learner, position.is_multiple_of(SAMPLED));
@@ -347,6 +352,9 @@ pub fn fit_from(
         let judging = Instant::now();
         let alignment = if spec.alignment { alignment(&mut learner, dataset, &split)? } else { Vec::new() };
         let validation = evaluate(&mut learner, dataset, Part::Train, split.validation())?;
+        if !validation.loss.is_finite() {
+            return Err(diverged(spec, &learner, epoch + 1));
+        }
         let sums = std::mem::take(&mut place.sums);
         let report = EpochReport {
             epoch: epoch + 1,
@@ -369,6 +377,9 @@ pub fn fit_from(
     }
     let all: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let test = evaluate(&mut learner, dataset, Part::Test, &all)?;
+    if !test.loss.is_finite() {
+        return Err(diverged(spec, &learner, spec.epochs));
+    }
     outcome(learner, place, Some(test), false)
 }
 

@@ -2,7 +2,7 @@
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
 use crate::files::{FileError, write_atomically};
-use crate::runs::{CHECKPOINTS, checkpoint};
+use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::rule::Param;
 use reclra::state::Kept;
@@ -162,15 +162,14 @@ fn file_of(path: &Path) -> PathBuf {
         return path.to_owned();
     }
     let (own, state) = (path.join(FILE), path.join(checkpoint::STATE));
-    let newest =
-        || checkpoint::list(&path.join(CHECKPOINTS)).into_iter().next().map(|c| c.path.join(checkpoint::STATE));
-    if own.exists() {
-        own
-    } else if state.exists() {
-        state
-    } else {
-        newest().unwrap_or(own)
+    if state.exists() {
+        return state;
     }
+    // Of a run that is not over the newest checkpoint that is whole; the network of a shorter run may lie beside it.
+    let over = own.exists() && path.join(RESULT).exists();
+    let all = if over { Vec::new() } else { checkpoint::list(&path.join(CHECKPOINTS)).unwrap_or_default() };
+    let whole = all.into_iter().find(|c| checkpoint::load(&c.path).is_ok());
+    whole.map_or(own, |c| c.path.join(checkpoint::STATE))
 }
 
 #[cfg(test)]

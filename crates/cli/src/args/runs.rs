@@ -6,31 +6,32 @@ use reclra_train::runs::Keeping;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a run keeps on disk; changes nothing of its numbers.
+/// What a run keeps on disk; changes nothing of its numbers. A run that goes on keeps what it did before, unless told.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct KeepArgs {
-    /// Seconds between two checkpoints
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Keeping")]
-    pub(crate) checkpoint_seconds: u64,
+    /// Seconds between two checkpoints [default: 60]
+    #[arg(long, value_name = "SECONDS", help_heading = "Keeping")]
+    pub(crate) checkpoint_seconds: Option<u64>,
     /// Steps between two checkpoints, instead of a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Keeping")]
     pub(crate) checkpoint_steps: Option<u64>,
-    /// Checkpoints kept, besides the best by validation error
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Keeping")]
-    pub(crate) keep: u16,
-    /// Write the figures of every so many steps into metrics.jsonl; 0 for epochs alone
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Keeping")]
-    pub(crate) log_steps: u64,
+    /// Checkpoints kept, besides the best by validation error [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Keeping")]
+    pub(crate) keep: Option<u16>,
+    /// Write the figures of every so many steps into metrics.jsonl; 0 for epochs alone [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Keeping")]
+    pub(crate) log_steps: Option<u64>,
 }
 
 impl KeepArgs {
-    pub(crate) fn keeping(self) -> Keeping {
+    /// What is to be kept, where nothing is said as `before`.
+    pub(crate) fn keeping(self, before: Keeping) -> Keeping {
         Keeping {
-            every: Duration::from_secs(self.checkpoint_seconds),
-            every_steps: self.checkpoint_steps,
-            last: usize::from(self.keep),
-            log_steps: self.log_steps,
-            ..Keeping::default()
+            every: self.checkpoint_seconds.map_or(before.every, Duration::from_secs),
+            every_steps: self.checkpoint_steps.or(before.every_steps.filter(|_| self.checkpoint_seconds.is_none())),
+            last: self.keep.map_or(before.last, usize::from),
+            log_steps: self.log_steps.unwrap_or(before.log_steps),
+            ..before
         }
     }
 }

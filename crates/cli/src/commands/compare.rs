@@ -7,8 +7,9 @@ use crate::failure::Failure;
 use reclra::Device;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
+use reclra_train::record::Record;
 use reclra_train::run::open;
-use reclra_train::runs::{Environment, Keeping, RunFolder, Shared};
+use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, rule_names};
 use serde_json::json;
 use std::path::Path;
@@ -31,6 +32,10 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let cores = thread_count(args.machine);
     let jobs = args.jobs.unwrap_or(cores);
     let out = args.out.clone().unwrap_or_else(|| runs_home().join("compare"));
+    if out.join(runs::SPEC).exists() {
+        let line = format!("{}: is the folder of a run; name another for the comparison with --out", out.display());
+        return Err(Failure::Usage(line));
+    }
     let each = (cores / jobs).max(1);
     let data = DataSpec { name: facts.name.clone(), dir: None, validation: 0, shift: 0 };
     let dir = request.base.get("data.dir").and_then(|d| d.as_str()).filter(|d| !d.is_empty()).map(Path::new);
@@ -63,8 +68,8 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         seeds.join(", "),
     );
     let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, args.target)?;
-    let place = |row: &Row, seed: u64| out.join(row.trial.folder()).join(format!("seed-{seed}"));
-    let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r.seed)));
+    let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, &r.spec);
+    let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r)));
     paths.push(super::report::of_many(&out, folders)?);
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
     if let Some(tuned) = tuned {

@@ -26,7 +26,7 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
         let line = format!("{shown}: is finished; add --epochs MORE to train it for longer");
         return Err(Failure::Usage(line));
     }
-    if seen.standing == Standing::Finished && checkpoint::list(&args.run.join(CHECKPOINTS)).is_empty() {
+    if seen.standing == Standing::Finished && checkpoint::list(&args.run.join(CHECKPOINTS))?.is_empty() {
         let line = format!("{shown}: has no checkpoint to go on from; train anew with more epochs");
         return Err(Failure::Usage(line));
     }
@@ -43,6 +43,10 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let spec = longer(&view.spec, args.epochs, &facts)?;
     let device = device(args.machine)?;
     let now_here = environment(&spec.data, dir, &facts, &device)?;
+    // What it goes on from, before anything is changed.
+    let found = checkpoint::newest(&folder.file(CHECKPOINTS), &mut |line| voice.warn(line))?;
+    let before = view.environment.as_ref().and_then(|e| e.keeping).unwrap_or_default();
+    let keeping = args.keep.keeping(before);
     let environment = match view.environment {
         Some(before) => {
             if before.data != now_here.data {
@@ -54,17 +58,10 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
         }
         None => now_here,
     };
-    folder.begin(&spec, &environment)?;
+    folder.begin(&spec, &Environment { keeping: Some(keeping), ..environment })?;
     announce(voice, &spec, &facts, &device, &folder)?;
-    let run = Run {
-        spec: &spec,
-        facts: &facts,
-        dataset: &*dataset,
-        device,
-        keeping: args.keep.keeping(),
-        watch: &args.watch,
-    };
-    run.make(voice, &folder, true)
+    let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping, watch: &args.watch };
+    run.make(voice, &folder, Some(found))
 }
 
 /// The spec with more epochs.

@@ -9,10 +9,11 @@ use crate::tui::Tui;
 use reclra::Device;
 use reclra_train::data::Dataset;
 use reclra_train::files::{FileError, write_atomically};
-use reclra_train::fit::Observer;
+use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::run::{Prepared, prepare, resolve};
-use reclra_train::runs::{self, End, Keeping, MakeError, RunFolder, Task};
+use reclra_train::runs::checkpoint::Manifest;
+use reclra_train::runs::{self, End, Environment, Keeping, MakeError, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
 use reclra_train::{import, model};
@@ -34,7 +35,8 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         vacant(out)?;
     }
     let device = device(args.machine)?;
-    let environment = environment(&spec.data, None, &facts, &device)?;
+    let keeping = args.keep.keeping(Keeping::default());
+    let environment = Environment { keeping: Some(keeping), ..environment(&spec.data, None, &facts, &device)? };
     let init = args.init.as_deref().map(|from| weights(from, &spec)).transpose()?;
     let path = match &args.out {
         Some(out) => out.clone(),
@@ -47,15 +49,8 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     }
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
-    let run = Run {
-        spec: &spec,
-        facts: &facts,
-        dataset: &*dataset,
-        device,
-        keeping: args.keep.keeping(),
-        watch: &args.watch,
-    };
-    run.make(voice, &folder, false)
+    let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping, watch: &args.watch };
+    run.make(voice, &folder, None)
 }
 
 /// The file of weights to begin with, which must fit.
@@ -73,7 +68,10 @@ const REPLACED: [&str; 7] =
 /// Refuses a folder in which a run would replace something.
 fn vacant(out: &Path) -> Result<(), Failure> {
     let there = |name: &&str| out.join(name).exists();
-    let Some(name) = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC]).find(|n| there(n)) else { return Ok(()) };
+    let Some(name) = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC, runs::ENVIRONMENT]).find(|n| there(n))
+    else {
+        return Ok(());
+    };
     let shown = out.display();
     Err(Failure::Usage(if [runs::SPEC, runs::METRICS].iter().all(there) {
         format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {}", quoted(out))
@@ -84,7 +82,7 @@ fn vacant(out: &Path) -> Result<(), Failure> {
 
 /// Takes away what another run has left in the folder.
 fn clear(folder: &RunFolder) -> Result<(), Failure> {
-    for name in REPLACED {
+    for name in [runs::SPEC, runs::ENVIRONMENT].into_iter().chain(REPLACED) {
         let path = folder.file(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -141,24 +139,33 @@ pub(super) struct Run<'a> {
 
 impl WatchArgs {
     /// Event files, if they are wanted; of a run that goes on, from where it does.
-    fn tensorboard(&self, folder: &RunFolder, begun: bool, steps: u64) -> Result<Option<TensorBoard>, Failure> {
+    fn tensorboard(
+        &self,
+        folder: &RunFolder,
+        found: Option<&(Manifest, Left)>,
+        steps: u64,
+    ) -> Result<Option<TensorBoard>, Failure> {
         let Some(place) = &self.tensorboard else { return Ok(None) };
         let place = place.clone().unwrap_or_else(|| folder.file("tensorboard"));
-        let checkpoints = folder.file(runs::CHECKPOINTS);
-        let left = begun.then(|| runs::checkpoint::newest(&checkpoints, &mut |_| {})).flatten();
-        Ok(Some(TensorBoard::create(&place, Some(steps), left.as_ref().map(|(_, _, left)| left))?))
+        Ok(Some(TensorBoard::create(&place, Some(steps), found.map(|(_, left)| left))?))
     }
 }
 
 impl Run<'_> {
-    /// Makes it in its folder, from its beginning or from its newest checkpoint, and says what came of it.
-    pub(super) fn make(self, voice: Voice, folder: &RunFolder, begun: bool) -> Result<(), Failure> {
+    /// Makes it in its folder, from its beginning or, of one that was `begun`, from the checkpoint that was found if there
+    /// is any, and says what came of it.
+    pub(super) fn make(
+        self,
+        voice: Voice,
+        folder: &RunFolder,
+        begun: Option<Option<(Manifest, Left)>>,
+    ) -> Result<(), Failure> {
         let Run { spec, facts, dataset, device, keeping, .. } = self;
         let stop = stop_flag();
-        let mut board = self.watch.tensorboard(folder, begun, keeping.log_steps)?;
+        let mut board = self.watch.tensorboard(folder, begun.as_ref().and_then(Option::as_ref), keeping.log_steps)?;
         let title = format!("{} on {}, {}, seed {}", spec.rule.name(), facts.name, folder.path().display(), spec.seed);
         let mut tui = self.watch.tui.then(|| Tui::start(voice, &title, spec.epochs, &stop)).transpose()?;
-        if let (Some(tui), true) = (&mut tui, begun) {
+        if let (Some(tui), Some(_)) = (&mut tui, &begun) {
             // The curves of a run that goes on begin where it began.
             runs::view::read(folder.path())?.record.epochs.iter().for_each(|e| tui.epoch(e));
         }
@@ -169,14 +176,15 @@ impl Run<'_> {
         let mut all = Many(all);
         let task = Task { folder, spec, facts, dataset, device, keeping };
         let mut warn = |line: &str| voice.warn(line);
-        let end = if begun {
-            let mut told = |steps: u64| match steps {
-                0 => voice.note("there is no whole checkpoint: it begins anew"),
-                n => voice.note(format_args!("goes on after step {n}")),
-            };
-            runs::resume(&task, &mut all, &stop, &mut told, &mut warn)
-        } else {
-            runs::make(&task, &mut all, &stop, &mut warn)
+        let end = match begun {
+            None => runs::make(&task, &mut all, &stop, &mut warn),
+            Some(found) => {
+                match &found {
+                    None => voice.note("there is no checkpoint: it begins anew"),
+                    Some((manifest, _)) => voice.note(format_args!("goes on after step {}", manifest.steps)),
+                }
+                runs::resume(&task, found, &mut all, &stop, &mut warn)
+            }
         };
         drop(tui);
         show.finish();
@@ -197,7 +205,7 @@ fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), F
         End::Finished { record, learner } => (record, learner),
         End::Diverged { record } => {
             let why = record.failed.unwrap_or_default();
-            let kept = runs::checkpoint::list(&folder.join(runs::CHECKPOINTS));
+            let kept = runs::checkpoint::list(&folder.join(runs::CHECKPOINTS)).unwrap_or_default();
             let kept = kept.first().map_or_else(
                 || "no checkpoint had been due".to_owned(),
                 |c| format!("the last good checkpoint is {}", c.path.display()),

@@ -73,7 +73,7 @@ pub fn run(
             if shared.stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed) {
                 break;
             }
-            let place = folder.join(trials[n].folder()).join(format!("seed-{}", spec.seed));
+            let place = runs::place(&folder.join(trials[n].folder()), spec.seed, &spec.to_toml());
             match one(&trials[n], spec, shared, &device, &place, watch) {
                 Ok(record) => set(&done[at], record),
                 Err(e) => {

@@ -23,6 +23,8 @@ pub const STATE: &str = "state.safetensors";
 pub const MANIFEST: &str = "manifest.json";
 /// Beginnings of the names of folders; the number of steps follows.
 const NAMES: [&str; 2] = ["step-", "best-"];
+/// Beginning of the name of one that was found damaged.
+const DAMAGED: &str = "damaged-";
 /// Beginning of the name of a folder that is not whole yet.
 const UNFINISHED: &str = ".unfinished-";
 /// Layout of the manifest.
@@ -43,6 +45,9 @@ pub struct Manifest {
     pub place: Place,
     /// Bytes of the metrics file that belong to the run up to here.
     pub metrics_bytes: u64,
+    /// Lines of metrics that had found no room on the disk.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unwritten: String,
     /// Bytes and SHA-256 of the state.
     pub state: (u64, String),
 }
@@ -62,6 +67,8 @@ pub struct Found {
     pub path: PathBuf,
     /// Steps, by its name.
     pub steps: u64,
+    /// Of several with the same steps the highest is the newest.
+    generation: u64,
     /// Whether it is kept as the best.
     pub best: bool,
 }
@@ -79,15 +86,20 @@ pub struct Snapshot {
     steps: u64,
     place: Place,
     metrics_bytes: u64,
+    unwritten: String,
     best: bool,
 }
 
 impl Snapshot {
-    /// Copies a state.
+    /// Copies a state, with the metrics that are on the disk and those that are not. None if its weights are no longer
+    /// finite: nobody could go on from there.
     #[must_use]
-    pub fn of(state: &State<'_>, metrics_bytes: u64, best: bool) -> Snapshot {
+    pub fn of(state: &State<'_>, (metrics_bytes, unwritten): (u64, &str), best: bool) -> Option<Snapshot> {
         let (learner, place) = (state.learner, state.place.clone());
-        Snapshot { state: learner.state(), steps: learner.steps(), place, metrics_bytes, best }
+        let (state, steps, unwritten) = (learner.state(), learner.steps(), unwritten.to_owned());
+        let moment = |k: &&Kept| !k.name.starts_with("first.") && !k.name.starts_with("second.");
+        let finite = state.iter().filter(moment).all(|k| k.values.iter().all(|v| v.is_finite()));
+        finite.then_some(Snapshot { state, steps, place, metrics_bytes, unwritten, best })
     }
 
     /// Steps done.
@@ -101,7 +113,10 @@ impl Snapshot {
     /// # Errors
     /// Names what could not be written; what was there before is then untouched.
     pub fn save(&self, folder: &Path, spec: &RunSpec, facts: &DataFacts) -> Result<PathBuf, FileError> {
-        let path = folder.join(format!("{}{:010}", NAMES[usize::from(self.best)], self.steps));
+        let name = format!("{}{:010}", NAMES[usize::from(self.best)], self.steps);
+        // One of the same step that is there stays until this one is whole.
+        let there = list(folder)?.into_iter().find(|f| (f.steps, f.best) == (self.steps, self.best));
+        let path = there.as_ref().map_or(folder.join(&name), |f| folder.join(format!("{name}.{}", f.generation + 1)));
         let unfinished = folder.join(format!("{UNFINISHED}{}", self.steps));
         let state = serialize(&path.join(STATE), &self.state, metadata(spec, facts, self.steps))?;
         let manifest = Manifest {
@@ -111,11 +126,13 @@ impl Snapshot {
             steps: self.steps,
             place: self.place.clone(),
             metrics_bytes: self.metrics_bytes,
+            unwritten: self.unwritten.clone(),
             state: (state.len() as u64, sha256(&state)),
         };
         // A run resumed and stopped at once stands where it stood.
-        if path.exists() && load(&path).is_ok_and(|(there, _)| there.state == manifest.state) {
-            return Ok(path);
+        let same = |f: &Found| load(&f.path).is_ok_and(|(m, _)| m.state == manifest.state);
+        if let Some(there) = there.filter(same) {
+            return Ok(there.path);
         }
         let sealed = Sealed { sha256: seal(&manifest), manifest };
         let json = serde_json::to_vec_pretty(&sealed).unwrap_or_default();
@@ -127,9 +144,6 @@ impl Snapshot {
                 file.sync_all()?;
             }
             sync(&unfinished)?;
-            if path.exists() {
-                fs::remove_dir_all(&path)?;
-            }
             fs::rename(&unfinished, &path)?;
             sync(folder)
         };
@@ -155,48 +169,78 @@ fn sync(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The checkpoints in a folder, the newest first.
-#[must_use]
-pub fn list(folder: &Path) -> Vec<Found> {
-    let mut all: Vec<Found> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
+/// The checkpoints in a folder, the newest first; none if there is no such folder.
+///
+/// # Errors
+/// If the folder is there and cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<Found>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(FileError::io(folder, &e, "make it readable: the run goes on from what is in it")),
+    };
+    let mut all: Vec<Found> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let name = path.file_name()?.to_str()?.to_owned();
-            let (n, steps) = NAMES.iter().enumerate().find_map(|(n, p)| Some((n, name.strip_prefix(p)?)))?;
-            Some(Found { steps: steps.parse().ok()?, best: n == 1, path })
+            let (n, rest) = NAMES.iter().enumerate().find_map(|(n, p)| Some((n, name.strip_prefix(p)?)))?;
+            let (steps, generation) = rest.split_once('.').unwrap_or((rest, "0"));
+            Some(Found { steps: steps.parse().ok()?, generation: generation.parse().ok()?, best: n == 1, path })
         })
         .collect();
-    all.sort_by_key(|f| (std::cmp::Reverse(f.steps), f.best));
-    all
+    all.sort_by_key(|f| std::cmp::Reverse((f.steps, f.generation, !f.best)));
+    Ok(all)
+}
+
+/// Why a checkpoint was not read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The file and what is wrong.
+    pub error: FileError,
+    /// Whether it is damaged; else it may be whole, and something stands in the way.
+    pub damaged: bool,
+}
+
+impl From<FileError> for Unread {
+    fn from(error: FileError) -> Unread {
+        Unread { error, damaged: true }
+    }
+}
+
+/// The bytes of a file of a checkpoint; one that is missing is damage.
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Unread> {
+    fs::read(path).map_err(|e| {
+        let damaged = e.kind() == std::io::ErrorKind::NotFound;
+        Unread { error: FileError::io(path, &e, if damaged { REMEDY } else { "make it readable" }), damaged }
+    })
 }
 
 /// Reads a checkpoint and checks it against its manifest.
 ///
 /// # Errors
 /// Names the file that is missing or damaged.
-pub fn load(path: &Path) -> Result<(Manifest, Left), FileError> {
+pub fn load(path: &Path) -> Result<(Manifest, Left), Unread> {
     let (manifest_path, state_path) = (path.join(MANIFEST), path.join(STATE));
-    let json = fs::read(&manifest_path).map_err(|e| FileError::io(&manifest_path, &e, REMEDY))?;
+    let json = bytes_of(&manifest_path)?;
     let sealed: Sealed = serde_json::from_slice(&json).map_err(|e| bad(&manifest_path, format!("is damaged ({e})")))?;
     let manifest = sealed.manifest;
     if manifest.format != FORMAT {
         let what = format!("its format is {}, this version reads {FORMAT}", manifest.format);
-        return Err(bad(&manifest_path, what));
+        let remedy = "go on with the version of the program that wrote it";
+        return Err(Unread { error: FileError { path: manifest_path, what, remedy }, damaged: false });
     }
     if sealed.sha256 != seal(&manifest) {
-        return Err(bad(&manifest_path, "is damaged (its hash does not fit)"));
+        return Err(bad(&manifest_path, "is damaged (its hash does not fit)").into());
     }
-    let bytes = fs::read(&state_path).map_err(|e| FileError::io(&state_path, &e, REMEDY))?;
+    let bytes = bytes_of(&state_path)?;
     if (bytes.len() as u64, sha256(&bytes)) != manifest.state {
-        return Err(bad(&state_path, "is damaged (its hash does not fit the manifest)"));
+        return Err(bad(&state_path, "is damaged (its hash does not fit the manifest)").into());
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(&state_path, e.to_string()))?;
     let mut state = Vec::new();
     for (name, view) in file.tensors() {
         if view.dtype() != Dtype::F32 {
-            return Err(bad(&state_path, format!("{name} is not of float32")));
+            return Err(bad(&state_path, format!("{name} is not of float32")).into());
         }
         let values = view.data().as_chunks::<4>().0.iter().map(|&c| f32::from_le_bytes(c)).collect();
         state.push(Kept { name, shape: view.shape().to_vec(), values });
@@ -205,22 +249,43 @@ pub fn load(path: &Path) -> Result<(Manifest, Left), FileError> {
     Ok((manifest, left))
 }
 
-/// The newest checkpoint that is whole; of each that is not, `warn` is told.
-pub fn newest(folder: &Path, warn: &mut dyn FnMut(&str)) -> Option<(PathBuf, Manifest, Left)> {
-    list(folder).into_iter().find_map(|found| match load(&found.path) {
-        Ok((manifest, left)) => Some((found.path, manifest, left)),
-        Err(e) => {
-            warn(&format!("{}: {}; the checkpoint before it is used", e.path.display(), e.what));
-            None
+/// The newest checkpoint that is whole, none if there is no checkpoint at all. Of each that is damaged `warn` is told; it
+/// gets another name, so that it is in nobody's way.
+///
+/// # Errors
+/// If there are some and none can be read: to begin anew is then for a person to decide.
+pub fn newest(folder: &Path, warn: &mut dyn FnMut(&str)) -> Result<Option<(Manifest, Left)>, FileError> {
+    let all = list(folder)?;
+    for found in &all {
+        match load(&found.path) {
+            Ok(whole) => return Ok(Some(whole)),
+            Err(Unread { error, damaged: false }) => return Err(error),
+            Err(Unread { error, .. }) => {
+                warn(&format!("{}: {}; the checkpoint before it is used", error.path.display(), error.what));
+                if let Some(name) = found.path.file_name().and_then(|n| n.to_str()) {
+                    let _ = fs::rename(&found.path, folder.join(format!("{DAMAGED}{name}")));
+                }
+            }
         }
-    })
+    }
+    if all.is_empty() && !any(folder, DAMAGED) {
+        return Ok(None);
+    }
+    let (path, what) = (folder.to_owned(), "holds no whole checkpoint, only damaged ones".to_owned());
+    Err(FileError { path, what, remedy: "remove this folder to let the run begin anew" })
 }
 
-/// Removes all but the newest `keep` checkpoints and the newest best one, and what was never finished. What cannot be
-/// removed stays: it takes room, and does no harm.
+/// Whether something in a folder has a name that begins so.
+fn any(folder: &Path, beginning: &str) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|e| e.file_name().to_str().is_some_and(|n| n.starts_with(beginning)))
+}
+
+/// Removes all but the newest `keep` checkpoints and the newest best one, and what was never finished; with `keep` 0 damaged
+/// ones too. What cannot be removed stays: it takes room, and does no harm.
 pub fn prune(folder: &Path, keep: usize) {
     for best in [false, true] {
-        let kind = list(folder).into_iter().filter(|f| f.best == best);
+        let kind = list(folder).unwrap_or_default().into_iter().filter(|f| f.best == best);
         for old in kind.skip(if best { keep.min(1) } else { keep }) {
             // Without its manifest it is no checkpoint: it goes first.
             let _ = fs::remove_file(old.path.join(MANIFEST));
@@ -228,7 +293,9 @@ pub fn prune(folder: &Path, keep: usize) {
         }
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|n| n.starts_with(UNFINISHED)) {
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        if name.starts_with(UNFINISHED) || (keep == 0 && name.starts_with(DAMAGED)) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

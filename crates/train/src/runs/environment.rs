@@ -1,5 +1,6 @@
 //! What a run was made with: program, machine, data, so that a figure can be traced to where it came from.
 
+use super::Keeping;
 use crate::data::{DataError, entry};
 use crate::files::FileError;
 use crate::spec::{DataFacts, DataSpec};
@@ -38,6 +39,9 @@ pub struct Environment {
     pub data: Vec<DataFile>,
     /// What was known of it.
     pub facts: Option<DataFacts>,
+    /// What is kept, and how often: the same when the run goes on, unless told otherwise.
+    #[serde(default)]
+    pub keeping: Option<Keeping>,
 }
 
 /// One file a run has read.

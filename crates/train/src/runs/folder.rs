@@ -1,11 +1,14 @@
 //! The folder of a run: made, held by one process at a time, its log.
 
 use super::{ENVIRONMENT, Environment, LOCK, LOG, RESULT, SPEC, now};
-use crate::files::{FileError, writable_folder, write_atomically};
+use crate::files::{FileError, sweep, writable_folder, write_atomically};
 use crate::spec::RunSpec;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+/// What a lock says before the number of its process.
+const HOLDER: &str = "process ";
 
 /// A folder that this process alone works in.
 #[derive(Debug)]
@@ -24,9 +27,25 @@ impl RunFolder {
         writable_folder(path)?;
         let at = path.join(LOCK);
         let io = |e: &std::io::Error| FileError::io(&at, e, "choose a folder you may write to with --out");
+        let own = |text: &str| text.is_empty() || text.starts_with(HOLDER);
+        let foreign = fs::symlink_metadata(&at).is_ok_and(|m| !m.is_file())
+            || fs::read_to_string(&at).is_ok_and(|text| !own(&text));
+        if foreign {
+            let remedy = "move it away, or choose another folder with --out";
+            return Err(FileError { path: at, what: "is there and is no lock of a run".to_owned(), remedy });
+        }
         let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&at);
         let mut lock = open().map_err(|e| io(&e))?;
-        match lock.try_lock() {
+        let mut held = lock.try_lock();
+        // Whoever only looks whether the folder is held lets go at once.
+        for _ in 0..20 {
+            if !matches!(held, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            held = lock.try_lock();
+        }
+        match held {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -39,7 +58,8 @@ impl RunFolder {
         }
         // Who it is, for whoever is refused; the lock holds without it.
         let _ =
-            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "process {}", std::process::id()));
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{HOLDER}{}", std::process::id()));
+        sweep(path);
         Ok(RunFolder { path: path.to_owned(), _lock: lock })
     }
 
@@ -67,8 +87,9 @@ impl RunFolder {
             }
             _ => {}
         }
-        write_atomically(&self.file(SPEC), spec.to_toml().as_bytes())?;
-        self.describe(environment)
+        // The spec last: a folder with a spec has what belongs to it.
+        self.describe(environment)?;
+        write_atomically(&self.file(SPEC), spec.to_toml().as_bytes())
     }
 
     /// Writes where the run is made.

@@ -7,13 +7,14 @@ use super::{CHECKPOINTS, METRICS, RunFolder};
 use crate::files::FileError;
 use crate::fit::{EpochReport, Observer, Occasion, Progress, State, layers};
 use crate::spec::{DataFacts, RunSpec};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What is kept of a run, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keeping {
     /// Time between two checkpoints.
     pub every: Duration,
@@ -67,7 +68,7 @@ impl<'a> Keeper<'a> {
         folder: &'a RunFolder,
         (spec, facts): (&'a RunSpec, &'a DataFacts),
         keeping: Keeping,
-        (kept, epochs): (u64, &[EpochReport]),
+        (kept, unwritten, epochs): (u64, String, &[EpochReport]),
         inner: &'a mut dyn Observer,
         warn: &'a mut dyn FnMut(&str),
     ) -> Result<Keeper<'a>, FileError> {
@@ -85,7 +86,7 @@ impl<'a> Keeper<'a> {
             inner,
             metrics,
             written: kept,
-            unwritten: String::new(),
+            unwritten,
             lowest,
             best: None,
             saved_at: Instant::now(),
@@ -167,12 +168,16 @@ impl<'a> Keeper<'a> {
         let steps = state.learner.steps();
         if let Some(best) = self.best.take() {
             let path = self.save(&best);
-            if best.steps() == steps && path.is_some() {
+            if path.is_none() {
+                // Kept for the next time there is room.
+                self.best = Some(best);
+            } else if best.steps() == steps {
                 self.saved = path.map(|p| (steps, p));
                 return;
             }
         }
-        let snapshot = Snapshot::of(state, self.written, false);
+        // Weights that are no longer finite are no state to go on from: the checkpoint before stays.
+        let Some(snapshot) = Snapshot::of(state, (self.written, &self.unwritten), false) else { return };
         if let Some(path) = self.save(&snapshot) {
             self.saved = Some((steps, path));
         }
@@ -241,7 +246,7 @@ impl Observer for Keeper<'_> {
                 self.lowest = Some(error);
                 if self.keeping.best {
                     // Written with the next checkpoint: short epochs would else be spent on the disk.
-                    self.best = Some(Snapshot::of(state, self.written, true));
+                    self.best = Snapshot::of(state, (self.written, &self.unwritten), true);
                 }
             }
         }

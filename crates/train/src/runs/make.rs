@@ -1,11 +1,11 @@
 //! Making a run in its folder, from the beginning or from where it was left.
 
-use super::checkpoint::{self, prune};
+use super::checkpoint::{Manifest, prune};
 use super::keeper::{Keeper, Keeping};
 use super::{CHECKPOINTS, INIT, REPORT, RESULT, RunFolder, TABLE, view};
 use crate::data::{DataError, Dataset};
 use crate::files::{FileError, write_atomically};
-use crate::fit::{EpochReport, FitError, Observer, Outcome, Start, fit_from};
+use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::record::Record;
 use crate::report::{self, ReportError};
@@ -79,28 +79,28 @@ pub fn make(
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, MakeError> {
-    make_from(task, beginning(task)?, 0, observer, stop, warn)
+    make_from(task, beginning(task)?, (0, String::new()), observer, stop, warn)
 }
 
-/// Goes on with a run from its newest whole checkpoint, from the beginning if there is none; of each that is damaged, and
-/// of a start from the beginning, `warn` hears. `told` hears where it goes on, in steps.
+/// Goes on with a run from what [`checkpoint::newest`] has found, from its beginning without. `warn` hears of what could not
+/// be kept.
 ///
 /// # Errors
 /// As [`make`].
 pub fn resume(
     task: &Task<'_>,
+    found: Option<(Manifest, Left)>,
     observer: &mut dyn Observer,
     stop: &AtomicBool,
-    told: &mut dyn FnMut(u64),
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, MakeError> {
-    let checkpoints = task.folder.file(CHECKPOINTS);
-    let Some((_, manifest, left)) = checkpoint::newest(&checkpoints, warn) else {
-        told(0);
-        return make_from(task, beginning(task)?, 0, observer, stop, warn);
-    };
-    told(left.steps);
-    make_from(task, Start::Kept(Box::new(left)), manifest.metrics_bytes, observer, stop, warn)
+    match found {
+        None => make_from(task, beginning(task)?, (0, String::new()), observer, stop, warn),
+        Some((manifest, left)) => {
+            let metrics = (manifest.metrics_bytes, manifest.unwritten);
+            make_from(task, Start::Kept(Box::new(left)), metrics, observer, stop, warn)
+        }
+    }
 }
 
 /// How a run begins in its folder: with the weights that lie there for it, else drawn from the seed.
@@ -118,7 +118,7 @@ pub(super) fn beginning(task: &Task<'_>) -> Result<Start, MakeError> {
 pub(super) fn make_from(
     task: &Task<'_>,
     start: Start,
-    metrics_bytes: u64,
+    (written, unwritten): (u64, String),
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
@@ -130,7 +130,7 @@ pub(super) fn make_from(
     };
     let mut kept = Kept { inner: observer, epochs };
     let before = kept.epochs.clone();
-    let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (metrics_bytes, &before), &mut kept, warn)?;
+    let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (written, unwritten, &before), &mut kept, warn)?;
     let ended = fit_from(start, spec, *dataset, device.clone(), &mut keeper, stop);
     keeper.close();
     let (saved, unkept) = (keeper.saved.take(), keeper.unkept.take());

@@ -1,14 +1,14 @@
 //! One run of many, in a folder of its own: read if it is over, gone on with if it was begun, else made.
 
 use super::checkpoint;
-use super::make::{End, MakeError, Task, make_from};
-use super::{CHECKPOINTS, Environment, Keeping, RESULT, RunFolder};
+use super::make::{End, MakeError, Task, resume};
+use super::{CHECKPOINTS, Environment, Keeping, RESULT, RunFolder, SPEC};
 use crate::data::Dataset;
-use crate::fit::{Observer, Start};
+use crate::fit::Observer;
 use crate::record::Record;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::Device;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// What the runs of a command share.
@@ -37,6 +37,15 @@ impl Keeping {
     };
 }
 
+/// The folder of a seed's run below that of its setting: `seed-N`, or the next one (`seed-N.2`) where a run of another spec is.
+#[must_use]
+pub fn place(parent: &Path, seed: u64, spec: &str) -> PathBuf {
+    let base = parent.join(format!("seed-{seed}"));
+    let numbered = (2..1000).map(|n| parent.join(format!("seed-{seed}.{n}")));
+    let free = |p: &PathBuf| std::fs::read_to_string(p.join(SPEC)).map_or(true, |there| there == spec);
+    std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or(base)
+}
+
 /// The record of a run that is over, if its folder has one of this spec.
 #[must_use]
 pub fn finished(folder: &Path, spec: &RunSpec) -> Option<Record> {
@@ -59,24 +68,20 @@ pub fn once(
 ) -> Result<Option<Record>, MakeError> {
     let folder = RunFolder::hold(folder)?;
     let text = spec.to_toml();
-    let begun = checkpoint::newest(&folder.file(CHECKPOINTS), warn).filter(|(_, m, _)| m.spec == text);
+    let begun = checkpoint::newest(&folder.file(CHECKPOINTS), warn)?.filter(|(m, _)| m.spec == text);
     let mut environment = Environment { threads: device.threads(), ..shared.environment.clone() };
-    let (start, bytes) = match begun {
-        Some((_, manifest, left)) => {
+    match &begun {
+        Some((_, left)) => {
             folder.log(&format!("goes on after step {}", left.steps));
             environment.resumed.push(super::now());
-            (Start::Kept(Box::new(left)), manifest.metrics_bytes)
         }
-        None => {
-            // States of other settings must not stand beside the metrics of these.
-            checkpoint::prune(&folder.file(CHECKPOINTS), 0);
-            (Start::Fresh, 0)
-        }
-    };
+        // States of other settings must not stand beside the metrics of these.
+        None => checkpoint::prune(&folder.file(CHECKPOINTS), 0),
+    }
     folder.begin(spec, &environment)?;
     let Shared { dataset, facts, keeping, .. } = *shared;
     let task = Task { folder: &folder, spec, facts, dataset, device, keeping };
-    match make_from(&task, start, bytes, observer, shared.stop, warn)? {
+    match resume(&task, begun, observer, shared.stop, warn)? {
         End::Finished { record, .. } | End::Diverged { record } => Ok(Some(record)),
         End::Interrupted { .. } => Ok(None),
     }
