@@ -11,10 +11,33 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+/// A process that does not outlive its test, whatever comes of that.
+struct Going(Child);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl std::ops::Deref for Going {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Going {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
 /// The binary with output thrown away, to be killed.
-fn start(args: &[&str]) -> Child {
+fn start(args: &[&str]) -> Going {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
-    command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    Going(command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
 fn signal(child: &Child, name: &str) {
