@@ -22,6 +22,11 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
             "{shown}: has diverged and would again ({why}); train anew with other settings"
         )));
     }
+    if seen.standing == Standing::Imported {
+        let line =
+            format!("{shown}: holds weights from elsewhere, no run; train from them with: reclra train --init {shown}");
+        return Err(Failure::Usage(line));
+    }
     if seen.standing == Standing::Finished && args.epochs.is_none() {
         let line = format!("{shown}: is finished; add --epochs MORE to train it for longer");
         return Err(Failure::Usage(line));

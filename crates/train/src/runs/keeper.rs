@@ -255,6 +255,8 @@ impl Observer for Keeper<'_> {
             Occasion::Stopped => true,
             // With a checkpoint every so many steps, the one after an epoch's last step stands before its report.
             Occasion::Step | Occasion::Epoch if self.due(steps) => true,
+            // The first epoch of a run is not lost, however short it is.
+            Occasion::Epoch if self.keeping.end && state.place.epochs.len() == 1 => true,
             _ => over && (self.keeping.end || self.best.is_some()),
         };
         if wanted {

@@ -52,6 +52,8 @@ pub enum Standing {
     Running,
     /// It can be resumed.
     Interrupted,
+    /// It is no run: weights from elsewhere.
+    Imported,
 }
 
 impl Standing {
@@ -63,6 +65,7 @@ impl Standing {
             Standing::Diverged => "diverged",
             Standing::Running => "running",
             Standing::Interrupted => "interrupted",
+            Standing::Imported => "imported",
         }
     }
 }
@@ -113,6 +116,7 @@ pub fn read(folder: &Path) -> Result<View, FileError> {
         Some(r) if r.failed.is_some() => Standing::Diverged,
         Some(_) => Standing::Finished,
         None if locked(folder) => Standing::Running,
+        None if environment.is_none() && folder.join(crate::model::FILE).exists() => Standing::Imported,
         None => Standing::Interrupted,
     };
     let record = match result {
