@@ -2,6 +2,7 @@
 
 use crate::args::Voice;
 use crate::failure::Failure;
+pub(crate) use reclra_train::report::grouped;
 use serde::Serialize;
 use std::io::Write;
 
@@ -47,19 +48,6 @@ impl Voice {
             eprintln!("{line}");
         }
     }
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// `[256, 64]` as `256x64`.

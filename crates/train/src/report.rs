@@ -24,6 +24,7 @@ mod words;
 
 pub use drawing::picture;
 pub use findings::{Findings, Mistake};
+pub use words::grouped;
 
 use crate::bench::{self, Ceiling, StepTimes};
 use crate::data::{self, DataError, Dataset};

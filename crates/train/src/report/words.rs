@@ -7,7 +7,8 @@ use toml::Value;
 pub(super) const NONE: &str = "\u{2013}";
 
 /// `1234567` as `1,234,567`.
-pub(super) fn grouped(n: usize) -> String {
+#[must_use]
+pub fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
