@@ -6,6 +6,7 @@
 //! | `device` | [`Device`]: where tensors live and who computes |
 //! | [`dense`] | forward and receiving phase of dense regions |
 //! | [`update`] | the fused local update |
+//! | [`maps`] | feature maps: convolution, normalisation, pools, unit by unit |
 //! | [`pointwise`] | activations, error neurons |
 //! | `signals` | sums, noise and placing of whole signals |
 //! | [`rng`] | randomness as a pure function of a key |
@@ -17,6 +18,7 @@ mod average;
 pub mod dense;
 mod device;
 mod gemm;
+pub mod maps;
 mod oracle;
 mod output;
 pub mod pointwise;

@@ -6,6 +6,7 @@
 //! matrices, |post pre^T|_F^2 = sum of (post^T post) * (pre^T pre), or, at large batches, from D itself, which is kept then.
 //! [`Device::outer`] gives D as a tensor, for tests, measurements and exchange between machines.
 
+mod descend;
 mod fused;
 mod plan;
 
@@ -14,6 +15,7 @@ use crate::device::{Backend, Device};
 use crate::gemm::{PANEL, TASK_ROWS, panels_len};
 use crate::oracle;
 use crate::tensor::{Aligned, Tensor, zeros};
+pub use descend::Descend;
 use fused::update;
 use plan::{Lists, StoreRows, into_panels, outer};
 
