@@ -17,6 +17,7 @@ mod conv;
 mod naive;
 mod norm;
 mod pool;
+mod small;
 mod units;
 
 pub use conv::{Convolution, Room};

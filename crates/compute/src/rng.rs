@@ -5,7 +5,7 @@
 //! share a generator, and adding a consumer does not move the numbers of another. The numbers come from ChaCha8,
 //! which is counter-based by design (`rand_chacha`).
 
-use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand::{Rng, RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -61,6 +61,13 @@ impl Key {
                 std * x
             })
             .collect()
+    }
+
+    /// `len` independent draws, uniform in [-level, level).
+    #[must_use]
+    pub fn uniform(self, len: usize, level: f64) -> Vec<f64> {
+        let mut rng = self.rng();
+        (0..len).map(|_| level * (2.0 * rng.random::<f64>() - 1.0)).collect()
     }
 
     /// A uniformly drawn ordering of `0..len`.

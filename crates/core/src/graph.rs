@@ -4,9 +4,12 @@
 //! reached from the input and reaches the output, regions stand in an order in which each comes after its sources, and
 //! shapes fit. It holds no numbers.
 
+use crate::block::{Block, BlockSpec};
 use crate::error::{Error, Result};
 use crate::phi::Phi;
 use crate::wiring::topological_order;
+use reclra_compute::maps::Extent;
+use std::sync::Arc;
 
 /// Place of a region in [`Graph::regions`].
 pub type RegionId = usize;
@@ -26,6 +29,8 @@ pub struct Region {
     pub sources: Vec<RegionId>,
     /// Regions of equal width whose activity is added to h as it is.
     pub shortcuts: Vec<RegionId>,
+    /// What h is made by, if not by dense synapses: a graph of layers that its only source is given to.
+    pub inside: Option<Arc<Block>>,
 }
 
 /// A checked network. Made by [`Graph::mlp`] or [`GraphBuilder`].
@@ -69,6 +74,39 @@ impl Graph {
         b.region("out", *output, Phi::Softmax).bias(bias).synapse(&name(hidden.len()), "out").build()
     }
 
+    /// An image network: blocks one after the other, the last of which makes the output.
+    ///
+    /// # Errors
+    /// Names the block that does not fit, or is called as another.
+    pub fn of_blocks(input: Extent, blocks: Vec<BlockSpec>) -> Result<Graph> {
+        let mut regions = vec![region("in", input.units(), Phi::Identity, false)];
+        let (mut from, last) = (input, blocks.len());
+        for (n, spec) in blocks.into_iter().enumerate() {
+            if regions.iter().any(|r| r.name == spec.name) {
+                return Err(Error::DuplicateRegion(spec.name));
+            }
+            if spec.phi == Phi::Softmax && n + 1 < last {
+                return Err(Error::SoftmaxInside(spec.name));
+            }
+            let block = Block::new(spec, from)?;
+            from = block.to();
+            let mut r = region(&block.spec().name, from.units(), block.spec().phi, false);
+            (r.sources, r.inside) = (vec![n], Some(Arc::new(block)));
+            regions.push(r);
+        }
+        if regions.len() < 2 {
+            let (name, value) = ("block", "none".to_owned());
+            return Err(Error::Setting { name, value, want: "write at least one block".into() });
+        }
+        Ok(Graph { regions })
+    }
+
+    /// Whether its regions are blocks of layers.
+    #[must_use]
+    pub fn has_blocks(&self) -> bool {
+        self.regions.iter().any(|r| r.inside.is_some())
+    }
+
     /// All regions, the input first, each after its sources, the output last.
     #[must_use]
     pub fn regions(&self) -> &[Region] {
@@ -109,7 +147,10 @@ impl Graph {
     /// Trainable numbers of the forward network: every W and b.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        let weights = |r: &Region| r.sources.iter().map(|&k| self.regions[k].width * r.width).sum::<usize>();
+        let weights = |r: &Region| match &r.inside {
+            Some(block) => block.parameters(),
+            None => r.sources.iter().map(|&k| self.regions[k].width * r.width).sum::<usize>(),
+        };
         self.regions[1..].iter().map(|r| weights(r) + if r.bias { r.width } else { 0 }).sum()
     }
 }
@@ -252,5 +293,5 @@ impl GraphBuilder {
 }
 
 fn region(name: &str, width: usize, phi: Phi, bias: bool) -> Region {
-    Region { name: name.to_owned(), width, phi, bias, sources: Vec::new(), shortcuts: Vec::new() }
+    Region { name: name.to_owned(), width, phi, bias, sources: Vec::new(), shortcuts: Vec::new(), inside: None }
 }

@@ -1,5 +1,6 @@
 //! [`Learner`]: a graph with numbers in it, a rule and an optimiser; one call is one training step.
 
+use crate::block::{Inside, Lent};
 use crate::error::{Result, check};
 use crate::graph::Graph;
 use crate::optim::Optim;
@@ -7,10 +8,10 @@ use crate::params::transposed;
 pub use crate::params::{Named, Params};
 use crate::particles::Particles;
 use crate::rooms::Rooms;
-use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
+use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
-use reclra_compute::update::{Local, Moments, Scratch};
+use reclra_compute::update::{Descend, Local, Moments, Scratch};
 use reclra_compute::{Device, Tensor, Verdict};
 use smallvec::SmallVec;
 
@@ -43,14 +44,19 @@ pub struct Learner {
     pub(crate) updates: Vec<LocalUpdate>,
     /// One for each update.
     pub(crate) moments: Vec<Moments>,
+    pub(crate) block_updates: Vec<BlockUpdate>,
+    /// One for each.
+    pub(crate) block_moments: Vec<Moments>,
     pub(crate) activity: Activity,
     pub(crate) errors: Errors,
+    /// What the forward pass leaves in each block.
+    pub(crate) insides: Vec<Option<Inside>>,
     scratch: Scratch,
     pub(crate) particles: Particles,
     rooms: Rooms,
     pub(crate) steps: u64,
     /// Randomness of the rule, one child a step.
-    key: Key,
+    pub(crate) key: Key,
 }
 
 impl Learner {
@@ -71,14 +77,18 @@ impl Learner {
         let key = Key::new(seed);
         let params = Params::new(&device, &graph, rule.own_synapses(&graph), std, key.child(WEIGHTS));
         let updates = rule.local_updates(&graph);
+        let block_updates = rule.block_updates(&graph);
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
             errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
+            insides: insides(&device, &graph),
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph), &graph),
             rooms: Rooms::default(),
             moments: Vec::new(),
+            block_moments: Vec::new(),
+            block_updates,
             average: None,
             steps: 0,
             device,
@@ -97,6 +107,8 @@ impl Learner {
         let descent = self.optim.descent(0, 1.0);
         let moments = |u: &LocalUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
         self.moments = self.updates.iter().map(moments).collect();
+        let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.inside[u.region][u.n].shape(), &descent);
+        self.block_moments = self.block_updates.iter().map(inside).collect();
         self.average = self.optim.average.map(|_| self.params.clone());
         self.steps = 0;
     }
@@ -177,6 +189,8 @@ impl Learner {
             weights: &self.params.weights,
             biases: &self.params.biases,
             own: &self.params.own,
+            blocks: (&self.params.inside, &self.params.fixed),
+            insides: &mut self.insides,
             key: self.key.child(self.steps),
             activity: &self.activity,
             errors: &mut self.errors,
@@ -221,13 +235,38 @@ impl Learner {
                 params.own[n] = mirror;
             }
         }
+        self.update_blocks(batch);
         self.steps += 1;
+        let device = &self.device;
         if let (Some(average), Some(decay)) = (&mut self.average, self.optim.average) {
             // Young averages follow the weights closely, so that the initial weights are soon forgotten.
             let decay = decay.min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));
             let weights = average.weights.iter_mut().flatten().zip(self.params.weights.iter().flatten());
             let biases = average.biases.iter_mut().flatten().zip(self.params.biases.iter().flatten());
-            weights.chain(biases).for_each(|(a, v)| device.average(a, v, decay));
+            let inside = average.inside.iter_mut().flatten().zip(self.params.inside.iter().flatten());
+            weights.chain(biases).chain(inside).for_each(|(a, v)| device.average(a, v, decay));
+        }
+    }
+
+    /// The updates inside blocks, then the statistics that follow the batch.
+    fn update_blocks(&mut self, batch: f64) {
+        let Learner { device, graph, params, errors, optim, steps, .. } = self;
+        for (u, moments) in self.block_updates.iter().zip(&mut self.block_moments) {
+            device.descend(Descend {
+                param: &mut params.inside[u.region][u.n],
+                mirror: u.mirror.map(|n| &mut params.own[n]),
+                moments,
+                delta: &errors.deltas[u.region][u.n],
+                scale: u.factor / batch,
+                radius: optim.radius.filter(|_| u.is_weight),
+                descent: optim.descent(*steps, 1.0),
+                decay: if u.is_weight { optim.decay } else { 0.0 },
+            });
+        }
+        for (i, region) in graph.regions().iter().enumerate() {
+            if let (Some(block), Some(inside)) = (&region.inside, &self.insides[i]) {
+                block.follow(device, &mut params.inside[i], inside, batch as usize);
+            }
         }
     }
 
@@ -275,9 +314,9 @@ impl Learner {
     /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.
     /// What settles begins at the kept states of `samples`, else at the forward pass.
     fn infer(&mut self, averaged: bool, samples: &[u32]) {
-        let Learner { device, graph, activity, errors, params, average, particles, .. } = self;
+        let Learner { device, graph, activity, errors, params, average, particles, insides, .. } = self;
         let params = average.as_ref().filter(|_| averaged).unwrap_or(params);
-        forward(device, graph, params, activity);
+        forward(device, graph, params, activity, insides, self.key.child(self.steps));
         if !samples.is_empty() {
             particles.recall(samples, device, activity);
         }
@@ -386,9 +425,24 @@ impl Learner {
 }
 
 /// h_l = W_l z_{l-1} + b_l (+ shortcuts), z_l = phi_l(h_l), region by region (Alg. 1, lines 2-4).
-pub(crate) fn forward(device: &Device, graph: &Graph, params: &Params, activity: &mut Activity) {
+pub(crate) fn forward(
+    device: &Device,
+    graph: &Graph,
+    params: &Params,
+    activity: &mut Activity,
+    insides: &mut [Option<Inside>],
+    key: Key,
+) {
     for (l, region) in graph.regions().iter().enumerate().skip(1) {
         let (mut h, mut z) = (std::mem::take(&mut activity.h[l]), std::mem::take(&mut activity.z[l]));
+        if let (Some(block), Some(inside)) = (&region.inside, &mut insides[l]) {
+            let lent =
+                Lent { device, params: &params.inside[l], fixed: &params.fixed[l], key: key.child(l as u64), inside };
+            block.forward(lent, &activity.z[l - 1], &mut h);
+            activate(device, region.phi, &h, &mut z);
+            (activity.h[l], activity.z[l]) = (h, z);
+            continue;
+        }
         let sources = region.sources.iter().zip(&params.weights[l]);
         device.forward(Forward {
             afferents: sources.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
@@ -401,4 +455,26 @@ pub(crate) fn forward(device: &Device, graph: &Graph, params: &Params, activity:
         });
         (activity.h[l], activity.z[l]) = (h, z);
     }
+}
+
+/// Room for what each block leaves.
+pub(crate) fn insides(device: &Device, graph: &Graph) -> Vec<Option<Inside>> {
+    graph.regions().iter().map(|r| r.inside.as_ref().map(|block| Inside::new(device, block))).collect()
+}
+
+/// z = phi(h); a softmax goes through the dense phase, which knows whole columns.
+pub(crate) fn activate(device: &Device, phi: crate::phi::Phi, h: &Tensor, z: &mut Tensor) {
+    if phi != crate::phi::Phi::Softmax {
+        return device.perturb_units(h, None, phi, z);
+    }
+    let mut copy = device.zeros(&[h.rows(), 0]);
+    device.forward(Forward {
+        afferents: Default::default(),
+        messages: Default::default(),
+        bias: None,
+        shortcuts: [h].into_iter().collect(),
+        phi,
+        h: &mut copy,
+        z,
+    });
 }

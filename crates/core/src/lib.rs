@@ -23,6 +23,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`graph`] | regions and forward synapses, checked |
+//! | [`block`], [`layer`] | image networks: regions that are graphs themselves, of layers on feature maps |
+//! | [`models`] | image networks by name |
 //! | [`wiring`] | error synapses, checked, in waves |
 //! | [`phi`] | activations |
 //! | [`rule`], [`rules`] | how error neurons appear: the trait, and one file a rule |
@@ -32,10 +34,14 @@
 //!
 //! This crate reads no file, no clock and no environment, prints nothing and starts no thread of its own.
 
+pub mod block;
 pub mod error;
 pub mod graph;
+pub mod layer;
+pub mod layers;
 pub mod learner;
 mod measure;
+pub mod models;
 pub mod optim;
 mod params;
 mod particles;
@@ -46,17 +52,22 @@ pub mod rules;
 pub mod state;
 pub mod wiring;
 
+pub use block::{Block, BlockSpec};
 pub use error::{Error, Result};
 pub use graph::{Graph, GraphBuilder};
+pub use layer::{LayerSpec, Noise};
 pub use learner::{Learner, StepReport};
 pub use optim::Optim;
 pub use phi::Phi;
 /// The room below: phases, tensors and randomness, for rules and measurements of your own.
 pub use reclra_compute as compute;
+pub use reclra_compute::maps::{Extent, Window};
 pub use reclra_compute::pointwise::Mismatch;
 pub use reclra_compute::{Device, Level, Tensor, Verdict};
 pub use rooms::evaluation_numbers;
 pub use rules::{Backprop, BackpropConfig, Plasticity, RecLra, RecLraConfig};
 pub use rules::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig, LraE, LraEConfig};
-pub use rules::{EquilibriumProp, EquilibriumPropConfig, Hebbian, HebbianConfig, TargetProp, TargetPropConfig};
+pub use rules::{
+    EquilibriumProp, EquilibriumPropConfig, HeadOnly, Hebbian, HebbianConfig, TargetProp, TargetPropConfig,
+};
 pub use wiring::Wiring;

@@ -1,20 +1,25 @@
 //! What one looks at beside training: the local updates as tensors, the exact gradient, and the angle between them.
 
 use crate::graph::RegionId;
-use crate::learner::{Learner, forward};
-use crate::rule::{Activity, Errors, LocalUpdate, Param, Rule, Step};
+use crate::learner::{Learner, forward, insides};
+use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Step};
 use crate::rules::Backprop;
+use crate::rules::blocks::BackpropBlocks;
 use reclra_compute::Tensor;
-use reclra_compute::rng::Key;
 
 impl Learner {
     /// The local updates D of the last batch as tensors, before re-projection: the numbers the fused pass uses up.
     #[must_use]
     pub fn updates(&self) -> Vec<(Param, Tensor)> {
-        self.products(&self.updates, &self.activity, &self.errors)
+        self.products((&self.updates, &self.block_updates), &self.activity, &self.errors)
     }
 
-    fn products(&self, updates: &[LocalUpdate], activity: &Activity, errors: &Errors) -> Vec<(Param, Tensor)> {
+    fn products(
+        &self,
+        (updates, inside): (&[LocalUpdate], &[BlockUpdate]),
+        activity: &Activity,
+        errors: &Errors,
+    ) -> Vec<(Param, Tensor)> {
         let batch = activity.z[0].cols().max(1) as f64;
         let mut list = Vec::new();
         for u in updates {
@@ -27,6 +32,13 @@ impl Learner {
             list.extend(u.mirror.map(|n| (Param::Own(n), d.clone())));
             list.push((u.param, d));
         }
+        for u in inside {
+            let delta = &errors.deltas[u.region][u.n];
+            let values: Vec<f64> = delta.to_vec().iter().map(|v| v * u.factor / batch).collect();
+            let d = self.device.tensor(self.params.inside[u.region][u.n].shape(), &values);
+            list.extend(u.mirror.map(|n| (Param::Own(n), d.clone())));
+            list.push((Param::Inside { region: u.region, n: u.n }, d));
+        }
         list
     }
 
@@ -38,10 +50,13 @@ impl Learner {
         let Learner { device, graph, params, .. } = self;
         let (mut activity, mut errors) = (Activity::new(device, graph), Errors::new(device, graph, &[]));
         activity.z[0].clone_from(&self.activity.z[0]);
-        forward(device, graph, params, &mut activity);
+        let mut left = insides(device, graph);
+        forward(device, graph, params, &mut activity, &mut left, self.key.child(self.steps));
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);
-        let (rule, key) = (Backprop::of(graph), Key::new(0));
+        let rule: Box<dyn Rule> =
+            if graph.has_blocks() { Box::new(BackpropBlocks) } else { Box::new(Backprop::of(graph)) };
+        let key = self.key.child(self.steps);
         let (weights, biases, own) = (&params.weights, &params.biases, &[]);
         let errors_of = &mut errors;
         rule.error_neurons(&mut Step {
@@ -50,11 +65,13 @@ impl Learner {
             weights,
             biases,
             own,
+            blocks: (&params.inside, &params.fixed),
+            insides: &mut left,
             key,
             activity: &activity,
             errors: errors_of,
         });
-        self.products(&rule.local_updates(graph), &activity, &errors)
+        self.products((&rule.local_updates(graph), &rule.block_updates(graph)), &activity, &errors)
     }
 
     /// The angle in degrees, region by region, between the rule's update of W (all sources together) and the gradient
@@ -66,8 +83,11 @@ impl Learner {
     pub fn alignment(&self) -> Vec<(RegionId, f64)> {
         let of = |list: &[(Param, Tensor)], region: RegionId| -> Vec<f64> {
             let mut all = Vec::new();
-            for source in 0..self.graph.regions()[region].sources.len() {
-                let wanted = Param::Weight { region, source };
+            let r = &self.graph.regions()[region];
+            let dense = 0..if r.inside.is_some() { 0 } else { r.sources.len() };
+            let inside = r.inside.iter().flat_map(|b| b.params()).enumerate().filter(|(_, (_, p))| p.is_weight());
+            let wanted = dense.map(|source| Param::Weight { region, source });
+            for wanted in wanted.chain(inside.map(|(n, _)| Param::Inside { region, n })) {
                 let len = self.params.get(wanted).len();
                 match list.iter().find(|(p, _)| *p == wanted) {
                     Some((_, d)) => all.extend(d.to_vec()),

@@ -2,6 +2,7 @@
 
 use crate::error::{Result, check};
 use crate::graph::Graph;
+use crate::layer::Init;
 use crate::rule::{Layout, OwnSynapse, Param};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
@@ -15,6 +16,10 @@ pub struct Params {
     pub biases: Vec<Option<Tensor>>,
     /// The rule's own, each as its [`Layout`] says.
     pub own: Vec<Tensor>,
+    /// The parameters of each region that is a block, in the block's order.
+    pub inside: Vec<Vec<Tensor>>,
+    /// Its numbers that never learn: not part of a state, as they are drawn from the seed.
+    pub fixed: Vec<Vec<Option<Tensor>>>,
     /// What they are, one for each.
     synapses: Vec<OwnSynapse>,
 }
@@ -33,7 +38,7 @@ impl Params {
                     let name = format!("W.{}->{}", from.name, r.name);
                     device.tensor(&shape, &draw(&name, shape[0] * shape[1], std))
                 };
-                r.sources.iter().map(one).collect()
+                if r.inside.is_some() { Vec::new() } else { r.sources.iter().map(one).collect() }
             })
             .collect();
         let biases = regions.iter().map(|r| r.bias.then(|| device.zeros(&[r.width]))).collect();
@@ -45,7 +50,19 @@ impl Params {
                 device.tensor(&s.kept_shape(), &kept(s, &numbers))
             })
             .collect();
-        Params { weights, biases, own, synapses }
+        let inside = |r: &crate::graph::Region| {
+            let Some(block) = &r.inside else { return Vec::new() };
+            let one = |(name, p): (String, crate::layer::ParamSpec)| {
+                let values = match p.init {
+                    Init::Normal(std) => draw(&format!("{}.{name}", r.name), p.len(), std),
+                    Init::Constant(value) => vec![value; p.len()],
+                };
+                device.tensor(&p.dims(), &values)
+            };
+            block.params().map(one).collect()
+        };
+        let fixed = regions.iter().map(|r| r.inside.as_ref().map_or_else(Vec::new, |b| b.fixed(device, key))).collect();
+        Params { weights, biases, own, inside: regions.iter().map(inside).collect(), fixed, synapses }
     }
 
     pub(crate) fn get(&self, param: Param) -> &Tensor {
@@ -53,6 +70,7 @@ impl Params {
             Param::Weight { region, source } => &self.weights[region][source],
             Param::Bias(region) => self.biases[region].as_ref().expect("only regions with a bias have it updated"),
             Param::Own(n) => &self.own[n],
+            Param::Inside { region, n } => &self.inside[region][n],
         }
     }
 
@@ -61,6 +79,7 @@ impl Params {
             Param::Weight { region, source } => &mut self.weights[region][source],
             Param::Bias(region) => self.biases[region].as_mut().expect("only regions with a bias have it updated"),
             Param::Own(n) => &mut self.own[n],
+            Param::Inside { region, n } => &mut self.inside[region][n],
         }
     }
 
@@ -72,16 +91,19 @@ impl Params {
         };
         let regions = graph.regions();
         for (region, r) in regions.iter().enumerate() {
-            for (source, &k) in r.sources.iter().enumerate() {
-                let tensor = &self.weights[region][source];
+            for (source, (&k, tensor)) in r.sources.iter().zip(&self.weights[region]).enumerate() {
                 let name = format!("W.{}->{}", regions[k].name, r.name);
                 add(name, tensor.shape(), Param::Weight { region, source }, tensor);
             }
             if let Some(tensor) = &self.biases[region] {
                 add(format!("b.{}", r.name), tensor.shape(), Param::Bias(region), tensor);
             }
+            let names = r.inside.iter().flat_map(|block| block.params());
+            for (n, ((name, _), tensor)) in names.zip(&self.inside[region]).enumerate() {
+                add(format!("{}.{name}", r.name), tensor.shape(), Param::Inside { region, n }, tensor);
+            }
         }
-        for (n, (s, tensor)) in self.synapses.iter().zip(&self.own).enumerate() {
+        for (n, (s, tensor)) in self.synapses.iter().zip(&self.own).enumerate().filter(|(_, (s, _))| s.stored) {
             let (param, layout) = (Param::Own(n), s.layout);
             list.push(Named { name: s.name.clone(), shape: s.shape(), param, tensor, layout });
         }

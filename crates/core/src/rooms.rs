@@ -1,6 +1,8 @@
 //! Evaluation in little room: an activity is given up as soon as the last region that reads it has done so.
 
+use crate::block::Evaluation;
 use crate::graph::{Graph, RegionId};
+use crate::learner::activate;
 use crate::params::Params;
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::{Device, Tensor};
@@ -14,6 +16,8 @@ pub(crate) struct Rooms {
     z: Vec<Tensor>,
     /// Storage of those that no longer are.
     free: Vec<Tensor>,
+    /// Room that kernels need.
+    room: reclra_compute::maps::Room,
 }
 
 impl Rooms {
@@ -31,6 +35,15 @@ impl Rooms {
             }
             self.h.reshape(region.width, batch);
             let mut z = take(&mut self.free, device, region.width, batch);
+            if let Some(block) = &region.inside {
+                let (params, fixed) = (&params.inside[l], &params.fixed[l]);
+                let at = Evaluation { device, params, fixed, free: &mut self.free, room: &mut self.room };
+                block.evaluate(at, &self.z[l - 1], &mut self.h);
+                activate(device, region.phi, &self.h, &mut z);
+                self.z.push(z);
+                self.free.push(std::mem::take(&mut self.z[l - 1]));
+                continue;
+            }
             device.forward(Forward {
                 afferents: (region.sources.iter().zip(&params.weights[l]))
                     .map(|(&k, weight)| Afferent { weight, z: &self.z[k] })

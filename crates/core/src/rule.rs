@@ -4,6 +4,7 @@
 //! local updates follow from its signals; at each step it fills the error neurons. The outer product, the mean over the
 //! batch, re-projection and optimiser are the same for all rules.
 
+use crate::block::{How, Inside, Lent};
 use crate::graph::{Graph, RegionId};
 use crate::phi::Phi;
 use reclra_compute::dense::{Message, Receive, Response, Sources};
@@ -23,6 +24,11 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     /// every region.
     fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
         weight_updates(graph, |_| true, &[])
+    }
+
+    /// The updates of the parameters inside blocks. Unless told: of all that are trained.
+    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
+        block_updates(graph)
     }
 
     /// Units of each signal of its own that it keeps through a step, in the order of [`Errors::buffers`].
@@ -95,6 +101,8 @@ pub struct OwnSynapse {
     pub std: f64,
     /// How it is kept.
     pub layout: Layout,
+    /// Whether it is part of a state. What never learns can be drawn again from the seed.
+    pub stored: bool,
 }
 
 impl OwnSynapse {
@@ -103,7 +111,7 @@ impl OwnSynapse {
     pub fn feedback(kind: &str, graph: &Graph, from: RegionId, to: RegionId, std: f64) -> OwnSynapse {
         let [j, i] = [from, to].map(|r| &graph.regions()[r]);
         let name = format!("{kind}.{}->{}", j.name, i.name);
-        OwnSynapse { name, from_width: j.width, to_width: i.width, std, layout: Layout::Transposed }
+        OwnSynapse { name, from_width: j.width, to_width: i.width, std, layout: Layout::Transposed, stored: true }
     }
 
     /// The shape the paper gives it.
@@ -137,6 +145,13 @@ pub enum Param {
     Bias(RegionId),
     /// The rule's own synapse of that number.
     Own(usize),
+    /// A parameter of a region that is a block.
+    Inside {
+        /// The region.
+        region: RegionId,
+        /// Place in [`crate::block::Block::params`].
+        n: usize,
+    },
 }
 
 /// A signal of one step: units x samples.
@@ -189,7 +204,8 @@ pub struct LocalUpdate {
 /// the error neurons are there (method section 1, item 4).
 pub fn weight_updates(graph: &Graph, learns: impl Fn(RegionId) -> bool, kappa: &[f64]) -> Vec<LocalUpdate> {
     let mut updates = Vec::new();
-    for (i, region) in graph.regions().iter().enumerate().skip(1).filter(|(i, _)| learns(*i)) {
+    let dense = |i: RegionId| graph.regions()[i].inside.is_none();
+    for (i, region) in graph.regions().iter().enumerate().skip(1).filter(|(i, _)| dense(*i) && learns(*i)) {
         let factor = kappa.get(i - 1).copied().unwrap_or(1.0);
         let common =
             LocalUpdate { param: Param::Bias(i), mirror: None, post: Signal::E(i), pre: None, factor, rate: 1.0 };
@@ -200,6 +216,37 @@ pub fn weight_updates(graph: &Graph, learns: impl Fn(RegionId) -> bool, kappa: &
         if region.bias {
             updates.push(common);
         }
+    }
+    updates
+}
+
+/// The update of a parameter inside a block: param = descend(param, Nm(factor * mean over the batch of its delta)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockUpdate {
+    /// The region.
+    pub region: RegionId,
+    /// Place in [`crate::block::Block::params`].
+    pub n: usize,
+    /// The rule's own synapse that receives the same increment, if one does.
+    pub mirror: Option<usize>,
+    /// kappa.
+    pub factor: f64,
+    /// Whether it is a matrix of weights, which decays and is re-projected.
+    pub is_weight: bool,
+}
+
+/// Every trained parameter of every block.
+pub(crate) fn block_updates(graph: &Graph) -> Vec<BlockUpdate> {
+    let mut updates = Vec::new();
+    for (region, r) in graph.regions().iter().enumerate() {
+        let params = r.inside.iter().flat_map(|block| block.params()).enumerate();
+        updates.extend(params.filter(|(_, (_, p))| p.trained).map(|(n, (_, p))| BlockUpdate {
+            region,
+            n,
+            mirror: None,
+            factor: 1.0,
+            is_weight: p.is_weight(),
+        }));
     }
     updates
 }
@@ -235,6 +282,8 @@ pub struct Errors {
     pub discrepancy: Vec<f64>,
     /// Signals of the rule's own, see [`Rule::buffers`].
     pub buffers: Vec<Tensor>,
+    /// The local updates of the parameters of each block, summed over the batch.
+    pub deltas: Vec<Vec<Tensor>>,
 }
 
 impl Errors {
@@ -243,7 +292,12 @@ impl Errors {
     pub fn new(device: &Device, graph: &Graph, buffers: &[usize]) -> Errors {
         let room = || graph.regions().iter().map(|r| device.zeros(&[r.width, 0])).collect();
         let buffers = buffers.iter().map(|&n| device.zeros(&[n, 0])).collect();
-        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()], buffers }
+        let deltas = |r: &crate::graph::Region| match &r.inside {
+            Some(block) => block.params().map(|(_, p)| device.zeros(&p.dims())).collect(),
+            None => Vec::new(),
+        };
+        let deltas = graph.regions().iter().map(deltas).collect();
+        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()], buffers, deltas }
     }
 }
 
@@ -279,6 +333,10 @@ pub struct Step<'a> {
     pub biases: &'a [Option<Tensor>],
     /// The rule's own synapses, each as its [`Layout`] says.
     pub own: &'a [Tensor],
+    /// The parameters of each block, and its numbers that never learn.
+    pub blocks: (&'a [Vec<Tensor>], &'a [Vec<Option<Tensor>>]),
+    /// What the forward pass left in each block.
+    pub insides: &'a mut [Option<Inside>],
     /// Randomness of this step.
     pub key: Key,
     /// h and z of every region.
@@ -297,6 +355,26 @@ pub struct Inflow<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// Enters block `i` with its error neurons e_i and updates its inside; with `leave`, the signal that leaves at its input
+    /// becomes what the region before it receives.
+    pub fn enter(&mut self, i: RegionId, how: &How<'_>, leave: bool) {
+        let Step { device, graph, blocks, key, activity, errors, insides, .. } = self;
+        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides[i]) else { return };
+        let Errors { e, d, deltas, .. } = &mut **errors;
+        let lent = Lent { device, params: &blocks.0[i], fixed: &blocks.1[i], key: key.child(i as u64), inside };
+        let d = leave.then(|| &mut d[i - 1]);
+        block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[i], d);
+    }
+
+    /// e_i from what block `i` has received, and its share of the discrepancy.
+    pub fn respond(&mut self, i: RegionId, response: Response) {
+        let Step { device, graph, activity, errors, .. } = self;
+        let Errors { e, d, discrepancy, .. } = &mut **errors;
+        let signals = [&activity.h[i], &activity.z[i], &d[i]];
+        let share = device.respond(response, graph.regions()[i].phi, signals, &mut e[i]);
+        discrepancy[i] = share / signals[0].cols().max(1) as f64;
+    }
+
     /// d_i = sum of the messages from error neurons that are done, then the response, for each region of a wave; they
     /// are independent of each other.
     pub fn receive(&mut self, wave: &[RegionId], response: Response, inflow: impl Fn(RegionId) -> Inflow<'a>) {

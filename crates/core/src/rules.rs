@@ -1,8 +1,10 @@
 //! The rules of credit assignment, one file each, in the letters of their sources.
 
 mod backprop;
+pub mod blocks;
 mod equilibrium_prop;
 mod feedback_alignment;
+mod head_only;
 mod hebbian;
 mod lra_e;
 mod rec_lra;
@@ -11,6 +13,7 @@ mod target_prop;
 pub use backprop::{Backprop, BackpropConfig};
 pub use equilibrium_prop::{EquilibriumProp, EquilibriumPropConfig};
 pub use feedback_alignment::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
+pub use head_only::HeadOnly;
 pub use hebbian::{Hebbian, HebbianConfig};
 pub use lra_e::{LraE, LraEConfig};
 pub use rec_lra::{Plasticity, RecLra, RecLraConfig};
@@ -29,6 +32,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("target-prop", "targets through learned inverses (Bengio 2014; Lee et al. 2015); chains"),
     ("difference-target-prop", "target-prop corrected by what the inverses miss (Lee et al. 2015); chains"),
     ("equilibrium-prop", "contrast of two nudged equilibria (Scellier and Bengio 2017; Laborieux et al. 2021); chains"),
+    ("head-only", "the output alone learns, the rest stays as it was drawn: the control"),
     ("hebbian", "Oja's subspace rule below a trained readout; no error leaves the output"),
 ];
 

@@ -50,6 +50,12 @@ impl Learner {
                 all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", self.name_of(update.param)), t)));
             }
         }
+        for (u, moments) in self.block_updates.iter().zip(&self.block_moments) {
+            for (prefix, tensor) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
+                let name = || self.name_of(Param::Inside { region: u.region, n: u.n });
+                all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", name()), t)));
+            }
+        }
         let seen = self.particles.seen();
         for (region, width, states) in self.particles.states().filter(|_| !seen.is_empty()) {
             let name = format!("{PARTICLES}{}", self.graph.regions()[region].name);
@@ -93,6 +99,16 @@ impl Learner {
                 if let Some(tensor) = tensor {
                     let kept = find(&format!("{prefix}{name}"), Some(tensor.shape()))?;
                     tensor.copy_from_f32(&kept.values);
+                }
+            }
+        }
+        for n in 0..self.block_updates.len() {
+            let u = self.block_updates[n];
+            let name = self.name_of(Param::Inside { region: u.region, n: u.n });
+            let moments = &mut self.block_moments[n];
+            for (prefix, tensor) in [(FIRST, &mut moments.first), (SECOND, &mut moments.second)] {
+                if let Some(tensor) = tensor {
+                    tensor.copy_from_f32(&find(&format!("{prefix}{name}"), Some(tensor.shape()))?.values);
                 }
             }
         }

@@ -96,9 +96,9 @@ impl Rule for Blind {
             Blinded::OwnAreNan => step.own.iter().map(nan).collect(),
             _ => step.own.to_vec(),
         };
-        let Step { device, graph, biases, key, activity, .. } = *step;
-        let (weights, own, errors) = (&weights, &own, &mut *step.errors);
-        self.0.error_neurons(&mut Step { device, graph, weights, biases, own, key, activity, errors });
+        let Step { device, graph, biases, blocks, key, activity, .. } = *step;
+        let (weights, own, errors, insides) = (&weights, &own, &mut *step.errors, &mut *step.insides);
+        self.0.error_neurons(&mut Step { device, graph, weights, biases, own, blocks, insides, key, activity, errors });
     }
 }
 

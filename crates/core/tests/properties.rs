@@ -117,7 +117,7 @@ proptest! {
         let params: Vec<Param> = net.parameters().iter().map(|p| p.param).collect();
         for (((name, old), (_, new)), param) in before.iter().zip(bits(&net)).zip(params) {
             let learns = match param {
-                Param::Weight { region, .. } | Param::Bias(region) => region == graph.output() || errors.reaches(region),
+                Param::Weight { region, .. } | Param::Bias(region) | Param::Inside { region, .. } => region == graph.output() || errors.reaches(region),
                 Param::Own(_) => true,
             };
             prop_assert_eq!(*old != new, learns, "{} at depth {} of {:?}", name, depth, errors);

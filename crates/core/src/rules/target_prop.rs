@@ -134,9 +134,10 @@ impl Rule for TargetProp {
                 to_width,
                 std: self.config.std,
                 layout: Layout::Plain,
+                stored: true,
             });
             let c = format!("c.{name}");
-            list.push(OwnSynapse { name: c, from_width: 1, to_width, std: 0.0, layout: Layout::Bias });
+            list.push(OwnSynapse { name: c, from_width: 1, to_width, std: 0.0, layout: Layout::Bias, stored: true });
         }
         list
     }
@@ -157,7 +158,7 @@ impl Rule for TargetProp {
         let (h, z, out) = (&activity.h, &activity.z, graph.output());
         let phi = |i: RegionId| graph.regions()[i].phi;
         let batch = z[0].cols().max(1) as f64;
-        let Errors { e, d, y, discrepancy, buffers } = &mut *step.errors;
+        let Errors { e, d, y, discrepancy, buffers, .. } = &mut *step.errors;
         if out == 1 {
             return; // nothing is hidden
         }

@@ -1,0 +1,510 @@
+//! [`Block`]: a graph inside the graph. A region of an image network whose pre-activation is not W z but what a path of layers
+//! makes of z, with a shortcut beside it if it is residual:
+//!
+//! ```text
+//! h_i = path(z_{i-1}) + shortcut(z_{i-1}),   z_i = phi_i(h_i)
+//! ```
+//!
+//! A rule gives the block the error neurons e_i at h_i; then the block is entered and its inside updated by a rule of its own
+//! ([`How`]), which sees nothing outside. Only if it is asked to does a signal leave at its input.
+
+use crate::error::{Error, Result, check};
+use crate::layer::{Back, Kept, Layer, LayerSpec, ParamSpec, Pass};
+use reclra_compute::dense::Response;
+use reclra_compute::maps::{Extent, Room};
+use reclra_compute::rng::Key;
+use reclra_compute::{Device, Tensor};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What a block is, before it knows its input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockSpec {
+    /// Name of the region.
+    pub name: String,
+    /// The layers of the path.
+    pub path: Vec<LayerSpec>,
+    /// Those of the shortcut; an empty list is the identity, none is no shortcut.
+    pub shortcut: Option<Vec<LayerSpec>>,
+    /// phi of the output.
+    pub phi: crate::phi::Phi,
+}
+
+/// One operation of a block, with its place among the block's parameters.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The operation.
+    pub layer: Arc<dyn Layer>,
+    /// `conv1`, `norm2`, `shortcut.conv1`: unique in the block.
+    pub name: String,
+    /// Where its parameters begin among those of the block.
+    pub first: usize,
+    /// How many they are.
+    pub params: usize,
+}
+
+/// A block that has been checked against its input.
+#[derive(Clone, Debug)]
+pub struct Block {
+    spec: BlockSpec,
+    from: Extent,
+    to: Extent,
+    path: Vec<Stage>,
+    shortcut: Option<Vec<Stage>>,
+}
+
+impl PartialEq for Block {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.spec, self.from) == (&other.spec, other.from)
+    }
+}
+
+impl Block {
+    /// Builds the layers one after the other on an input of that extent.
+    ///
+    /// # Errors
+    /// Names the block and the layer that does not fit.
+    pub fn new(spec: BlockSpec, from: Extent) -> Result<Block> {
+        let (mut names, mut first) = (Vec::new(), 0);
+        let path = stages(&spec.name, &spec.path, from, "", &mut names, &mut first)?;
+        let Some(to) = path.last().map(|s| s.layer.to()) else {
+            let want = "has no layers; give it at least one".to_owned();
+            return Err(Error::Setting { name: "block", value: spec.name, want });
+        };
+        let shortcut = match &spec.shortcut {
+            Some(layers) => Some(stages(&spec.name, layers, from, "shortcut.", &mut names, &mut first)?),
+            None => None,
+        };
+        if let Some(shortcut) = &shortcut {
+            let end = shortcut.last().map_or(from, |s| s.layer.to());
+            let want =
+                format!("its path ends in {to} and its shortcut in {end} (channels x rows x columns); make them equal");
+            check(end == to, "block", &spec.name, &want)?;
+        }
+        Ok(Block { spec, from, to, path, shortcut })
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub fn spec(&self) -> &BlockSpec {
+        &self.spec
+    }
+
+    /// Extent of the input.
+    #[must_use]
+    pub fn from(&self) -> Extent {
+        self.from
+    }
+
+    /// Extent of h and z.
+    #[must_use]
+    pub fn to(&self) -> Extent {
+        self.to
+    }
+
+    /// The operations of the path.
+    #[must_use]
+    pub fn path(&self) -> &[Stage] {
+        &self.path
+    }
+
+    /// Those of the shortcut.
+    #[must_use]
+    pub fn shortcut(&self) -> Option<&[Stage]> {
+        self.shortcut.as_deref()
+    }
+
+    /// All operations, the path first: the order of parameters.
+    pub fn stages(&self) -> impl DoubleEndedIterator<Item = &Stage> {
+        self.path.iter().chain(self.shortcut.iter().flatten())
+    }
+
+    /// All parameters with their names, `conv1.W`, in order.
+    pub fn params(&self) -> impl Iterator<Item = (String, ParamSpec)> + '_ {
+        self.stages().flat_map(|s| s.layer.params().into_iter().map(|p| (format!("{}.{}", s.name, p.name), p)))
+    }
+
+    /// Trained numbers.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.params().filter(|(_, p)| p.trained).map(|(_, p)| p.len()).sum()
+    }
+
+    /// Multiplications with weights of one sample, forward.
+    #[must_use]
+    pub fn multiplications(&self) -> usize {
+        self.stages().map(|s| s.layer.multiplications()).sum()
+    }
+
+    /// Where the path has error neurons of its own: places of the activations above its first synapses.
+    pub fn activations(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        activations(&self.path)
+    }
+
+    /// The operations that send signals back through a matrix of weights, in the order of [`How::feedback`].
+    pub fn synapses(&self) -> impl Iterator<Item = Sender<'_>> {
+        let senders = |stages| {
+            let mut first = true;
+            let one = move |(k, stage): (usize, &Stage)| {
+                stage.layer.has_synapses().then(|| (k, std::mem::replace(&mut first, false)))
+            };
+            let of: &[Stage] = stages;
+            of.iter().enumerate().filter_map(one).map(|(k, last)| Sender {
+                stage: &of[k],
+                leaves: last,
+                inside: of[..k].iter().any(|s| s.params > 0),
+            })
+        };
+        senders(&self.path).chain(senders(self.shortcut.as_deref().unwrap_or_default()))
+    }
+}
+
+/// An operation with synapses, and who hears of the signals it sends back.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The operation.
+    pub stage: &'a Stage,
+    /// Whether it is the last of its path on the way back: what it sends leaves the block.
+    pub leaves: bool,
+    /// Whether something below it in the block learns from what it sends.
+    pub inside: bool,
+}
+
+/// Activations above the first synapses.
+fn activations(path: &[Stage]) -> impl DoubleEndedIterator<Item = usize> + '_ {
+    let first = path.iter().position(|s| s.layer.has_synapses()).unwrap_or(path.len());
+    (first + 1..path.len().max(first + 1)).filter(|&k| path[k].layer.phi().is_some())
+}
+
+fn stages(
+    block: &str,
+    layers: &[LayerSpec],
+    from: Extent,
+    prefix: &str,
+    names: &mut Vec<String>,
+    first: &mut usize,
+) -> Result<Vec<Stage>> {
+    let (mut list, mut from) = (Vec::new(), from);
+    for spec in layers {
+        let built = spec.build(from).map_err(|error| match error {
+            Error::Setting { name, value, want } => {
+                Error::Setting { name: "block", value: block.to_owned(), want: format!("{name} {value} {want}") }
+            }
+            other => other,
+        })?;
+        for layer in built {
+            let kind = format!("{prefix}{}", layer.kind());
+            let number = names.iter().filter(|n| **n == kind).count() + 1;
+            names.push(kind.clone());
+            let params = layer.params().len();
+            from = layer.to();
+            list.push(Stage { layer, name: format!("{kind}{number}"), first: *first, params });
+            *first += params;
+        }
+    }
+    Ok(list)
+}
+
+/// What a block's forward pass leaves, and room for signals on their way back.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Output of each operation of the path but the last, whose output is h.
+    outs: Vec<Tensor>,
+    shortcut_outs: Vec<Tensor>,
+    kept: Vec<Kept>,
+    /// Room of signals on their way back.
+    signals: Vec<Tensor>,
+    room: Room,
+}
+
+impl Inside {
+    /// Room for a block's activities.
+    #[must_use]
+    pub fn new(device: &Device, block: &Block) -> Inside {
+        let outs = |stages: &[Stage]| stages.iter().map(|s| device.zeros(&[s.layer.to().units(), 0])).collect();
+        Inside {
+            outs: outs(&block.path),
+            shortcut_outs: outs(block.shortcut.as_deref().unwrap_or_default()),
+            kept: block.stages().map(|s| s.layer.kept(device)).collect(),
+            signals: Vec::new(),
+            room: Room::default(),
+        }
+    }
+
+    /// Bytes of activities.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let kept = self.kept.iter().flat_map(|k| &k.tensors);
+        let all = self.outs.iter().chain(&self.shortcut_outs).chain(kept).chain(&self.signals);
+        all.map(|t| t.bytes() as u64).sum()
+    }
+}
+
+/// How a block's inside learns from the error neurons at its output.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// What an activation makes of the signal that comes back to it: with rec-LRA a target, with backprop the derivative.
+    pub response: Response,
+    /// What stands in place of W where a signal goes on, by place among the operations with synapses (path, then shortcut).
+    pub feedback: &'a dyn Fn(usize) -> Option<&'a Tensor>,
+    /// Signals that activations are given from elsewhere, in place of what comes back through the layers.
+    pub given: Option<Given<'a>>,
+}
+
+impl std::fmt::Debug for How<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "How({:?}, given {:?})", self.response, self.given)
+    }
+}
+
+/// Where activations inside a block have their signal from, if not from the layers above.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// A gate a channel and sample (C x B): the error neurons are gate * z, three factors in each update.
+    Gate(&'a Tensor),
+    /// What each activation of the path receives, in order, spread over its places; then the response.
+    Direct(&'a [Tensor]),
+}
+
+/// What a block is lent to run.
+#[derive(Debug)]
+pub struct Lent<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The block's parameters.
+    pub params: &'a [Tensor],
+    /// Its numbers that never learn, one for each operation.
+    pub fixed: &'a [Option<Tensor>],
+    /// Randomness of this step and block.
+    pub key: Key,
+    /// Its activities.
+    pub inside: &'a mut Inside,
+}
+
+/// What a block is lent to run on a batch that nothing is learned from.
+#[derive(Debug)]
+pub struct Evaluation<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The block's parameters.
+    pub params: &'a [Tensor],
+    /// Its numbers that never learn, one for each operation.
+    pub fixed: &'a [Option<Tensor>],
+    /// Tensors for what lies between; they come back.
+    pub free: &'a mut Vec<Tensor>,
+    /// Room that kernels need.
+    pub room: &'a mut Room,
+}
+
+impl Block {
+    /// The numbers that never learn, one for each operation, drawn by name under `key`.
+    #[must_use]
+    pub fn fixed(&self, device: &Device, key: Key) -> Vec<Option<Tensor>> {
+        let own = key.child_named(&self.spec.name);
+        self.stages().map(|s| s.layer.fixed(device, own.child_named(&s.name))).collect()
+    }
+
+    /// h = path(x) + shortcut(x), in training: everything that the way back needs is kept.
+    pub fn forward(&self, lent: Lent<'_>, x: &Tensor, h: &mut Tensor) {
+        let Lent { device, params, fixed, key, inside } = lent;
+        let Inside { outs, shortcut_outs, kept, room, .. } = inside;
+        let mut run = |stages: &[Stage], outs: &mut [Tensor], offset: usize, mut end: Option<&mut Tensor>| {
+            for (k, stage) in stages.iter().enumerate() {
+                let (before, rest) = outs.split_at_mut(k);
+                let y = end.as_deref_mut().filter(|_| k + 1 == stages.len()).unwrap_or(&mut rest[0]);
+                let n = offset + k;
+                let mut pass = Pass {
+                    device,
+                    params: &params[stage.first..stage.first + stage.params],
+                    fixed: fixed[n].as_ref(),
+                    training: true,
+                    key: key.child(n as u64),
+                    room,
+                };
+                stage.layer.forward(&mut pass, before.last().unwrap_or(x), y, &mut kept[n]);
+            }
+        };
+        run(&self.path, outs, 0, Some(&mut *h));
+        if let Some(shortcut) = &self.shortcut {
+            run(shortcut, shortcut_outs, self.path.len(), None);
+            device.add(1.0, shortcut_outs.last().unwrap_or(x), h);
+        }
+    }
+
+    /// h of a batch that nothing is learned from; `free` holds tensors for what lies between, and gets them back.
+    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
+        let Evaluation { device, params, fixed, free, room } = at;
+        let take = |free: &mut Vec<Tensor>, rows: usize| {
+            let mut tensor = free.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
+            tensor.reshape(rows, x.cols());
+            tensor
+        };
+        let mut run = |stages: &[Stage], offset: usize, h: &mut Tensor| {
+            let mut now: Option<Tensor> = None;
+            for (k, stage) in stages.iter().enumerate() {
+                let mut pass = Pass {
+                    device,
+                    params: &params[stage.first..stage.first + stage.params],
+                    fixed: fixed[offset + k].as_ref(),
+                    training: false,
+                    key: Key::new(0),
+                    room,
+                };
+                let from = now.as_ref().unwrap_or(x);
+                if k + 1 == stages.len() {
+                    stage.layer.forward(&mut pass, from, h, &mut Kept::default());
+                } else {
+                    let mut y = take(free, stage.layer.to().units());
+                    stage.layer.forward(&mut pass, from, &mut y, &mut Kept::default());
+                    free.extend(now.replace(y));
+                }
+            }
+            free.extend(now);
+        };
+        run(&self.path, 0, h);
+        match &self.shortcut {
+            None => {}
+            Some(shortcut) if shortcut.is_empty() => device.add(1.0, x, h),
+            Some(shortcut) => {
+                let mut message = device.zeros(&[h.rows(), x.cols()]);
+                run(shortcut, self.path.len(), &mut message);
+                device.add(1.0, &message, h);
+            }
+        }
+    }
+
+    /// Brings the error neurons `e` at h down through the block: sets the local updates of all parameters, summed over the
+    /// samples, and, if `d` is given, the signal that leaves at the input: what comes back through path and shortcut.
+    pub fn down(
+        &self,
+        lent: Lent<'_>,
+        how: &How<'_>,
+        [x, h]: [&Tensor; 2],
+        e: &Tensor,
+        deltas: &mut [Tensor],
+        mut d: Option<&mut Tensor>,
+    ) {
+        let Lent { device, params, fixed, key, inside } = lent;
+        let Inside { outs, shortcut_outs, kept, signals, room } = inside;
+        let mut way = Way { device, params, key, how, kept, fixed, signals, room, deltas, x, e };
+        way.down(&self.path, Outs { outs, end: Some(h) }, how.given, [0, 0], d.as_deref_mut());
+        let Some(shortcut) = &self.shortcut else { return };
+        if shortcut.is_empty() {
+            if let Some(d) = d {
+                device.add(1.0, e, d);
+            }
+            return;
+        }
+        let first = [self.path.len(), self.path.iter().filter(|s| s.layer.has_synapses()).count()];
+        let mut message = d.as_ref().map(|_| way.take(x.rows()));
+        way.down(shortcut, Outs { outs: shortcut_outs, end: None }, None, first, message.as_mut());
+        if let (Some(message), Some(d)) = (message, d) {
+            device.add(1.0, &message, d);
+            way.signals.push(message);
+        }
+    }
+
+    /// What the statistics of normalisations become after a training step.
+    pub fn follow(&self, device: &Device, params: &mut [Tensor], inside: &Inside, batch: usize) {
+        for (k, stage) in self.stages().enumerate() {
+            stage.layer.follow(&mut params[stage.first..stage.first + stage.params], &inside.kept[k], device, batch);
+        }
+    }
+}
+
+/// Outputs of some stages; the last one's may lie elsewhere.
+struct Outs<'a> {
+    outs: &'a [Tensor],
+    end: Option<&'a Tensor>,
+}
+
+/// A signal's way back through a block.
+struct Way<'a, 'h> {
+    device: &'a Device,
+    params: &'a [Tensor],
+    key: Key,
+    how: &'a How<'h>,
+    kept: &'a mut [Kept],
+    fixed: &'a [Option<Tensor>],
+    signals: &'a mut Vec<Tensor>,
+    room: &'a mut Room,
+    deltas: &'a mut [Tensor],
+    x: &'a Tensor,
+    e: &'a Tensor,
+}
+
+impl Way<'_, '_> {
+    /// A tensor of so many rows from those that are free.
+    fn take(&mut self, rows: usize) -> Tensor {
+        let mut tensor = self.signals.pop().unwrap_or_else(|| self.device.zeros(&[0, 0]));
+        tensor.reshape(rows, self.e.cols());
+        tensor
+    }
+
+    /// Down one path. `offset` and `synapses` number its operations, and those with synapses, among the block's.
+    fn down(
+        &mut self,
+        stages: &[Stage],
+        outs: Outs<'_>,
+        given: Option<Given<'_>>,
+        [offset, synapses]: [usize; 2],
+        d: Option<&mut Tensor>,
+    ) {
+        let trained = stages.iter().position(|s| s.params > 0).unwrap_or(stages.len());
+        let above: SmallVec<[usize; 8]> = activations(stages).collect();
+        let is_given = |k: usize| given.is_some() && above.contains(&k);
+        let mut synapse = synapses + stages.iter().filter(|s| s.layer.has_synapses()).count();
+        let mut direct = above.len();
+        let mut signal: Option<Tensor> = None;
+        for (k, stage) in stages.iter().enumerate().rev() {
+            let x = if k == 0 { self.x } else { &outs.outs[k - 1] };
+            let y = outs.end.filter(|_| k + 1 == stages.len()).unwrap_or(&outs.outs[k]);
+            // Nobody asks below the last trained operation, or where the signal comes from elsewhere.
+            let wanted = if k == 0 { d.is_some() } else { (d.is_some() || k > trained) && !is_given(k - 1) };
+            let mut next = wanted.then(|| self.take(x.rows()));
+            if stage.layer.has_synapses() {
+                synapse -= 1;
+            }
+            let received = match given.filter(|_| is_given(k)) {
+                Some(Given::Gate(gate)) => {
+                    if let Some(next) = &mut next {
+                        self.device.gate(gate, y, next);
+                    }
+                    self.signals.extend(signal.take());
+                    signal = next;
+                    continue;
+                }
+                Some(Given::Direct(list)) => {
+                    direct -= 1;
+                    let mut spread = self.take(y.rows());
+                    self.device.spread(&stage.layer.to(), 1, 1.0, &list[direct], &mut spread);
+                    Some(spread)
+                }
+                None => None,
+            };
+            let of = stage.first..stage.first + stage.params;
+            stage.layer.back(Back {
+                device: self.device,
+                params: &self.params[of.clone()],
+                fixed: self.fixed[offset + k].as_ref(),
+                feedback: stage.layer.has_synapses().then(|| (self.how.feedback)(synapse)).flatten(),
+                response: self.how.response,
+                key: self.key.child((offset + k) as u64),
+                x,
+                y,
+                e: received.as_ref().or(signal.as_ref()).unwrap_or(self.e),
+                kept: &mut self.kept[offset + k],
+                room: self.room,
+                deltas: &mut self.deltas[of],
+                d: next.as_mut(),
+            });
+            self.signals.extend(received);
+            self.signals.extend(signal.take());
+            signal = next;
+        }
+        if let (Some(d), Some(signal)) = (d, &mut signal) {
+            std::mem::swap(d, signal);
+        }
+        self.signals.extend(signal);
+    }
+}

@@ -1,0 +1,280 @@
+//! The trait [`Layer`]: an operation on feature maps inside a block, with its pull-back and its local update.
+//!
+//! A layer knows its extents and its parameters' shapes, and holds no numbers: those are lent to it. What a signal that comes
+//! back to it does to its parameters (dW = e z^T) is the layer's business, never a rule's; where the signal comes from, and
+//! through which synapses it goes on, is the rule's ([`crate::block::How`]).
+
+use crate::error::Result;
+use crate::layers;
+use crate::phi::Phi;
+use reclra_compute::dense::Response;
+use reclra_compute::maps::{Extent, Room, Window};
+use reclra_compute::rng::Key;
+use reclra_compute::{Device, Tensor};
+use std::sync::Arc;
+
+/// How a parameter begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// N(0, std^2).
+    Normal(f64),
+    /// All the same number.
+    Constant(f64),
+}
+
+/// A parameter of a layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// `W`, `b`, `scale`, `shift`, `mean`, `variance`.
+    pub name: &'static str,
+    /// Its shape; a vector has one dimension.
+    pub shape: [usize; 2],
+    /// How it begins.
+    pub init: Init,
+    /// Whether it is updated; else it is a statistic that follows the data.
+    pub trained: bool,
+}
+
+impl ParamSpec {
+    /// A matrix of weights: decays and is re-projected.
+    #[must_use]
+    pub fn is_weight(&self) -> bool {
+        self.shape[1] > 0
+    }
+
+    /// Numbers in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape[0] * self.shape[1].max(1)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape as a list.
+    #[must_use]
+    pub fn dims(&self) -> Vec<usize> {
+        if self.is_weight() { self.shape.to_vec() } else { vec![self.shape[0]] }
+    }
+
+    pub(crate) fn vector(name: &'static str, len: usize, value: f64, trained: bool) -> ParamSpec {
+        ParamSpec { name, shape: [len, 0], init: Init::Constant(value), trained }
+    }
+}
+
+/// What a layer remembers of a forward pass, besides its output.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Statistics of the batch, or the layer's own signal.
+    pub tensors: Vec<Tensor>,
+}
+
+/// A forward pass.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The layer's parameters.
+    pub params: &'a [Tensor],
+    /// The numbers that never learn: a mask of noise.
+    pub fixed: Option<&'a Tensor>,
+    /// Whether it learns from this batch: a normalisation then uses the batch's statistics, and dropout drops.
+    pub training: bool,
+    /// Randomness of this step and layer.
+    pub key: Key,
+    /// Room that kernels need.
+    pub room: &'a mut Room,
+}
+
+/// A signal on its way back.
+#[derive(Debug)]
+pub struct Back<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The layer's parameters.
+    pub params: &'a [Tensor],
+    /// The numbers that never learn.
+    pub fixed: Option<&'a Tensor>,
+    /// What stands in place of W where the signal goes on; none for W itself.
+    pub feedback: Option<&'a Tensor>,
+    /// What an activation makes of the signal.
+    pub response: Response,
+    /// Randomness of this step and layer, as in its forward pass.
+    pub key: Key,
+    /// Input of the forward pass.
+    pub x: &'a Tensor,
+    /// Its output.
+    pub y: &'a Tensor,
+    /// The signal on the output.
+    pub e: &'a Tensor,
+    /// What the forward pass left.
+    pub kept: &'a mut Kept,
+    /// Room that kernels need.
+    pub room: &'a mut Room,
+    /// Set to the local update of each parameter, summed over the samples; those of statistics are left alone.
+    pub deltas: &'a mut [Tensor],
+    /// Set to the signal on the input, if it is asked for; its rows are those of the input.
+    pub d: Option<&'a mut Tensor>,
+}
+
+/// An operation on feature maps.
+pub trait Layer: std::fmt::Debug + Send + Sync {
+    /// `conv`, `norm`, as in the names of parameters.
+    fn kind(&self) -> &'static str;
+
+    /// Extent of the input.
+    fn from(&self) -> Extent;
+
+    /// Extent of the output.
+    fn to(&self) -> Extent;
+
+    /// Its parameters.
+    fn params(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    /// Numbers that never learn, drawn once under `key`.
+    fn fixed(&self, _device: &Device, _key: Key) -> Option<Tensor> {
+        None
+    }
+
+    /// Room for what a forward pass leaves.
+    fn kept(&self, _device: &Device) -> Kept {
+        Kept::default()
+    }
+
+    /// y = f(x).
+    fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, kept: &mut Kept);
+
+    /// The pull-back of a signal, and the local updates that follow from it.
+    fn back(&self, back: Back<'_>);
+
+    /// What statistics become after a training step.
+    fn follow(&self, _params: &mut [Tensor], _kept: &Kept, _device: &Device, _batch: usize) {}
+
+    /// The activation, if it is one: where error neurons may be.
+    fn phi(&self) -> Option<Phi> {
+        None
+    }
+
+    /// Whether it sends signals back through a matrix of weights, which a rule may replace.
+    fn has_synapses(&self) -> bool {
+        self.params().first().is_some_and(ParamSpec::is_weight)
+    }
+
+    /// Multiplications with weights of one sample, forward.
+    fn multiplications(&self) -> usize {
+        0
+    }
+}
+
+/// Noise of a noise map: one mask a layer, the same for all samples, never trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// N(0, level^2), as the paper has it.
+    Gaussian(f64),
+    /// Uniform in [-level, level], as the code it cites has it.
+    Uniform(f64),
+    /// None: the control.
+    None,
+}
+
+/// What a layer is, before it knows its input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LayerSpec {
+    /// A convolution to `out` channels.
+    Conv {
+        /// Channels of the result.
+        out: usize,
+        /// The window.
+        window: Window,
+        /// Groups of channels that see only each other.
+        groups: usize,
+        /// Whether channels have a bias.
+        bias: bool,
+        /// Factor on the weights at the start, N(0, 2 / inputs).
+        gain: f64,
+    },
+    /// phi(x + N), phi relu: the first part of a noise map.
+    Noise(Noise),
+    /// The whole of a noise map: noise, batch norm, 1x1 combination to `out` channels with a bias (method section 7).
+    NoiseMap {
+        /// Channels of the result.
+        out: usize,
+        /// The noise.
+        noise: Noise,
+        /// Factor on the weights at the start, N(0, 2 / inputs).
+        gain: f64,
+    },
+    /// Batch normalisation.
+    BatchNorm {
+        /// Added to the variance.
+        epsilon: f64,
+        /// Share of the batch's statistics in the running ones, at each step.
+        momentum: f64,
+    },
+    /// An activation.
+    Act(Phi),
+    /// Maxima of windows.
+    MaxPool(Window),
+    /// Means of windows.
+    MeanPool(Window),
+    /// The mean of each channel.
+    GlobalMean,
+    /// Zeros around the image.
+    Pad(usize),
+    /// Units in a row.
+    Flatten,
+    /// Each unit dropped with this probability in training.
+    Dropout(f64),
+    /// A dense synapse to `out` units.
+    Dense {
+        /// Units of the result.
+        out: usize,
+        /// Whether units have a bias.
+        bias: bool,
+        /// Factor on the weights at the start, N(0, 1 / inputs).
+        gain: f64,
+    },
+}
+
+impl LayerSpec {
+    /// Batch normalisation as everybody sets it.
+    pub const BATCH_NORM: LayerSpec = LayerSpec::BatchNorm { epsilon: 1e-5, momentum: 0.1 };
+
+    /// A square convolution without bias.
+    #[must_use]
+    pub fn conv(out: usize, kernel: usize, stride: usize, pad: usize) -> LayerSpec {
+        LayerSpec::Conv { out, window: Window::square(kernel, stride, pad), groups: 1, bias: false, gain: 1.0 }
+    }
+
+    /// The layers it stands for, on an input of that extent.
+    ///
+    /// # Errors
+    /// If it does not fit the input.
+    pub fn build(&self, from: Extent) -> Result<Vec<Arc<dyn Layer>>> {
+        Ok(match *self {
+            LayerSpec::Conv { out, window, groups, bias, gain } => {
+                vec![layers::conv(from, out, window, groups, bias, gain)?]
+            }
+            LayerSpec::Noise(noise) => vec![layers::noise(from, noise)?],
+            LayerSpec::NoiseMap { out, noise, gain } => vec![
+                layers::noise(from, noise)?,
+                layers::norm(from, 1e-5, 0.1)?,
+                layers::conv(from, out, Window::square(1, 1, 0), 1, true, gain)?,
+            ],
+            LayerSpec::BatchNorm { epsilon, momentum } => vec![layers::norm(from, epsilon, momentum)?],
+            LayerSpec::Act(phi) => vec![layers::act(from, phi)?],
+            LayerSpec::MaxPool(window) => vec![layers::max_pool(from, window)?],
+            LayerSpec::MeanPool(window) => vec![layers::mean_pool(from, window)?],
+            LayerSpec::GlobalMean => vec![layers::global_mean(from)?],
+            LayerSpec::Pad(by) => vec![layers::pad(from, by)?],
+            LayerSpec::Flatten => vec![layers::flatten(from)],
+            LayerSpec::Dropout(share) => vec![layers::dropout(from, share)?],
+            LayerSpec::Dense { out, bias, gain } => vec![layers::dense(from, out, bias, gain)?],
+        })
+    }
+}

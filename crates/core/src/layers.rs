@@ -1,0 +1,127 @@
+//! The layers of image networks, one file each.
+
+mod act;
+mod conv;
+mod dense;
+mod dropout;
+mod flatten;
+mod noise;
+mod norm;
+mod pool;
+
+use crate::error::{Error, Result};
+use crate::layer::{Layer, Noise};
+use crate::phi::Phi;
+use reclra_compute::maps::{Convolution, Extent, Pooling, Statistic, Window};
+use std::sync::Arc;
+
+/// (name in a model file, one line) of each layer.
+pub const KNOWN: &[(&str, &str)] = &[
+    ("conv", "convolution: out, kernel, stride, pad, dilation, groups, bias"),
+    ("noise-map", "noise, batch norm, 1x1 combination: out, noise, level"),
+    ("noise", "relu of the input and a fixed mask of noise: noise, level"),
+    ("batch-norm", "batch normalisation: epsilon, momentum"),
+    ("act", "activation: phi"),
+    ("max-pool", "maxima of windows: kernel, stride, pad"),
+    ("mean-pool", "means of windows: kernel, stride, pad"),
+    ("global-mean", "mean of each channel"),
+    ("pad", "zeros around the image: by"),
+    ("flatten", "units in a row"),
+    ("dropout", "units dropped in training: share"),
+    ("dense", "dense synapse: out, bias"),
+];
+
+type Made = Result<Arc<dyn Layer>>;
+
+fn unfit(layer: &'static str, from: Extent, want: &str) -> Error {
+    Error::Setting { name: layer, value: format!("on {from} (channels x rows x columns)"), want: want.to_owned() }
+}
+
+fn fitting(layer: &'static str, from: Extent, window: Window) -> Result<()> {
+    let whole = window.stride.iter().chain(&window.kernel).chain(&window.dilation).all(|&n| n >= 1);
+    if whole && window.places(from.height, from.width).is_some() {
+        return Ok(());
+    }
+    Err(unfit(
+        layer,
+        from,
+        "does not fit: its window is larger than the padded image, or a kernel, stride or dilation is 0",
+    ))
+}
+
+pub(crate) fn conv(from: Extent, out: usize, window: Window, groups: usize, bias: bool, gain: f64) -> Made {
+    fitting("conv", from, window)?;
+    if out == 0 || groups == 0 || !from.channels.is_multiple_of(groups) || !out.is_multiple_of(groups) {
+        return Err(unfit("conv", from, "needs out of at least 1, and groups that divide the channels on both sides"));
+    }
+    Ok(Arc::new(conv::Conv::new(Convolution { from, out, window, groups }, bias, sized("conv", from, gain)?)))
+}
+
+pub(crate) fn dense(from: Extent, out: usize, bias: bool, gain: f64) -> Made {
+    if out == 0 {
+        return Err(unfit("dense", from, "needs out of at least 1"));
+    }
+    Ok(Arc::new(dense::Dense::new(from, out, bias, sized("dense", from, gain)?)))
+}
+
+fn sized(layer: &'static str, from: Extent, gain: f64) -> Result<f64> {
+    let fits = gain.is_finite() && gain >= 0.0;
+    if fits { Ok(gain) } else { Err(unfit(layer, from, "needs a gain that is 0 or a positive number")) }
+}
+
+pub(crate) fn noise(from: Extent, noise: Noise) -> Made {
+    if let Noise::Gaussian(level) | Noise::Uniform(level) = noise
+        && !(level.is_finite() && level > 0.0)
+    {
+        return Err(unfit("noise", from, "needs a positive level, or noise = \"none\""));
+    }
+    Ok(Arc::new(noise::NoiseLayer::new(from, noise)))
+}
+
+pub(crate) fn norm(from: Extent, epsilon: f64, momentum: f64) -> Made {
+    if !(epsilon.is_finite() && epsilon > 0.0 && momentum > 0.0 && momentum <= 1.0) {
+        return Err(unfit("batch-norm", from, "needs a positive epsilon and a momentum in (0, 1]"));
+    }
+    Ok(Arc::new(norm::BatchNorm::new(from, epsilon, momentum)))
+}
+
+pub(crate) fn act(from: Extent, phi: Phi) -> Made {
+    if phi == Phi::Softmax {
+        return Err(unfit("act", from, "cannot be softmax inside a block: the last block ends in one by itself"));
+    }
+    Ok(Arc::new(act::Act::new(from, phi)))
+}
+
+pub(crate) fn max_pool(from: Extent, window: Window) -> Made {
+    fitting("max-pool", from, window)?;
+    if window.pad.iter().zip(&window.kernel).any(|(p, k)| p >= k) {
+        return Err(unfit("max-pool", from, "needs a padding smaller than its window"));
+    }
+    Ok(Arc::new(pool::Pool::new("max-pool", Pooling { from, window, statistic: Statistic::Max })))
+}
+
+pub(crate) fn mean_pool(from: Extent, window: Window) -> Made {
+    fitting("mean-pool", from, window)?;
+    Ok(Arc::new(pool::Pool::new("mean-pool", Pooling { from, window, statistic: Statistic::Mean })))
+}
+
+/// Zeros around the image: means of 1x1 windows, those of the border over nothing.
+pub(crate) fn pad(from: Extent, by: usize) -> Made {
+    let window = Window::square(1, 1, by);
+    Ok(Arc::new(pool::Pool::new("pad", Pooling { from, window, statistic: Statistic::Mean })))
+}
+
+pub(crate) fn global_mean(from: Extent) -> Made {
+    Ok(Arc::new(pool::GlobalMean::new(from)))
+}
+
+pub(crate) fn flatten(from: Extent) -> Arc<dyn Layer> {
+    Arc::new(flatten::Flatten::new(from))
+}
+
+pub(crate) fn dropout(from: Extent, share: f64) -> Made {
+    if !(0.0..1.0).contains(&share) {
+        return Err(unfit("dropout", from, "needs a share in [0, 1)"));
+    }
+    Ok(Arc::new(dropout::Dropout::new(from, share)))
+}

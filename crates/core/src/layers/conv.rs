@@ -1,0 +1,68 @@
+//! Convolution: h = W z + b at every place; back: d = W^T e (or another matrix in place of W), dW = sum over places of e z^T.
+
+use crate::layer::{Back, Init, Kept, Layer, ParamSpec, Pass};
+use reclra_compute::Tensor;
+use reclra_compute::maps::{Convolution, Extent};
+
+#[derive(Debug)]
+pub(super) struct Conv {
+    conv: Convolution,
+    bias: bool,
+    gain: f64,
+}
+
+impl Conv {
+    pub(super) fn new(conv: Convolution, bias: bool, gain: f64) -> Conv {
+        Conv { conv, bias, gain }
+    }
+}
+
+impl Layer for Conv {
+    fn kind(&self) -> &'static str {
+        "conv"
+    }
+
+    fn from(&self) -> Extent {
+        self.conv.from
+    }
+
+    fn to(&self) -> Extent {
+        self.conv.to()
+    }
+
+    fn params(&self) -> Vec<ParamSpec> {
+        weights(self.conv.shape(), self.bias, self.gain * 2.0_f64.sqrt())
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, _: &mut Kept) {
+        let bias = self.bias.then(|| &pass.params[1]);
+        pass.device.convolve(&self.conv, &pass.params[0], bias, x, y, pass.room);
+    }
+
+    fn back(&self, back: Back<'_>) {
+        convolution_back(&self.conv, self.bias, back);
+    }
+
+    fn multiplications(&self) -> usize {
+        self.conv.multiplications()
+    }
+}
+
+/// W drawn from N(0, gain^2 / inputs), gain^2 = 2 as He et al. 2015 have it; b zero.
+pub(super) fn weights(shape: [usize; 2], bias: bool, gain: f64) -> Vec<ParamSpec> {
+    let init = Init::Normal(gain / (shape[1] as f64).sqrt());
+    let mut list = vec![ParamSpec { name: "W", shape, init, trained: true }];
+    list.extend(bias.then(|| ParamSpec::vector("b", shape[0], 0.0, true)));
+    list
+}
+
+pub(super) fn convolution_back(conv: &Convolution, bias: bool, back: Back<'_>) {
+    let Back { device, params, feedback, x, e, room, deltas, d, .. } = back;
+    device.correlate(conv, e, x, 1.0, &mut deltas[0], room);
+    if bias {
+        device.channel_sums(e, &mut deltas[1]);
+    }
+    if let Some(d) = d {
+        device.convolve_back(conv, feedback.unwrap_or(&params[0]), e, d, false, room);
+    }
+}

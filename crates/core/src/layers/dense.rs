@@ -1,0 +1,52 @@
+//! A dense synapse from all units of a feature map: a 1x1 convolution of an image of one place.
+
+use super::conv::{convolution_back, weights};
+use crate::layer::{Back, Kept, Layer, ParamSpec, Pass};
+use reclra_compute::Tensor;
+use reclra_compute::maps::{Convolution, Extent, Window};
+
+#[derive(Debug)]
+pub(super) struct Dense {
+    from: Extent,
+    conv: Convolution,
+    bias: bool,
+    gain: f64,
+}
+
+impl Dense {
+    pub(super) fn new(from: Extent, out: usize, bias: bool, gain: f64) -> Dense {
+        let row = Extent::new(from.units(), 1, 1);
+        Dense { from, conv: Convolution { from: row, out, window: Window::square(1, 1, 0), groups: 1 }, bias, gain }
+    }
+}
+
+impl Layer for Dense {
+    fn kind(&self) -> &'static str {
+        "dense"
+    }
+
+    fn from(&self) -> Extent {
+        self.from
+    }
+
+    fn to(&self) -> Extent {
+        self.conv.to()
+    }
+
+    fn params(&self) -> Vec<ParamSpec> {
+        weights(self.conv.shape(), self.bias, self.gain)
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, _: &mut Kept) {
+        let bias = self.bias.then(|| &pass.params[1]);
+        pass.device.convolve(&self.conv, &pass.params[0], bias, x, y, pass.room);
+    }
+
+    fn back(&self, back: Back<'_>) {
+        convolution_back(&self.conv, self.bias, back);
+    }
+
+    fn multiplications(&self) -> usize {
+        self.conv.multiplications()
+    }
+}

@@ -1,0 +1,224 @@
+//! Image networks by name: residual ones with convolutions, with noise maps and without noise (method section 7), and LeNet.
+//!
+//! ```text
+//! convolutional block:  conv 3x3 (stride s), norm, relu, conv 3x3, norm, + shortcut, relu
+//! noise block:          noise map to p, max pool s, norm, relu, noise map to p, norm, + shortcut, relu
+//! noise map to p:       relu(z + N), norm, 1x1 combination to p channels
+//! shortcut:             identity, or conv 1x1 (stride s) and norm where the shape changes
+//! stem:                 conv 3x3, norm, relu; above 64 pixels conv 7x7 stride 2, norm, relu, max pool 3x3 stride 2
+//! out:                  mean of each channel, dense, softmax
+//! ```
+
+use crate::block::BlockSpec;
+use crate::error::{Result, check};
+use crate::layer::{LayerSpec, Noise};
+use crate::phi::Phi;
+use reclra_compute::maps::{Extent, Window};
+
+/// (name, one line) of each model.
+pub const KNOWN: &[(&str, &str)] = &[
+    ("resnet8", "stem and 3 residual blocks of two 3x3 convolutions; width 16"),
+    ("resnet18", "stem and 8 residual blocks of two 3x3 convolutions (He et al. 2016); width 64"),
+    ("resnet20", "stem and 9 residual blocks of two 3x3 convolutions (He et al. 2016); width 16"),
+    ("noise-resnet8", "as resnet8, with noise maps in place of convolutions"),
+    ("noise-resnet18", "as resnet18, with noise maps: the paper's at width 160 (CIFAR-10) and 256 (ImageNet)"),
+    ("noise-free-resnet8", "noise-resnet8 without the noise: the control"),
+    ("noise-free-resnet18", "noise-resnet18 without the noise: the control"),
+    ("lenet", "two convolutions 5x5 with pools, two dense layers (LeCun et al. 1998), relu; width 6"),
+];
+
+/// What a model by name leaves open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Extent of the image.
+    pub input: Extent,
+    /// Classes.
+    pub classes: usize,
+    /// Width f of the first stage; 0 for the model's own.
+    pub width: usize,
+    /// The noise of noise maps.
+    pub noise: Noise,
+    /// Factor on the weights of convolutions at the start, N(0, 2 / inputs).
+    pub gain: f64,
+    /// Factor on those of the last dense layer, N(0, 1 / inputs).
+    pub head_gain: f64,
+}
+
+impl Plan {
+    /// The model's own width, Gaussian noise of level 0.1, weights as drawn by He et al.
+    #[must_use]
+    pub fn new(input: Extent, classes: usize) -> Plan {
+        Plan { input, classes, width: 0, noise: Noise::Gaussian(0.1), gain: 1.0, head_gain: 1.0 }
+    }
+
+    fn conv(&self, out: usize, kernel: usize, stride: usize) -> LayerSpec {
+        let window = Window::square(kernel, stride, kernel / 2);
+        LayerSpec::Conv { out, window, groups: 1, bias: false, gain: self.gain }
+    }
+
+    fn head(&self) -> BlockSpec {
+        let dense = LayerSpec::Dense { out: self.classes, bias: true, gain: self.head_gain };
+        block("out", vec![LayerSpec::GlobalMean, dense], None, Phi::Softmax)
+    }
+}
+
+/// The width of a model unless told; none if there is no such model.
+#[must_use]
+pub fn width(name: &str) -> Option<usize> {
+    Some(match name {
+        "resnet8" | "resnet20" | "noise-resnet8" | "noise-free-resnet8" => 16,
+        "resnet18" | "noise-resnet18" | "noise-free-resnet18" => 64,
+        "lenet" => 6,
+        _ => return None,
+    })
+}
+
+/// The blocks of a model by name; none if there is no such model.
+///
+/// # Errors
+/// If the image is too small or has no classes.
+pub fn by_name(name: &str, plan: &Plan) -> Result<Option<Vec<BlockSpec>>> {
+    let Some(own) = width(name) else { return Ok(None) };
+    check(plan.classes >= 1, "classes", plan.classes, "must be at least 1")?;
+    let side = plan.input.height.min(plan.input.width);
+    check(side >= 8, "net.model", name, &format!("needs images of at least 8 pixels; these have {side}"))?;
+    let f = if plan.width == 0 { own } else { plan.width };
+    let noise = if name.starts_with("noise-free") { Noise::None } else { plan.noise };
+    let kind = if name.starts_with("noise") { Kind::Noise(noise) } else { Kind::Conv };
+    Ok(Some(match name {
+        "lenet" => lenet(plan, f),
+        "resnet20" => resnet(plan, f, &[3, 3, 3], kind),
+        _ if name.ends_with("resnet18") => resnet(plan, f, &[2, 2, 2, 2], kind),
+        _ => resnet(plan, f, &[1, 1, 1], kind),
+    }))
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Conv,
+    Noise(Noise),
+}
+
+fn block(name: &str, path: Vec<LayerSpec>, shortcut: Option<Vec<LayerSpec>>, phi: Phi) -> BlockSpec {
+    BlockSpec { name: name.to_owned(), path, shortcut, phi }
+}
+
+fn resnet(plan: &Plan, f: usize, stages: &[usize], kind: Kind) -> Vec<BlockSpec> {
+    let large = plan.input.height.min(plan.input.width) > 64;
+    let stem = if large {
+        // relu after the pool: the maximum of rectified numbers is the rectified maximum.
+        vec![plan.conv(f, 7, 2), LayerSpec::BATCH_NORM, LayerSpec::MaxPool(Window::square(3, 2, 1))]
+    } else {
+        vec![plan.conv(f, 3, 1), LayerSpec::BATCH_NORM]
+    };
+    let mut blocks = vec![block("stem", stem, None, Phi::Relu)];
+    let mut channels = f;
+    let halved = |n: usize| n.div_ceil(2);
+    let (mut height, mut width) = (plan.input.height, plan.input.width);
+    if large {
+        (height, width) = (halved(halved(height)), halved(halved(width)));
+    }
+    for (stage, &count) in stages.iter().enumerate() {
+        for n in 0..count {
+            let out = f << stage;
+            let stride = if stage > 0 && n == 0 { 2 } else { 1 };
+            let path = match kind {
+                Kind::Conv => vec![
+                    plan.conv(out, 3, stride),
+                    LayerSpec::BATCH_NORM,
+                    LayerSpec::Act(Phi::Relu),
+                    plan.conv(out, 3, 1),
+                    LayerSpec::BATCH_NORM,
+                ],
+                Kind::Noise(noise) => {
+                    let map = || LayerSpec::NoiseMap { out, noise, gain: plan.gain };
+                    // Odd sides are padded, so that the pool comes out as large as the shortcut's convolution.
+                    let window = Window { pad: [height % 2, width % 2], ..Window::square(2, 2, 0) };
+                    let pool = (stride > 1).then_some(LayerSpec::MaxPool(window));
+                    let last = [LayerSpec::BATCH_NORM, LayerSpec::Act(Phi::Relu), map(), LayerSpec::BATCH_NORM];
+                    [map()].into_iter().chain(pool).chain(last).collect()
+                }
+            };
+            let shortcut = if stride == 1 && channels == out {
+                Vec::new()
+            } else {
+                vec![plan.conv(out, 1, stride), LayerSpec::BATCH_NORM]
+            };
+            blocks.push(block(&format!("b{}", blocks.len()), path, Some(shortcut), Phi::Relu));
+            channels = out;
+            if stride > 1 {
+                (height, width) = (halved(height), halved(width));
+            }
+        }
+    }
+    blocks.push(plan.head());
+    blocks
+}
+
+/// LeNet-5 with rectified units and max pools; images of 28 pixels are padded to 32.
+fn lenet(plan: &Plan, f: usize) -> Vec<BlockSpec> {
+    let conv = |out: usize, pad: usize| LayerSpec::Conv {
+        out,
+        window: Window::square(5, 1, pad),
+        groups: 1,
+        bias: true,
+        gain: plan.gain,
+    };
+    let dense = |out: usize| LayerSpec::Dense { out, bias: true, gain: plan.gain * 2.0_f64.sqrt() };
+    let pool = || LayerSpec::MaxPool(Window::square(2, 2, 0));
+    let side = plan.input.height.min(plan.input.width);
+    let pad = if side < 32 { 2 } else { 0 };
+    let second = if side < 24 { 2 } else { 0 };
+    let scaled = |n: usize| (n * f).div_ceil(6);
+    vec![
+        block("b1", vec![conv(f, pad), pool()], None, Phi::Relu),
+        block("b2", vec![conv(scaled(16), second), pool()], None, Phi::Relu),
+        block("b3", vec![LayerSpec::Flatten, dense(scaled(120))], None, Phi::Relu),
+        block("b4", vec![dense(scaled(84))], None, Phi::Relu),
+        block(
+            "out",
+            vec![LayerSpec::Dense { out: plan.classes, bias: true, gain: plan.head_gain }],
+            None,
+            Phi::Softmax,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+
+    fn parameters(name: &str, width: usize, side: usize, classes: usize) -> usize {
+        let input = Extent::new(3, side, side);
+        let plan = Plan { width, ..Plan::new(input, classes) };
+        Graph::of_blocks(input, by_name(name, &plan).unwrap().unwrap()).unwrap().parameters()
+    }
+
+    #[test]
+    fn models_have_the_parameters_that_are_known_of_them() {
+        // Method section 7; those of the convolutional ones are torchvision's and everybody's.
+        assert_eq!(parameters("noise-resnet18", 160, 32, 10), 8_771_690);
+        assert_eq!(parameters("noise-free-resnet18", 160, 32, 10), 8_771_690);
+        assert_eq!(parameters("noise-resnet18", 256, 224, 1000), 24_449_768);
+        assert_eq!(parameters("resnet18", 0, 32, 10), 11_173_962);
+        assert_eq!(parameters("resnet18", 0, 224, 1000), 11_689_512);
+        // LeNet-5 on one channel of 28 x 28: 61,706.
+        let input = Extent::new(1, 28, 28);
+        let blocks = by_name("lenet", &Plan::new(input, 10)).unwrap().unwrap();
+        assert_eq!(Graph::of_blocks(input, blocks).unwrap().parameters(), 61_706);
+    }
+
+    #[test]
+    fn all_models_fit_small_and_large_images() {
+        for (name, _) in KNOWN {
+            for side in [8, 9, 28, 32, 33, 96, 224] {
+                let input = Extent::new(3, side, side);
+                let blocks = by_name(name, &Plan::new(input, 7)).unwrap().unwrap();
+                let graph = Graph::of_blocks(input, blocks).unwrap_or_else(|e| panic!("{name} on {side}: {e}"));
+                assert_eq!(graph.regions()[graph.output()].width, 7);
+            }
+        }
+        assert!(by_name("resnet9", &Plan::new(Extent::new(3, 32, 32), 10)).unwrap().is_none());
+    }
+}

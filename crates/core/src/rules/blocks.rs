@@ -1,0 +1,40 @@
+//! The rules on image networks, whose regions are blocks of layers: how the error neurons at each block's output appear, and
+//! how the block is then entered.
+//!
+//! | rule | e_i at the output of block i | inside |
+//! |---|---|---|
+//! | [`RecLraBlocks`] | target, from the output (skip) or the block above (layer) | backprop, rec-LRA or Hebbian, alone |
+//! | [`BackpropBlocks`] | phi' times what comes back through the block above | phi', W^T |
+//! | [`FeedbackBlocks`] | the same | phi', fixed random B of W's shape |
+//! | [`DirectBlocks`] | phi' times B e_L | phi' times B e_L at every activation |
+
+mod backprop;
+mod feedback;
+mod rec_lra;
+
+pub use backprop::BackpropBlocks;
+pub use feedback::{DirectBlocks, FeedbackBlocks};
+pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig};
+
+use crate::graph::{Graph, RegionId};
+use crate::rule::{Layout, OwnSynapse};
+
+/// A synapse of the shape of each matrix of weights of a block, to stand in its place on the way back: names and He's
+/// deviation times `factor`.
+fn twins(kind: &str, graph: &Graph, i: RegionId, factor: f64) -> Vec<OwnSynapse> {
+    let r = &graph.regions()[i];
+    let Some(block) = &r.inside else { return Vec::new() };
+    let one = |sender: crate::block::Sender<'_>| {
+        let stage = sender.stage;
+        let [to_width, from_width] = stage.layer.params()[0].shape;
+        let std = factor * (2.0 / from_width as f64).sqrt();
+        let name = format!("{kind}.{}.{}", r.name, stage.name);
+        OwnSynapse { name, from_width, to_width, std, layout: Layout::Plain, stored: true }
+    };
+    block.synapses().map(one).collect()
+}
+
+/// Channels of a region's output.
+fn channels(graph: &Graph, i: RegionId) -> usize {
+    graph.regions()[i].inside.as_ref().map_or(0, |b| b.to().channels)
+}

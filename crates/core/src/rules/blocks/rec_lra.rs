@@ -1,0 +1,505 @@
+//! rec-LRA on image networks (Figures 2 and 3 of the paper; method section 7b).
+//!
+//! The error neurons of the output set the target of each block's output through a skip-error synapse; then the block is
+//! entered and updated by its inner rule, alone:
+//!
+//! ```text
+//! d_i = spread(E_{L->i} e_L)                       skip: the same at every place of a channel (or of a cell, or of one unit)
+//! y_i = phi_i(h_i - beta d_i),  e_i = z_i - y_i    the error neurons of the block's output
+//! ```
+//!
+//! Inside, `e` at an activation phi(h) comes from the signal s above it:
+//!
+//! ```text
+//! inner backprop   e = s * phi'(h)                 s = W^T e of the operation above
+//! inner rec-LRA    e = z - phi(h - s)              s = E^T e, E of W's shape: with s = beta d this is the target once more
+//! inner Hebbian    e = g * z                       g: the mean of e_i over the places of a channel; three factors
+//! ```
+//!
+//! Under `layer` the message that leaves a block, E^T e of its first operations, sets the target of the block below:
+//! e_{i-1} = z - phi(h - s). (The method writes d = s / beta, and beta d in the target: beta cancels from there on.) A
+//! normalisation is pulled back through, channel by channel. E answers W by `mirror`: both have the same increments.
+
+use super::twins;
+use crate::block::{Given, How};
+use crate::error::{Error, Result, check};
+use crate::graph::{Graph, RegionId};
+use crate::rule::{BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, block_updates};
+use crate::wiring::{ErrorGraph, ErrorSynapse};
+use reclra_compute::Tensor;
+use reclra_compute::dense::Response;
+use reclra_compute::maps::{Convolution, Extent, Room, Window};
+use reclra_compute::pointwise::Mismatch;
+
+/// How error neurons reach the blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockWiring {
+    /// The output to every block: blocks are independent of each other.
+    Skip,
+    /// The output to the last block, and every block to the one below, through error synapses of the shape of its operations.
+    Layer,
+    /// Skip to every g-th block, counted from the last; layer in between.
+    Gap(usize),
+    /// Written out: (from, to).
+    List(Vec<(String, String)>),
+}
+
+/// How a block's inside learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inner {
+    /// Backprop within the block.
+    Backprop,
+    /// Targets within the block.
+    RecLra,
+    /// Three factors: pre, post and the channel's error.
+    Hebbian,
+}
+
+/// The form of a skip-error synapse onto feature maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapSynapse {
+    /// C x Y, the same at every place.
+    Channel,
+    /// C g^2 x Y, the same within each cell of a g x g division, at most as fine as the image.
+    Grid(usize),
+    /// C H W x Y.
+    Full,
+    /// C H W x Y, the product of C H W x r and r x Y.
+    LowRank(usize),
+    /// C x Y, drawn from the seed, fixed, and part of no file.
+    Seeded,
+}
+
+/// How skip-error synapses learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapPlasticity {
+    /// dE = z_i e_L^T, z_i averaged over a channel's places (or a cell's).
+    Mirror,
+    /// dE = z_i q^T, q = softmax(E^T z_i) - y: the block's own readout of the label.
+    Readout,
+    /// dE = 0
+    Fixed,
+}
+
+/// Settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecLraBlocksConfig {
+    /// Which block sends to which.
+    pub wiring: BlockWiring,
+    /// What happens inside.
+    pub inner: Inner,
+    /// The form of skip-error synapses.
+    pub synapse: MapSynapse,
+    /// How they learn.
+    pub plasticity: MapPlasticity,
+    /// Target modulation beta.
+    pub beta: f64,
+    /// Standard deviation of skip-error synapses at the start.
+    pub std: f64,
+    /// Deviation of error synapses of an operation's shape at the start, in units of He's; 0 with `layer`.
+    pub twin_std: f64,
+    /// Whether error synapses of an operation's shape mirror W; else they are fixed.
+    pub twins_learn: bool,
+    /// Factor on the learning rate of skip-error synapses.
+    pub rate: f64,
+    /// How error neurons follow from z - y.
+    pub mismatch: Mismatch,
+}
+
+impl Default for RecLraBlocksConfig {
+    fn default() -> Self {
+        RecLraBlocksConfig {
+            wiring: BlockWiring::Skip,
+            inner: Inner::Backprop,
+            synapse: MapSynapse::Channel,
+            plasticity: MapPlasticity::Readout,
+            beta: 0.1,
+            std: 0.1,
+            twin_std: 0.0,
+            twins_learn: true,
+            rate: 1.0,
+            mismatch: Mismatch::L2,
+        }
+    }
+}
+
+/// A skip-error synapse in use: where its tensors and buffers are.
+#[derive(Clone, Copy, Debug)]
+struct Skip {
+    own: usize,
+    buffer: usize,
+    extent: Extent,
+}
+
+/// rec-LRA on one image network.
+#[derive(Clone, Debug)]
+pub struct RecLraBlocks {
+    config: RecLraBlocksConfig,
+    errors: ErrorGraph,
+    /// Of each region, if the output sends to it.
+    skips: Vec<Option<Skip>>,
+    /// Of each region and each of its operations with synapses: the error synapse of the same shape, if there is one.
+    twins: Vec<Vec<Option<usize>>>,
+    /// Where the gate of a block lies, among the buffers.
+    gates: Vec<usize>,
+    classes: usize,
+}
+
+/// Buffers of a skip: pooled z, what is received (both of one size), then readout or rank.
+const BUFFERS: usize = 4;
+
+impl RecLraBlocks {
+    /// Checks the settings and lays the wiring over the blocks.
+    ///
+    /// # Errors
+    /// Names the setting that is out of its range, or the block the wiring fails at.
+    pub fn new(config: RecLraBlocksConfig, graph: &Graph) -> Result<RecLraBlocks> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let finite = |x: f64| x.is_finite() && x >= 0.0;
+        check(positive(config.beta), "rule.beta", config.beta, "must be a positive number")?;
+        check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
+        check(finite(config.twin_std), "rule.twin_std", config.twin_std, "must be 0 or a positive number")?;
+        check(finite(config.rate), "rule.e_rate", config.rate, "must be 0 or a positive number")?;
+        let share = config.mismatch.share();
+        check((0.0..=1.0).contains(&share), "rule.mix", share, "must lie in [0, 1]")?;
+        let errors = ErrorGraph::from_synapses(graph, synapses(&config.wiring, graph)?, None)?;
+        let out = graph.output();
+        let sends = |from: RegionId, to: RegionId| errors.synapses().contains(&ErrorSynapse { from, to });
+        let (mut own, mut buffer) = (0, 0);
+        let (mut skips, mut twins) = (vec![None; out + 1], vec![Vec::new(); out + 1]);
+        for i in graph.hidden() {
+            let Some(block) = &graph.regions()[i].inside else { continue };
+            if sends(out, i) {
+                check_synapse(&config, graph, i)?;
+                skips[i] = Some(Skip { own, buffer, extent: block.to() });
+                own += if matches!(config.synapse, MapSynapse::LowRank(_)) { 2 } else { 1 };
+                buffer += BUFFERS;
+            }
+        }
+        for (i, twins) in twins.iter_mut().enumerate().skip(1) {
+            let leaves = i > 1 && i < out && sends(i, i - 1);
+            // Wherever a signal goes on within rec-LRA, else where a message leaves the block.
+            for sender in graph.regions()[i].inside.iter().flat_map(|b| b.synapses()) {
+                let stands = (leaves && sender.leaves) || (config.inner == Inner::RecLra && sender.inside);
+                twins.push(stands.then_some(own));
+                own += usize::from(stands);
+            }
+            if config.inner == Inner::Hebbian {
+                check_gates(graph, i)?;
+            }
+        }
+        let gates = (0..=out).map(|i| buffer + i).collect();
+        let classes = graph.regions()[out].width;
+        Ok(RecLraBlocks { config, errors, skips, twins, gates, classes })
+    }
+
+    /// The error synapses between blocks, in waves.
+    #[must_use]
+    pub fn error_graph(&self) -> &ErrorGraph {
+        &self.errors
+    }
+
+    /// beta d_i = beta spread(E e_L), into `d`.
+    fn receive(&self, step: &mut Step<'_>, skip: Skip, d: &mut Tensor) {
+        let Step { device, own, errors, activity, graph, .. } = &mut *step;
+        let out = graph.output();
+        let _ = activity;
+        let (e, beta, extent) = (&errors.e[out], self.config.beta, skip.extent);
+        let room = &mut Room::default();
+        let mut received = std::mem::take(&mut errors.buffers[skip.buffer + 1]);
+        let mut rank = std::mem::take(&mut errors.buffers[skip.buffer + 3]);
+        match self.config.synapse {
+            MapSynapse::LowRank(r) => {
+                device.convolve_back(&product(r, self.classes), &own[skip.own], e, &mut rank, false, room);
+                let units = product(extent.units(), r);
+                device.convolve_back(&units, &own[skip.own + 1], &rank, &mut received, false, room);
+                device.blend((beta, &received), (0.0, &received), d);
+            }
+            MapSynapse::Full => {
+                let all = product(extent.units(), self.classes);
+                device.convolve_back(&all, &own[skip.own], e, &mut received, false, room);
+                device.blend((beta, &received), (0.0, &received), d);
+            }
+            MapSynapse::Channel | MapSynapse::Seeded | MapSynapse::Grid(_) => {
+                let cells = product(received.rows(), self.classes);
+                device.convolve_back(&cells, &own[skip.own], e, &mut received, false, room);
+                device.spread(&extent, self.config.synapse.grid(skip.extent), beta, &received, d);
+            }
+        }
+        errors.buffers[skip.buffer + 1] = received;
+        errors.buffers[skip.buffer + 3] = rank;
+    }
+
+    /// What the update of E needs beside e_L: z_i pooled, the block's own readout error, and the like.
+    fn prepare(&self, step: &mut Step<'_>, i: RegionId, skip: Skip) {
+        let Step { device, own, errors, activity, graph, .. } = &mut *step;
+        let (z, out, room) = (&activity.z[i], graph.output(), &mut Room::default());
+        if self.config.learns() && self.config.synapse.is_pooled() {
+            device.gather(&skip.extent, self.config.synapse.grid(skip.extent), z, &mut errors.buffers[skip.buffer]);
+        }
+        if let MapSynapse::LowRank(r) = self.config.synapse {
+            let units = product(skip.extent.units(), r);
+            let mut along = std::mem::take(&mut errors.buffers[skip.buffer]);
+            device.convolve(&units, &own[skip.own + 1], None, z, &mut along, room);
+            errors.buffers[skip.buffer] = along;
+            return;
+        }
+        if self.config.plasticity == MapPlasticity::Readout && self.config.learns() {
+            let mut q = std::mem::take(&mut errors.buffers[skip.buffer + 2]);
+            let x = if self.config.synapse.is_pooled() { &errors.buffers[skip.buffer] } else { z };
+            let mut logits = device.zeros(&[self.classes, 0]);
+            device.convolve(&product(x.rows(), self.classes), &own[skip.own], None, x, &mut logits, room);
+            let mut p = device.zeros(&[self.classes, 0]);
+            crate::learner::activate(device, crate::phi::Phi::Softmax, &logits, &mut p);
+            device.blend((1.0, &p), (-1.0, &errors.y[out]), &mut q);
+            errors.buffers[skip.buffer + 2] = q;
+        }
+    }
+}
+
+/// A dense product of `from` units to `to`, as a convolution of one place.
+fn product(from: usize, to: usize) -> Convolution {
+    Convolution { from: Extent::new(from, 1, 1), out: to, window: Window::square(1, 1, 0), groups: 1 }
+}
+
+impl MapSynapse {
+    fn grid(self, extent: Extent) -> usize {
+        if let MapSynapse::Grid(g) = self { g.min(extent.height).min(extent.width) } else { 1 }
+    }
+
+    fn is_pooled(self) -> bool {
+        matches!(self, MapSynapse::Channel | MapSynapse::Seeded | MapSynapse::Grid(_))
+    }
+
+    /// Numbers that a block of that extent receives before they are spread.
+    fn cells(self, extent: Extent) -> usize {
+        if self.is_pooled() { extent.channels * self.grid(extent).pow(2) } else { extent.units() }
+    }
+}
+
+impl RecLraBlocksConfig {
+    fn learns(&self) -> bool {
+        self.plasticity != MapPlasticity::Fixed && self.synapse != MapSynapse::Seeded
+    }
+}
+
+fn synapses(wiring: &BlockWiring, graph: &Graph) -> Result<Vec<ErrorSynapse>> {
+    let out = graph.output();
+    let to = |i: RegionId, skip: bool| ErrorSynapse { from: if skip { out } else { i + 1 }, to: i };
+    Ok(match wiring {
+        BlockWiring::Skip => graph.hidden().map(|i| to(i, true)).collect(),
+        BlockWiring::Layer => graph.hidden().map(|i| to(i, false)).collect(),
+        BlockWiring::Gap(g) => {
+            check(*g >= 1, "rule.gap", g, "must be at least 1")?;
+            graph.hidden().map(|i| to(i, (out - 1 - i).is_multiple_of(*g))).collect()
+        }
+        BlockWiring::List(list) => {
+            let one = |(a, b): &(String, String)| {
+                let (from, to) = (graph.find(a)?, graph.find(b)?);
+                let why =
+                    "between blocks a message goes from one to the one below it, or from the output; write out->BLOCK";
+                let fits = from == out || from == to + 1 || to == out || to == 0;
+                let (kind, a, b) = ("error", a.clone(), b.clone());
+                if fits { Ok(ErrorSynapse { from, to }) } else { Err(Error::Misplaced { kind, from: a, to: b, why }) }
+            };
+            list.iter().map(one).collect::<Result<_>>()?
+        }
+    })
+}
+
+/// Whether the form of skip-error synapses fits a block.
+fn check_synapse(config: &RecLraBlocksConfig, graph: &Graph, i: RegionId) -> Result<()> {
+    let r = &graph.regions()[i];
+    let Some(block) = &r.inside else { return Ok(()) };
+    let (extent, want) = (block.to(), format!("must be at least 1 and fit the {} of block `{}`", block.to(), r.name));
+    match config.synapse {
+        MapSynapse::Grid(g) => check(g >= 1, "rule.grid", g, "must be at least 1"),
+        MapSynapse::LowRank(k) => {
+            check(k >= 1 && k <= extent.units(), "rule.rank", k, &want)?;
+            let readout = config.plasticity == MapPlasticity::Readout;
+            let want = "is not defined for low-rank error synapses; use mirror or fixed";
+            check(!readout, "rule.plasticity", "readout", want)
+        }
+        MapSynapse::Channel | MapSynapse::Seeded | MapSynapse::Full => Ok(()),
+    }
+}
+
+/// Whether a channel of the block's output can gate the channels inside.
+fn check_gates(graph: &Graph, i: RegionId) -> Result<()> {
+    let r = &graph.regions()[i];
+    let Some(block) = &r.inside else { return Ok(()) };
+    for k in block.activations() {
+        if i == graph.output() {
+            return Err(Error::Unsuited {
+                rule: "rec-lra",
+                region: r.name.clone(),
+                has: format!("has an activation inside, {}", block.path()[k].name),
+                why: "a Hebbian inside is gated by the channels of a feature map, which the output is not",
+                remedy: "put what comes before the last dense layer into a block of its own",
+            });
+        }
+        let (stage, channels) = (&block.path()[k], block.to().channels);
+        if stage.layer.to().channels != channels {
+            return Err(Error::Unsuited {
+                rule: "rec-lra",
+                region: r.name.clone(),
+                has: format!(
+                    "gives {} {} channels, not the {channels} of its output",
+                    stage.name,
+                    stage.layer.to().channels
+                ),
+                why: "inside, the error of an output channel gates the channel of the same number",
+                remedy: "use rule.inner = \"backprop\" or \"rec-lra\"",
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Rule for RecLraBlocks {
+    fn name(&self) -> &'static str {
+        "rec-lra"
+    }
+
+    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+        let (config, mut list) = (&self.config, Vec::new());
+        let stored = config.synapse != MapSynapse::Seeded;
+        for (i, skip) in self.skips.iter().enumerate() {
+            let Some(skip) = skip else { continue };
+            let name = format!("E.out->{}", graph.regions()[i].name);
+            let one = |name: String, from_width: usize, to_width: usize, std: f64| OwnSynapse {
+                name,
+                from_width,
+                to_width,
+                std,
+                layout: Layout::Transposed,
+                stored,
+            };
+            match config.synapse {
+                MapSynapse::LowRank(r) => {
+                    // The deviation of a product of two is that of one of them.
+                    list.push(one(format!("{name}.V"), self.classes, r, 1.0 / (r as f64).sqrt()));
+                    list.push(one(format!("{name}.U"), r, skip.extent.units(), config.std));
+                }
+                form => list.push(one(name, self.classes, form.cells(skip.extent), config.std)),
+            }
+        }
+        for i in 0..self.twins.len() {
+            let shapes = twins("E", graph, i, config.twin_std).into_iter().zip(&self.twins[i]);
+            list.extend(shapes.filter(|(_, own)| own.is_some()).map(|(shape, _)| shape));
+        }
+        list
+    }
+
+    fn buffers(&self, graph: &Graph) -> Vec<usize> {
+        let mut list = Vec::new();
+        for skip in self.skips.iter().flatten() {
+            let cells = self.config.synapse.cells(skip.extent);
+            match self.config.synapse {
+                MapSynapse::LowRank(r) => list.extend([r, cells, 0, r]),
+                _ => list.extend([cells, cells, self.classes, 0]),
+            }
+        }
+        list.extend((0..=graph.output()).map(|i| super::channels(graph, i)));
+        list
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        let (graph, own, out) = (step.graph, step.own, step.graph.output());
+        let inner = match self.config.inner {
+            Inner::Backprop | Inner::Hebbian => Response::Derivative,
+            Inner::RecLra => Response::Target { beta: 1.0, mismatch: self.config.mismatch },
+        };
+        // e_L = z_L - y_L is there.
+        let feedback = |n: usize| self.twins[out].get(n).copied().flatten().map(|n| &own[n]);
+        step.enter(out, &How { response: inner, feedback: &feedback, given: None }, false);
+        for wave in self.errors.waves() {
+            for &i in wave {
+                if let Some(skip) = self.skips[i] {
+                    let mut d = std::mem::take(&mut step.errors.d[i]);
+                    let messages = self.errors.into_region(i).count();
+                    if messages == 1 {
+                        self.receive(step, skip, &mut d);
+                    } else {
+                        // All messages first: that of the block above is there.
+                        let mut more = step.device.zeros(&[d.rows(), 0]);
+                        self.receive(step, skip, &mut more);
+                        step.device.add(1.0, &more, &mut d);
+                    }
+                    step.errors.d[i] = d;
+                    self.prepare(step, i, skip);
+                }
+                // y_i = phi(h_i - beta d_i), e_i = z_i - y_i; beta is in d already.
+                step.respond(i, Response::Target { beta: 1.0, mismatch: self.config.mismatch });
+                let leaves = i > 1 && self.errors.synapses().contains(&ErrorSynapse { from: i, to: i - 1 });
+                let feedback = |n: usize| self.twins[i].get(n).copied().flatten().map(|n| &own[n]);
+                let mut gate = std::mem::take(&mut step.errors.buffers[self.gates[i]]);
+                let given = if let (Inner::Hebbian, Some(block)) = (self.config.inner, &graph.regions()[i].inside) {
+                    step.device.gather(&block.to(), 1, &step.errors.e[i], &mut gate);
+                    Some(Given::Gate(&gate))
+                } else {
+                    None
+                };
+                step.enter(i, &How { response: inner, feedback: &feedback, given }, leaves);
+                step.errors.buffers[self.gates[i]] = gate;
+            }
+        }
+    }
+
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        let mut updates = Vec::new();
+        if !self.config.learns() {
+            return updates;
+        }
+        let out = graph.output();
+        for (i, skip) in self.skips.iter().enumerate() {
+            let Some(skip) = skip else { continue };
+            let (pooled, q) = (Signal::Buffer(skip.buffer), Signal::Buffer(skip.buffer + 2));
+            let mut learn = |own: usize, post: Signal, pre: Signal| {
+                let (param, rate) = (Param::Own(own), self.config.rate);
+                updates.push(LocalUpdate { param, mirror: None, post, pre: Some(pre), factor: 1.0, rate });
+            };
+            // M = E^T, so each product is written the other way round.
+            let post = if self.config.plasticity == MapPlasticity::Readout { q } else { Signal::E(out) };
+            match self.config.synapse {
+                MapSynapse::LowRank(_) => {
+                    // dU = z_i (V e_L)^T, dV = (U^T z_i) e_L^T
+                    learn(skip.own, Signal::E(out), pooled);
+                    learn(skip.own + 1, Signal::Buffer(skip.buffer + 3), Signal::Z(i));
+                }
+                MapSynapse::Full => learn(skip.own, post, Signal::Z(i)),
+                _ => learn(skip.own, post, pooled),
+            }
+        }
+        updates
+    }
+
+    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
+        let mut updates = block_updates(graph);
+        if !self.config.twins_learn {
+            return updates;
+        }
+        for i in 1..=graph.output() {
+            let Some(block) = &graph.regions()[i].inside else { continue };
+            for (n, sender) in block.synapses().enumerate() {
+                if let Some(own) = self.twins[i].get(n).copied().flatten() {
+                    let of_w = |u: &&mut BlockUpdate| u.region == i && u.n == sender.stage.first;
+                    updates.iter_mut().find(of_w).into_iter().for_each(|u| u.mirror = Some(own));
+                }
+            }
+        }
+        updates
+    }
+
+    fn uses_derivative(&self) -> bool {
+        self.config.inner == Inner::Backprop
+    }
+
+    fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
+        self.errors.synapses().iter().map(|s| (s.from, s.to)).collect()
+    }
+
+    fn waves(&self, graph: &Graph) -> Vec<Vec<RegionId>> {
+        std::iter::once(vec![graph.output()]).chain(self.errors.waves().iter().cloned()).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! The control: only the output learns, by its own error neurons e_L = z_L - y_L; everything below stays as it was drawn. What
+//! a rule reaches beyond this, it owes to its teaching the body.
+//!
+//! Needs: nothing. Settings: none. Cost of a step: one forward pass and the update of the output.
+
+use crate::block::How;
+use crate::graph::Graph;
+use crate::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Rule, Step, block_updates, weight_updates};
+use reclra_compute::dense::Response;
+
+/// Only the output learns.
+#[derive(Clone, Debug, Default)]
+pub struct HeadOnly;
+
+impl Rule for HeadOnly {
+    fn name(&self) -> &'static str {
+        "head-only"
+    }
+
+    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
+        Vec::new()
+    }
+
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        weight_updates(graph, |i| i == graph.output(), &[])
+    }
+
+    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
+        block_updates(graph).into_iter().filter(|u| u.region == graph.output()).collect()
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        let how = How { response: Response::Plain, feedback: &|_| None, given: None };
+        step.enter(step.graph.output(), &how, false);
+    }
+}
