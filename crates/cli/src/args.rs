@@ -160,6 +160,12 @@ pub(crate) struct SpecFlags {
     /// Folder of its files
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data_dir: Option<String>,
+    /// Image network: see `reclra list models`, or a TOML file of layers
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(crate) model: Option<String>,
+    /// Width of the first stage of an image network
+    #[arg(long, value_name = "CHANNELS", allow_hyphen_values = true)]
+    pub(crate) width: Option<String>,
     /// Widths from input to output, 784-3x256-10 say
     #[arg(long, value_name = "WIDTHS")]
     pub(crate) arch: Option<String>,
@@ -172,6 +178,9 @@ pub(crate) struct SpecFlags {
     /// Error synapses of rec-LRA: see `reclra list wirings`
     #[arg(long, value_name = "NAME")]
     pub(crate) wiring: Option<String>,
+    /// How the inside of a block learns under rec-LRA: backprop, rec-lra, hebbian
+    #[arg(long, value_name = "NAME")]
+    pub(crate) inner: Option<String>,
     /// Target modulation of rec-LRA
     #[arg(long, value_name = "BETA", allow_hyphen_values = true)]
     pub(crate) beta: Option<String>,

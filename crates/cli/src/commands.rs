@@ -72,7 +72,12 @@ fn settings(spec: Option<&Path>, flags: &SpecFlags) -> Result<Settings, Failure>
             settings.put(key, text.as_str(), "command line")?;
         }
     }
+    if let Some(model) = &flags.model {
+        read_model(&mut settings, model)?;
+    }
     for (key, value) in [
+        ("net.width", &flags.width),
+        ("rule.inner", &flags.inner),
         ("net.act", &flags.act),
         ("rule.name", &flags.rule),
         ("rule.wiring", &flags.wiring),
@@ -92,6 +97,19 @@ fn settings(spec: Option<&Path>, flags: &SpecFlags) -> Result<Settings, Failure>
         settings.put("train.alignment", true, "command line")?;
     }
     Ok(settings)
+}
+
+/// A model by name, or a TOML file of layers, whose text the spec then holds.
+fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
+    let path = Path::new(model);
+    let is_file = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+    if !is_file {
+        return Ok(settings.put("net.model", model, "command line")?);
+    }
+    let remedy = "name a model (`reclra list models`) or a TOML file of layers";
+    let text = std::fs::read_to_string(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    settings.put("net.model", "custom", "command line")?;
+    Ok(settings.put("net.layers", text, "command line")?)
 }
 
 fn read_settings(path: &Path) -> Result<Settings, Failure> {

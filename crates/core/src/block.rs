@@ -130,6 +130,16 @@ impl Block {
         self.params().filter(|(_, p)| p.trained).map(|(_, p)| p.len()).sum()
     }
 
+    /// Numbers of one sample that a forward pass leaves besides h, and the most that is on its way back at a time.
+    #[must_use]
+    pub fn room(&self) -> [usize; 2] {
+        let units = |s: &Stage| s.layer.to().units();
+        let last = self.path.last().map_or(0, units);
+        let kept: usize = self.stages().map(units).sum::<usize>() - last;
+        let widest = self.stages().map(units).max().unwrap_or(0).max(self.from.units());
+        [kept, 3 * widest]
+    }
+
     /// Multiplications with weights of one sample, forward.
     #[must_use]
     pub fn multiplications(&self) -> usize {
@@ -212,9 +222,6 @@ pub struct Inside {
     outs: Vec<Tensor>,
     shortcut_outs: Vec<Tensor>,
     kept: Vec<Kept>,
-    /// Room of signals on their way back.
-    signals: Vec<Tensor>,
-    room: Room,
 }
 
 impl Inside {
@@ -226,8 +233,6 @@ impl Inside {
             outs: outs(&block.path),
             shortcut_outs: outs(block.shortcut.as_deref().unwrap_or_default()),
             kept: block.stages().map(|s| s.layer.kept(device)).collect(),
-            signals: Vec::new(),
-            room: Room::default(),
         }
     }
 
@@ -235,8 +240,31 @@ impl Inside {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let kept = self.kept.iter().flat_map(|k| &k.tensors);
-        let all = self.outs.iter().chain(&self.shortcut_outs).chain(kept).chain(&self.signals);
+        let all = self.outs.iter().chain(&self.shortcut_outs).chain(kept);
         all.map(|t| t.bytes() as u64).sum()
+    }
+}
+
+/// Room that all blocks of a network take turns in: signals on their way back, and what kernels need.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    signals: Vec<Tensor>,
+    room: Room,
+}
+
+/// What is left in the blocks of a network by a forward pass, region by region.
+#[derive(Clone, Debug, Default)]
+pub struct Insides {
+    pub(crate) blocks: Vec<Option<Inside>>,
+    pub(crate) shared: Shared,
+}
+
+impl Insides {
+    /// Room for the blocks of a graph.
+    #[must_use]
+    pub fn new(device: &Device, graph: &crate::graph::Graph) -> Insides {
+        let one = |r: &crate::graph::Region| r.inside.as_ref().map(|block| Inside::new(device, block));
+        Insides { blocks: graph.regions().iter().map(one).collect(), shared: Shared::default() }
     }
 }
 
@@ -279,6 +307,8 @@ pub struct Lent<'a> {
     pub key: Key,
     /// Its activities.
     pub inside: &'a mut Inside,
+    /// Room that blocks share.
+    pub shared: &'a mut Shared,
 }
 
 /// What a block is lent to run on a batch that nothing is learned from.
@@ -306,8 +336,8 @@ impl Block {
 
     /// h = path(x) + shortcut(x), in training: everything that the way back needs is kept.
     pub fn forward(&self, lent: Lent<'_>, x: &Tensor, h: &mut Tensor) {
-        let Lent { device, params, fixed, key, inside } = lent;
-        let Inside { outs, shortcut_outs, kept, room, .. } = inside;
+        let Lent { device, params, fixed, key, inside, shared } = lent;
+        let (Inside { outs, shortcut_outs, kept }, room) = (inside, &mut shared.room);
         let mut run = |stages: &[Stage], outs: &mut [Tensor], offset: usize, mut end: Option<&mut Tensor>| {
             for (k, stage) in stages.iter().enumerate() {
                 let (before, rest) = outs.split_at_mut(k);
@@ -384,8 +414,8 @@ impl Block {
         deltas: &mut [Tensor],
         mut d: Option<&mut Tensor>,
     ) {
-        let Lent { device, params, fixed, key, inside } = lent;
-        let Inside { outs, shortcut_outs, kept, signals, room } = inside;
+        let Lent { device, params, fixed, key, inside, shared } = lent;
+        let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
         let mut way = Way { device, params, key, how, kept, fixed, signals, room, deltas, x, e };
         way.down(&self.path, Outs { outs, end: Some(h) }, how.given, [0, 0], d.as_deref_mut());
         let Some(shortcut) = &self.shortcut else { return };

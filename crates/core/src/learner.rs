@@ -1,6 +1,6 @@
 //! [`Learner`]: a graph with numbers in it, a rule and an optimiser; one call is one training step.
 
-use crate::block::{Inside, Lent};
+use crate::block::{Insides, Lent};
 use crate::error::{Result, check};
 use crate::graph::Graph;
 use crate::optim::Optim;
@@ -50,7 +50,7 @@ pub struct Learner {
     pub(crate) activity: Activity,
     pub(crate) errors: Errors,
     /// What the forward pass leaves in each block.
-    pub(crate) insides: Vec<Option<Inside>>,
+    pub(crate) insides: Insides,
     scratch: Scratch,
     pub(crate) particles: Particles,
     rooms: Rooms,
@@ -81,7 +81,7 @@ impl Learner {
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
             errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
-            insides: insides(&device, &graph),
+            insides: Insides::new(&device, &graph),
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph), &graph),
@@ -264,7 +264,7 @@ impl Learner {
             });
         }
         for (i, region) in graph.regions().iter().enumerate() {
-            if let (Some(block), Some(inside)) = (&region.inside, &self.insides[i]) {
+            if let (Some(block), Some(inside)) = (&region.inside, &self.insides.blocks[i]) {
                 block.follow(device, &mut params.inside[i], inside, batch as usize);
             }
         }
@@ -430,14 +430,21 @@ pub(crate) fn forward(
     graph: &Graph,
     params: &Params,
     activity: &mut Activity,
-    insides: &mut [Option<Inside>],
+    insides: &mut Insides,
     key: Key,
 ) {
     for (l, region) in graph.regions().iter().enumerate().skip(1) {
         let (mut h, mut z) = (std::mem::take(&mut activity.h[l]), std::mem::take(&mut activity.z[l]));
-        if let (Some(block), Some(inside)) = (&region.inside, &mut insides[l]) {
-            let lent =
-                Lent { device, params: &params.inside[l], fixed: &params.fixed[l], key: key.child(l as u64), inside };
+        if let (Some(block), Some(inside)) = (&region.inside, &mut insides.blocks[l]) {
+            let shared = &mut insides.shared;
+            let lent = Lent {
+                device,
+                params: &params.inside[l],
+                fixed: &params.fixed[l],
+                key: key.child(l as u64),
+                inside,
+                shared,
+            };
             block.forward(lent, &activity.z[l - 1], &mut h);
             activate(device, region.phi, &h, &mut z);
             (activity.h[l], activity.z[l]) = (h, z);
@@ -455,11 +462,6 @@ pub(crate) fn forward(
         });
         (activity.h[l], activity.z[l]) = (h, z);
     }
-}
-
-/// Room for what each block leaves.
-pub(crate) fn insides(device: &Device, graph: &Graph) -> Vec<Option<Inside>> {
-    graph.regions().iter().map(|r| r.inside.as_ref().map(|block| Inside::new(device, block))).collect()
 }
 
 /// z = phi(h); a softmax goes through the dense phase, which knows whole columns.

@@ -1,7 +1,8 @@
 //! What one looks at beside training: the local updates as tensors, the exact gradient, and the angle between them.
 
+use crate::block::Insides;
 use crate::graph::RegionId;
-use crate::learner::{Learner, forward, insides};
+use crate::learner::{Learner, forward};
 use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Step};
 use crate::rules::Backprop;
 use crate::rules::blocks::BackpropBlocks;
@@ -50,7 +51,7 @@ impl Learner {
         let Learner { device, graph, params, .. } = self;
         let (mut activity, mut errors) = (Activity::new(device, graph), Errors::new(device, graph, &[]));
         activity.z[0].clone_from(&self.activity.z[0]);
-        let mut left = insides(device, graph);
+        let mut left = Insides::new(device, graph);
         forward(device, graph, params, &mut activity, &mut left, self.key.child(self.steps));
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);

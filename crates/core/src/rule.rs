@@ -4,7 +4,7 @@
 //! local updates follow from its signals; at each step it fills the error neurons. The outer product, the mean over the
 //! batch, re-projection and optimiser are the same for all rules.
 
-use crate::block::{How, Inside, Lent};
+use crate::block::{How, Insides, Lent};
 use crate::graph::{Graph, RegionId};
 use crate::phi::Phi;
 use reclra_compute::dense::{Message, Receive, Response, Sources};
@@ -336,7 +336,7 @@ pub struct Step<'a> {
     /// The parameters of each block, and its numbers that never learn.
     pub blocks: (&'a [Vec<Tensor>], &'a [Vec<Option<Tensor>>]),
     /// What the forward pass left in each block.
-    pub insides: &'a mut [Option<Inside>],
+    pub insides: &'a mut Insides,
     /// Randomness of this step.
     pub key: Key,
     /// h and z of every region.
@@ -359,9 +359,10 @@ impl<'a> Step<'a> {
     /// becomes what the region before it receives.
     pub fn enter(&mut self, i: RegionId, how: &How<'_>, leave: bool) {
         let Step { device, graph, blocks, key, activity, errors, insides, .. } = self;
-        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides[i]) else { return };
+        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides.blocks[i]) else { return };
+        let shared = &mut insides.shared;
         let Errors { e, d, deltas, .. } = &mut **errors;
-        let lent = Lent { device, params: &blocks.0[i], fixed: &blocks.1[i], key: key.child(i as u64), inside };
+        let lent = Lent { device, params: &blocks.0[i], fixed: &blocks.1[i], key: key.child(i as u64), inside, shared };
         let d = leave.then(|| &mut d[i - 1]);
         block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[i], d);
     }

@@ -14,7 +14,7 @@ mod tsne;
 
 use crate::data::{DataError, Dataset, Part, gather};
 use crate::files::FileError;
-use crate::fit::EVALUATED;
+use crate::judge::evaluated;
 pub use neighbours::{K, Neighbours, nearest, neighbour_error};
 pub use pca::{Pca, pca};
 use reclra::{Graph, Learner};
@@ -211,7 +211,7 @@ pub fn activities(
 ) -> Result<Matrix, EmbedError> {
     let (mut x, mut labels) = (Vec::new(), Vec::new());
     let mut z = Matrix::default();
-    for chunk in samples.chunks(EVALUATED) {
+    for chunk in samples.chunks(evaluated(learner.graph())) {
         gather(dataset, part, chunk, &mut x, &mut labels)?;
         let activity = &learner.activate_evaluated(&x).z[layer];
         let (units, batch, values) = (activity.rows(), activity.cols(), activity.to_f32());

@@ -70,6 +70,9 @@ pub enum ExportError {
         /// The activation.
         phi: &'static str,
     },
+    /// Blocks of layers.
+    #[error("an image network is not written as ONNX yet; export it as safetensors or npz")]
+    Blocks,
     /// More than a format can hold.
     #[error("{format} holds no file of {bytes} bytes; export it as safetensors")]
     TooLarge {
@@ -203,12 +206,13 @@ fn forward(model: &Model, raw: bool) -> Forward {
     let tensors = ours.map(|p| Tensor { values: p.values(), name: p.name, shape: p.shape }).collect();
     let (spec, facts) = (&model.spec, &model.facts);
     let widths: Vec<String> = spec.net.widths.iter().map(usize::to_string).collect();
+    let arch = if spec.net.image.is_some() { spec.network() } else { widths.join("-") };
     let metadata = vec![
         ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
         ("reclra.dataset", facts.name.clone()),
         ("reclra.classes", serde_json::Value::from(facts.class_names.clone()).to_string()),
         ("reclra.preprocessing", preprocessing(facts, raw)),
-        ("reclra.arch", widths.join("-")),
+        ("reclra.arch", arch),
         ("reclra.activation", spec.net.act.clone()),
         ("reclra.weights", kind(model).to_owned()),
         ("reclra.steps", model.steps.to_string()),

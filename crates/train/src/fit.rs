@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) use crate::judge::EVALUATED;
 pub use crate::judge::{best, confusion, evaluate};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.

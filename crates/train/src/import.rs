@@ -116,6 +116,15 @@ fn wanted(spec: &RunSpec) -> Result<Vec<Wanted>, FileError> {
     })?;
     let (regions, mut list) = (graph.regions(), Vec::new());
     for (region, r) in regions.iter().enumerate() {
+        if let Some(block) = &r.inside {
+            let one = |(n, (name, p)): (usize, (String, reclra::layer::ParamSpec))| Wanted {
+                param: Param::Inside { region, n },
+                name: format!("{}.{name}", r.name),
+                shape: p.dims(),
+            };
+            list.extend(block.params().enumerate().map(one));
+            continue;
+        }
         for (source, &k) in r.sources.iter().enumerate() {
             let (name, shape) = (format!("W.{}->{}", regions[k].name, r.name), vec![r.width, regions[k].width]);
             list.push(Wanted { param: Param::Weight { region, source }, name, shape });

@@ -2,10 +2,16 @@
 
 use crate::data::{DataError, Dataset, Part, gather};
 use crate::metrics::{Confusion, Evaluation};
-use reclra::Learner;
+use reclra::{Graph, Learner};
 
 /// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
 pub(crate) const EVALUATED: usize = 256;
+
+/// Samples of this network evaluated at a time: fewer where its feature maps are large.
+pub(crate) fn evaluated(graph: &Graph) -> usize {
+    let widest = graph.regions().iter().map(|r| r.width).max().unwrap_or(1);
+    if graph.has_blocks() { ((1 << 22) / widest.max(1)).clamp(8, EVALUATED) } else { EVALUATED }
+}
 
 /// Judges the given samples of a part, in order, without augmentation.
 ///
@@ -18,7 +24,7 @@ pub fn evaluate(
     samples: &[u32],
 ) -> Result<Evaluation, DataError> {
     let mut sum = Evaluation { samples: samples.len(), ..Evaluation::default() };
-    each_chunk(dataset, part, samples, |x, labels| {
+    each_chunk(dataset, part, samples, evaluated(learner.graph()), |x, labels| {
         let verdict = learner.evaluate(x, labels);
         sum.wrong += verdict.wrong;
         sum.loss += verdict.loss / samples.len().max(1) as f64;
@@ -38,7 +44,7 @@ pub fn confusion(
 ) -> Result<Confusion, DataError> {
     let classes = dataset.classes();
     let mut counts = Confusion::new(classes);
-    each_chunk(dataset, part, samples, |x, labels| {
+    each_chunk(dataset, part, samples, evaluated(learner.graph()), |x, labels| {
         for (p, &label) in learner.predict(x).chunks_exact(classes).zip(labels) {
             counts.add(label as usize, best(p));
         }
@@ -56,10 +62,11 @@ fn each_chunk(
     dataset: &dyn Dataset,
     part: Part,
     samples: &[u32],
+    size: usize,
     mut judge: impl FnMut(&[f32], &[u32]),
 ) -> Result<(), DataError> {
     let (mut x, mut labels) = (Vec::new(), Vec::new());
-    for chunk in samples.chunks(EVALUATED) {
+    for chunk in samples.chunks(size) {
         gather(dataset, part, chunk, &mut x, &mut labels)?;
         judge(&x, &labels);
     }

@@ -1,6 +1,8 @@
 //! What a network takes of memory in training, told before any of it is taken.
 
-use crate::fit::EVALUATED;
+#[cfg(test)]
+use crate::judge::EVALUATED;
+use crate::judge::evaluated;
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::{Param, Rule};
 use reclra::{Graph, Optim, evaluation_numbers};
@@ -44,25 +46,45 @@ impl Memory {
             Param::Weight { region, source } => regions[region].width * regions[regions[region].sources[source]].width,
             Param::Bias(region) => regions[region].width,
             Param::Own(n) => own[n],
+            Param::Inside { .. } => 0,
         });
+        let blocks = || regions.iter().filter_map(|r| r.inside.as_ref());
+        let inside: Vec<(usize, usize)> =
+            blocks().flat_map(|b| b.params().map(|(_, p)| (p.len(), p.len() * usize::from(p.trained)))).collect();
+        let in_blocks = rule
+            .block_updates(graph)
+            .iter()
+            .map(|u| {
+                graph.regions()[u.region].inside.as_ref().and_then(|b| b.params().nth(u.n)).map_or(0, |(_, p)| p.len())
+            })
+            .sum::<usize>();
+        let statistics: usize = inside.iter().map(|(all, trained)| all - trained).sum();
+        // What blocks leave, one block's signals on their way back, and the padded or transposed copy of a kernel.
+        let rooms = blocks().map(|b| b.room());
+        let left: usize = rooms.clone().map(|r| r[0]).sum::<usize>() + 2 * rooms.map(|r| r[1]).max().unwrap_or(0);
         let units: usize = regions.iter().skip(1).map(|r| r.width).sum();
         // The input has z alone; the others have h, z, e, d, y.
-        let rows = regions[0].width + 5 * units + rule.buffers(graph).iter().sum::<usize>();
+        let of_blocks: usize = regions.iter().filter(|r| r.inside.is_some()).map(|r| r.width).sum();
+        // Targets of blocks are not kept.
+        let rows = regions[0].width + 5 * units - of_blocks + left + rule.buffers(graph).iter().sum::<usize>();
         let kept: usize = rule.persistent(graph).iter().map(|&l| regions[l].width).sum();
         // Rules that settle keep all activities; those of training grow.
         let evaluated = if rule.settles().is_some() {
-            (regions[0].width + 2 * units) * EVALUATED.saturating_sub(batch)
+            (regions[0].width + 2 * units) * evaluated(graph).saturating_sub(batch)
         } else {
-            evaluation_numbers(graph, EVALUATED)
+            let inner = blocks().map(|b| b.room()[1]).max().unwrap_or(0);
+            evaluation_numbers(graph, evaluated(graph)) + inner * evaluated(graph)
         };
         let bytes = |numbers: usize| FLOAT * numbers as u64;
-        let weights = bytes(graph.parameters());
+        // The local updates inside blocks are tensors of their own.
+        let weights = bytes(graph.parameters() + statistics);
+        let deltas: usize = inside.iter().map(|i| i.1).sum();
         let mut memory = Memory {
             weights,
             average: if optim.average.is_some() { weights } else { 0 },
             rule: bytes(own.iter().sum()),
-            moments: bytes(moments * updated.sum::<usize>()),
-            signals: bytes(rows).saturating_mul(batch as u64),
+            moments: bytes(moments * (updated.sum::<usize>() + in_blocks)),
+            signals: bytes(rows).saturating_mul(batch as u64) + bytes(deltas),
             evaluation: bytes(evaluated),
             states: bytes(kept).saturating_mul(samples as u64),
             total: 0,

@@ -4,10 +4,13 @@
 //! set the default that suits the data set, activation and depth (method section 5). The resolved spec prints as TOML
 //! that gives the same run again.
 
+mod image;
 pub mod keys;
+mod layers;
 mod read;
 mod rules;
 
+pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
 pub use rules::{RuleSpec, names as rule_names, tuning};
@@ -68,6 +71,19 @@ pub enum SpecError {
         rule: String,
         /// The rules that have it.
         owners: String,
+    },
+    /// A key of another kind of network.
+    #[error(
+        "{key} is no setting of net.model {model}; it belongs to {}: remove it or choose another net.model",
+        if *.mlp { "mlp" } else { "image networks" }
+    )]
+    OtherNet {
+        /// The key.
+        key: &'static str,
+        /// The model chosen.
+        model: String,
+        /// Whether the key is one of multilayer perceptrons.
+        mlp: bool,
     },
     /// A network or rule that cannot be.
     #[error("{0}")]
@@ -155,7 +171,9 @@ pub struct DataSpec {
 /// The network of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetSpec {
-    /// Widths from input to output.
+    /// The blocks of an image network; then the settings of a multilayer perceptron below are of no account.
+    pub image: Option<ImageNet>,
+    /// Widths from input to output; of an image network those two alone.
     pub widths: Vec<usize>,
     /// Activation of hidden regions, by name.
     pub act: String,
@@ -207,11 +225,28 @@ impl RunSpec {
         let data = data(&mut r, facts)?;
         // Checked where the rule is read; the network and the optimiser only look at it.
         let rule_name = settings.get("rule.name").and_then(Value::as_str).unwrap_or_default();
-        let net = net(&mut r, facts, rule_name)?;
+        let model = r.text("net.model", "mlp")?;
+        r.only_of(&model)?;
+        let wiring = settings.get("rule.wiring").and_then(Value::as_str).unwrap_or_default();
+        let net = if model == "mlp" {
+            net(&mut r, facts, rule_name)?
+        } else {
+            image::net(&mut r, facts, &model, (rule_name, wiring))?
+        };
         let rule = rules::read(&mut r, facts, &net)?;
         let optim = optim(&mut r, facts, &net, rule_name)?;
-        let epochs = r.positive("train.epochs", if small(facts) { 100 } else { 12 })?;
-        let batch = usize::try_from(r.positive("train.batch", 32)?).unwrap_or(usize::MAX);
+        let epochs = r.positive(
+            "train.epochs",
+            if net.image.is_some() {
+                10
+            } else if small(facts) {
+                100
+            } else {
+                12
+            },
+        )?;
+        let batch = usize::try_from(r.positive("train.batch", if net.image.is_some() { 64 } else { 32 })?)
+            .unwrap_or(usize::MAX);
         let trained = facts.train - data.validation;
         if batch > trained {
             let want = format!("must be at most the {trained} training images");
@@ -230,8 +265,20 @@ impl RunSpec {
     /// # Errors
     /// None for a resolved spec.
     pub fn graph(&self) -> Result<Graph> {
+        if let Some(image) = &self.net.image {
+            return Ok(Graph::of_blocks(image.input, image.blocks.clone())?);
+        }
         let phi = phi::by_name(&self.net.act).unwrap_or(phi::Phi::Tanh);
         Ok(Graph::mlp_with(&self.net.widths, phi, self.net.residual, self.net.bias)?)
+    }
+
+    /// The network in a word: its widths and activation, or the model and its width.
+    #[must_use]
+    pub fn network(&self) -> String {
+        let text = |key: &str| self.value(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(image) = &self.net.image else { return format!("{} {}", text("net.arch"), self.net.act) };
+        let width = self.value("net.width").and_then(Value::as_integer).filter(|&w| w > 0);
+        width.map_or_else(|| image.model.clone(), |w| format!("{} f={w}", image.model))
     }
 
     /// The optimiser, for epochs of so many steps.
@@ -338,21 +385,21 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     if w_std < 0.0 {
         return Err(SpecError::bad("net.w_std", &Value::Float(w_std), "must be 0 or a positive number".into()));
     }
-    Ok(NetSpec { widths, act, residual, bias, w_std })
+    Ok(NetSpec { image: None, widths, act, residual, bias, w_std })
 }
 
 fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &str) -> Result<OptimSpec> {
     let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
     let method = r.choice("optim.name", "adam", &names(METHODS))?;
     let sign = net.act == "sign";
-    let brisk = sign || small(facts);
+    let brisk = sign || small(facts) || net.image.is_some();
     let rate = r.number(
         "optim.lr",
         if method == "sgd" {
             0.1
         } else if sign {
             1e-3
-        } else if small(facts) {
+        } else if small(facts) || net.image.is_some() {
             3e-3
         } else if ["equilibrium-prop", "hebbian"].contains(&rule) {
             // Slow at 2e-4: the one for its falling rates, the other as only its readout is told the label.
@@ -374,7 +421,7 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &str) -> Re
     let (momentum, nesterov) = (r.number("optim.momentum", 0.9)?, r.flag("optim.nesterov", false)?);
     let decay = r.number("optim.weight_decay", 0.0)?;
     let some = |x: f64| (x != 0.0).then_some(x);
-    let radius = some(r.number("optim.radius", if sign { 0.0 } else { 1.0 })?);
+    let radius = some(r.number("optim.radius", if sign || net.image.is_some() { 0.0 } else { 1.0 })?);
     let average = some(r.number("optim.average", 0.0)?);
     let optim = Optim {
         method: if method == "sgd" {

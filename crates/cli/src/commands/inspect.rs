@@ -106,14 +106,24 @@ fn regions(graph: &Graph) -> String {
         .iter()
         .map(|r| {
             let from: Vec<String> = r.sources.iter().map(name).collect();
-            let shapes: Vec<String> =
-                r.sources.iter().map(|&k| format!("{}x{}", r.width, graph.regions()[k].width)).collect();
+            let inside = r.inside.as_ref();
+            let shapes: Vec<String> = if let Some(block) = inside {
+                block.stages().map(|s| s.name.clone()).collect()
+            } else {
+                r.sources.iter().map(|&k| format!("{}x{}", r.width, graph.regions()[k].width)).collect()
+            };
             let added: Vec<String> = r.shortcuts.iter().map(|k| format!("+ z of {}", name(k))).collect();
-            let own: usize = r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum::<usize>()
+            let units = inside.map_or_else(|| r.width.to_string(), |b| b.to().to_string());
+            let own: usize = inside.map_or(0, |b| b.parameters())
+                + r.sources
+                    .iter()
+                    .filter(|_| inside.is_none())
+                    .map(|&k| r.width * graph.regions()[k].width)
+                    .sum::<usize>()
                 + if r.bias { r.width } else { 0 };
             vec![
                 r.name.clone(),
-                r.width.to_string(),
+                units,
                 phi::name(r.phi).to_owned(),
                 [from, added].concat().join(", "),
                 shapes.join(", "),
@@ -121,7 +131,10 @@ fn regions(graph: &Graph) -> String {
             ]
         })
         .collect();
-    table(&["region", "units", "activation", "from", "W", "parameters"], &rows)
+    table(
+        &["region", "units", "activation", "from", if graph.has_blocks() { "inside" } else { "W" }, "parameters"],
+        &rows,
+    )
 }
 
 /// Forward synapses in black, shortcuts dashed, error synapses in red; regions of one wave at one height.

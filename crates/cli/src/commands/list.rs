@@ -8,8 +8,19 @@ use reclra_train::{data, experiment};
 use serde_json::json;
 
 /// What can be listed.
-pub(crate) const TOPICS: [&str; 9] =
-    ["data", "rules", "activations", "wirings", "plasticities", "optimisers", "schedules", "keys", "experiments"];
+pub(crate) const TOPICS: [&str; 11] = [
+    "data",
+    "rules",
+    "models",
+    "layers",
+    "activations",
+    "wirings",
+    "plasticities",
+    "optimisers",
+    "schedules",
+    "keys",
+    "experiments",
+];
 
 pub(crate) fn run(voice: Voice, args: &ListArgs) -> Result<(), Failure> {
     let topic = args.topic.as_deref();
@@ -39,6 +50,8 @@ fn entries(topic: &str) -> Vec<(String, String)> {
         "rules" => owned(rules::KNOWN),
         "activations" => phi::KNOWN.iter().map(|k| (k.name.to_owned(), k.about.to_owned())).collect(),
         "wirings" => owned(wiring::KNOWN),
+        "models" => owned(reclra::models::KNOWN),
+        "layers" => owned(reclra::layers::KNOWN),
         "plasticities" => owned(rules::PLASTICITIES),
         "optimisers" => owned(optim::METHODS),
         "schedules" => owned(optim::SCHEDULES),

@@ -82,13 +82,12 @@ fn list(voice: Voice, views: &[View]) -> Result<(), Failure> {
                 "test_error": v.record.test_error().map(|e| e / 100.0),
             }),
         )?;
-        let widths = v.spec.value("net.arch").and_then(|a| a.as_str().map(str::to_owned)).unwrap_or_default();
         rows.push(vec![
             v.folder.display().to_string(),
             v.standing.name().to_owned(),
             v.record.rule.clone(),
             v.facts.name.clone(),
-            format!("{widths} {}", v.spec.net.act),
+            v.spec.network(),
             format!("{done}/{total}"),
             percent(v.record.validation_error()),
             percent(v.record.test_error()),

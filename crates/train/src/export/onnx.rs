@@ -29,6 +29,9 @@ const LARGEST: usize = i32::MAX as usize;
 /// If an activation is not in ONNX, or the file would be too large.
 pub(super) fn write(forward: &Forward, raw_pixels: bool) -> Result<Vec<u8>, ExportError> {
     let (graph, facts) = (&forward.graph, &forward.facts);
+    if graph.has_blocks() {
+        return Err(ExportError::Blocks);
+    }
     let mut initializer: Vec<TensorProto> = forward.tensors.iter().map(initial).collect();
     let mut nodes = Vec::new();
     if raw_pixels {

@@ -3,7 +3,7 @@
 
 use crate::data::{DataError, Dataset, ImageShape, Part, gather};
 use crate::fit::best;
-use crate::judge::EVALUATED;
+use crate::judge::evaluated;
 use crate::metrics::Confusion;
 use reclra::Learner;
 use reclra::rule::Param;
@@ -58,7 +58,7 @@ impl Findings {
         let mut mistakes: Vec<Mistake> = Vec::new();
         let (mut x, mut labels) = (Vec::new(), Vec::new());
         let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
-        for chunk in test.chunks(EVALUATED) {
+        for chunk in test.chunks(evaluated(learner.graph())) {
             gather(dataset, Part::Test, chunk, &mut x, &mut labels)?;
             let outputs = learner.predict(&x);
             let rows = outputs.chunks_exact(classes).zip(x.chunks_exact(shape.len()));

@@ -9,14 +9,43 @@ pub struct Key {
     pub about: &'static str,
     /// The rules it belongs to; empty for all.
     pub rules: &'static [&'static str],
+    /// The networks it belongs to.
+    pub nets: Nets,
+}
+
+/// Kinds of network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nets {
+    /// All of them.
+    All,
+    /// Multilayer perceptrons alone.
+    Mlp,
+    /// Image networks alone: `net.model` names one.
+    Image,
+}
+
+impl Nets {
+    /// Whether a key of these belongs to such a network.
+    #[must_use]
+    pub fn hold(self, image: bool) -> bool {
+        self == Nets::All || (self == Nets::Image) == image
+    }
 }
 
 const fn key(path: &'static str, about: &'static str) -> Key {
-    Key { path, about, rules: &[] }
+    Key { path, about, rules: &[], nets: Nets::All }
 }
 
 const fn of(rules: &'static [&'static str], path: &'static str, about: &'static str) -> Key {
-    Key { path, about, rules }
+    Key { path, about, rules, nets: Nets::All }
+}
+
+const fn mlp(key: Key) -> Key {
+    Key { nets: Nets::Mlp, ..key }
+}
+
+const fn image(key: Key) -> Key {
+    Key { nets: Nets::Image, ..key }
 }
 
 const REC_LRA: &[&str] = &["rec-lra"];
@@ -33,26 +62,59 @@ pub const KEYS: &[Key] = &[
     key("data.dir", "folder that holds the files; \"\" for the user's data folder [\"\"]"),
     key("data.validation", "images drawn from the training part, with the seed, for validation [by data set]"),
     key("data.shift", "training images are shifted by up to so many pixels each way [0; 1 for digits]"),
-    key("net.arch", "widths from input to output; 784-3x256-10 is 784, three times 256, 10 [by data set]"),
-    key("net.act", "activation of hidden regions: tanh, sigmoid, relu, lrelu, elu, sign, identity [tanh]"),
-    key("net.residual", "residual gap g: region l also gets z of l - g where l mod g = 0; 0 for none [0]"),
-    key("net.bias", "whether regions have biases [true]"),
     key(
+        "net.model",
+        "mlp, or an image network: resnet8, resnet18, resnet20, noise-resnet8, noise-resnet18, noise-free-resnet8, noise-free-resnet18, lenet, custom [mlp]",
+    ),
+    mlp(key("net.arch", "widths from input to output; 784-3x256-10 is 784, three times 256, 10 [by data set]")),
+    mlp(key("net.act", "activation of hidden regions: tanh, sigmoid, relu, lrelu, elu, sign, identity [tanh]")),
+    mlp(key("net.residual", "residual gap g: region l also gets z of l - g where l mod g = 0; 0 for none [0]")),
+    mlp(key("net.bias", "whether regions have biases [true]")),
+    mlp(key(
         "net.w_std",
         "standard deviation of the Gaussian W starts from [0.05; 0.025 for deep sigmoid nets; 0.15 for digits, but not for coupled regions]",
-    ),
+    )),
+    image(key(
+        "net.layers",
+        "the blocks of an image network of your own as TOML text; `--model FILE.toml` reads them [\"\"]",
+    )),
+    image(key("net.width", "width f of the first stage of a model by name; 0 for the model's own [0]")),
+    image(key("net.noise", "noise of noise maps: gaussian, uniform, none [gaussian]")),
+    image(key("net.level", "level of the noise [0.1]")),
+    image(key("net.gain", "factor on the weights of convolutions at the start [1; 0.05 for layer wirings of rec-lra]")),
+    image(key(
+        "net.head_gain",
+        "factor on the weights of the last dense layer at the start [1; 0 for layer wirings of rec-lra]",
+    )),
     key("rule.name", "rule of credit assignment [rec-lra]"),
-    of(REC_LRA, "rule.wiring", "error synapses: chain, gap, full, graph, list [by activation and depth]"),
+    image(of(REC_LRA, "rule.inner", "how a block's inside learns: backprop, rec-lra, hebbian [backprop]")),
+    image(of(REC_LRA, "rule.synapse", "form of skip-error synapses: channel, grid, full, low-rank, seeded [channel]")),
+    image(of(REC_LRA, "rule.grid", "cells a side of the form grid [2]")),
+    image(of(REC_LRA, "rule.rank", "rank of the form low-rank [4]")),
+    image(of(
+        REC_LRA,
+        "rule.twin_std",
+        "deviation of error synapses of an operation's shape at the start, in He's [0]",
+    )),
+    of(
+        REC_LRA,
+        "rule.wiring",
+        "error synapses: chain, gap, full, graph, list; on image networks skip, layer, gap, list [by activation and depth; skip]",
+    ),
     of(REC_LRA, "rule.gap", "g of the wirings gap and graph [2]"),
     of(REC_LRA, "rule.synapses", "error synapses of the wiring list, such as [\"out->b2\", \"b2->b1\"] [[]]"),
-    of(REC_LRA, "rule.depth", "levels below the output that are given error neurons; 0 for all [0]"),
+    mlp(of(REC_LRA, "rule.depth", "levels below the output that are given error neurons; 0 for all [0]")),
     of(
         &["rec-lra", "lra-e", "equilibrium-prop"],
         "rule.beta",
-        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop]",
+        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop; 0.01 for layer wirings]",
     ),
-    of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]"),
-    of(REC_LRA, "rule.plasticity", "how E learns: mirror, fixed, algorithm1, algorithm2 [mirror]"),
+    mlp(of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]")),
+    of(
+        REC_LRA,
+        "rule.plasticity",
+        "how E learns: mirror, fixed, algorithm1, algorithm2; on image networks mirror, readout, fixed [mirror; readout]",
+    ),
     of(LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
     of(
         LRA,
@@ -61,8 +123,12 @@ pub const KEYS: &[Key] = &[
     ),
     of(REC_LRA, "rule.error", "error neurons from z - y: l2 (z - y), l1 (its sign), mixed [l2]"),
     of(REC_LRA, "rule.mix", "share a of l2 in mixed: a (z - y) + (1 - a) sign(z - y) [0.5]"),
-    of(REC_LRA, "rule.kappa", "kappa of each region after the input, factors on its updates; [] for all 1 [[]]"),
-    of(FEEDBACK, "rule.b_std", "standard deviation of the Gaussian the fixed feedback B is drawn from [0.3]"),
+    mlp(of(REC_LRA, "rule.kappa", "kappa of each region after the input, factors on its updates; [] for all 1 [[]]")),
+    of(
+        FEEDBACK,
+        "rule.b_std",
+        "standard deviation of the Gaussian the fixed feedback B is drawn from; on image networks feedback-alignment takes it in units of He's [0.3; 1]",
+    ),
     of(TARGETS, "rule.eta", "how far the top target lies along the gradient [0.3; 10 for target-prop]"),
     of(TARGETS, "rule.sigma", "standard deviation of the noise the inverses learn to undo [0.1]"),
     of(
@@ -89,9 +155,9 @@ pub const KEYS: &[Key] = &[
     key("optim.name", "adam or sgd [adam]"),
     key(
         "optim.lr",
-        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits; 0.1 for sgd]",
+        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits and image networks; 0.1 for sgd]",
     ),
-    key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits and for sign]"),
+    key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits, sign and image networks]"),
     key("optim.warmup_epochs", "epochs over which the rate first rises from 0; may be a fraction [0]"),
     key("optim.step_epochs", "schedule step: epochs between two drops [10]"),
     key("optim.step_factor", "schedule step: what the rate is multiplied by at each drop [0.1]"),
@@ -101,10 +167,13 @@ pub const KEYS: &[Key] = &[
     key("optim.momentum", "SGD: momentum [0.9]"),
     key("optim.nesterov", "SGD: look ahead along the momentum [false]"),
     key("optim.weight_decay", "decoupled decay of W: W loses lr * weight_decay * W a step [0]"),
-    key("optim.radius", "c of the re-projection Nm(D, c) of each matrix's update; 0 for none [1; 0 for sign]"),
+    key(
+        "optim.radius",
+        "c of the re-projection Nm(D, c) of each matrix's update; 0 for none [1; 0 for sign and image networks]",
+    ),
     key("optim.average", "decay of the moving average of weights that evaluation uses; 0 for none [0]"),
-    key("train.epochs", "passes over the training images [12; 100 for digits]"),
-    key("train.batch", "samples in a step [32]"),
+    key("train.epochs", "passes over the training images [12; 100 for digits; 10 for image networks]"),
+    key("train.batch", "samples in a step [32; 64 for image networks]"),
     key(
         "train.alignment",
         "measure the angle between each region's update and the gradient after every epoch, on 1,000 samples [false]",
@@ -142,6 +211,11 @@ pub fn page() -> String {
         }
         let escaped = |s: &str| s.replace('|', "\\|").replace('[', "\\[");
         let rules = if key.rules.is_empty() { "all".to_owned() } else { key.rules.join(", ") };
+        let rules = match key.nets {
+            Nets::All => rules,
+            Nets::Mlp => format!("{rules}; mlp"),
+            Nets::Image => format!("{rules}; image networks"),
+        };
         text.push_str(&format!(
             "| `{}` | {} | {} | {rules} |\n",
             key.path,

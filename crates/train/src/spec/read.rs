@@ -232,6 +232,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Refuses keys that belong to other networks only.
+    pub(super) fn only_of(&self, model: &str) -> Result<()> {
+        let image = model != "mlp";
+        let foreign = |k: &&keys::Key| !k.nets.hold(image);
+        match KEYS.iter().filter(foreign).find(|k| self.settings.get(k.path).is_some()) {
+            None => Ok(()),
+            Some(k) => Err(SpecError::OtherNet { key: k.path, model: model.to_owned(), mlp: image }),
+        }
+    }
+
     /// Refuses keys that belong to other rules only.
     pub(super) fn only_for(&self, rule: &str) -> Result<()> {
         let foreign = |k: &&keys::Key| !k.rules.is_empty() && !k.rules.contains(&rule);

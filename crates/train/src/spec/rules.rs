@@ -3,10 +3,11 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
+use reclra::rules::blocks::{BackpropBlocks, DirectBlocks, FeedbackBlocks, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{
     Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
-    FeedbackConfig, Graph, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Plasticity, RecLra, RecLraConfig,
-    TargetProp, TargetPropConfig, Wiring, rules,
+    FeedbackConfig, Graph, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Plasticity, RecLra,
+    RecLraConfig, TargetProp, TargetPropConfig, Wiring, rules,
 };
 use toml::Value;
 
@@ -32,6 +33,10 @@ pub enum RuleSpec {
     EquilibriumProp(EquilibriumPropConfig),
     /// Hebbian learning.
     Hebbian(HebbianConfig),
+    /// Only the output learns.
+    HeadOnly,
+    /// Recursive local representation alignment on an image network.
+    RecLraBlocks(RecLraBlocksConfig),
 }
 
 impl RuleSpec {
@@ -41,6 +46,15 @@ impl RuleSpec {
     /// Names the setting or region that does not do.
     pub fn build(&self, graph: &Graph) -> Result<Box<dyn Rule>> {
         Ok(match self.clone() {
+            RuleSpec::RecLraBlocks(config) => Box::new(RecLraBlocks::new(config, graph)?),
+            RuleSpec::HeadOnly => Box::new(HeadOnly),
+            RuleSpec::Backprop(_) if graph.has_blocks() => Box::new(BackpropBlocks),
+            RuleSpec::FeedbackAlignment(config) if graph.has_blocks() => {
+                Box::new(FeedbackBlocks::new(config.std, graph)?)
+            }
+            RuleSpec::DirectFeedbackAlignment(config) if graph.has_blocks() => {
+                Box::new(DirectBlocks::new(config.std, graph)?)
+            }
             RuleSpec::RecLra(config) => Box::new(RecLra::new(config, graph)?),
             RuleSpec::Backprop(config) => Box::new(Backprop::new(config, graph)?),
             RuleSpec::FeedbackAlignment(config) => Box::new(FeedbackAlignment::new(config, graph)?),
@@ -68,7 +82,8 @@ impl RuleSpec {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            RuleSpec::RecLra(_) => "rec-lra",
+            RuleSpec::RecLra(_) | RuleSpec::RecLraBlocks(_) => "rec-lra",
+            RuleSpec::HeadOnly => "head-only",
             RuleSpec::Backprop(_) => "backprop",
             RuleSpec::FeedbackAlignment(_) => "feedback-alignment",
             RuleSpec::DirectFeedbackAlignment(_) => "direct-feedback-alignment",
@@ -111,6 +126,9 @@ pub fn tuning(rule: &str) -> &'static [(&'static str, &'static [f64])] {
 pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RuleSpec> {
     let name = r.choice("rule.name", "rec-lra", &names())?;
     r.only_for(&name)?;
+    if let Some(image) = &net.image {
+        return image_rule(r, &name, &image.model);
+    }
     Ok(match name.as_str() {
         "backprop" => RuleSpec::Backprop(BackpropConfig::default()),
         "feedback-alignment" => RuleSpec::FeedbackAlignment(feedback(r)?),
@@ -120,8 +138,34 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Resu
         "difference-target-prop" => RuleSpec::DifferenceTargetProp(target_prop(r, TargetPropConfig::default())?),
         "equilibrium-prop" => RuleSpec::EquilibriumProp(equilibrium_prop(r)?),
         "hebbian" => RuleSpec::Hebbian(hebbian(r)?),
+        "head-only" => RuleSpec::HeadOnly,
         _ => RuleSpec::RecLra(rec_lra(r, facts, net)?),
     })
+}
+
+/// The rules that train image networks; of the others the reason why not.
+fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {
+    let std = |r: &mut Reader<'_>, default: f64| -> Result<FeedbackConfig> {
+        Ok(FeedbackConfig { std: r.number("rule.b_std", default)? })
+    };
+    let why = match name {
+        "rec-lra" => return Ok(RuleSpec::RecLraBlocks(super::image::rec_lra(r)?)),
+        "backprop" => return Ok(RuleSpec::Backprop(BackpropConfig::default())),
+        "head-only" => return Ok(RuleSpec::HeadOnly),
+        "feedback-alignment" => return Ok(RuleSpec::FeedbackAlignment(std(r, 1.0)?)),
+        "direct-feedback-alignment" => return Ok(RuleSpec::DirectFeedbackAlignment(std(r, 0.3)?)),
+        "lra-e" => {
+            "its error synapses join dense regions; rec-lra with rule.wiring = \"layer\" is its counterpart on blocks"
+        }
+        "equilibrium-prop" => "it needs an energy, symmetric synapses without normalisation or pools",
+        "hebbian" => {
+            "Oja's rule here is one of dense regions; rec-lra with rule.inner = \"hebbian\" is a local rule on blocks"
+        }
+        _ => "learned inverses of blocks are not there yet",
+    };
+    let known = "rec-lra, backprop, feedback-alignment, direct-feedback-alignment, head-only";
+    let want = format!("cannot train net.model {model}: {why}; rules that can are {known}");
+    Err(SpecError::bad("rule.name", &Value::String(name.to_owned()), want))
 }
 
 fn feedback(r: &mut Reader<'_>) -> Result<FeedbackConfig> {
@@ -225,7 +269,7 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
 }
 
 /// Reads `out->b2`.
-fn synapse(text: &str) -> Result<(String, String)> {
+pub(super) fn synapse(text: &str) -> Result<(String, String)> {
     let parts = text.split_once("->").map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
     parts.filter(|(a, b)| !a.is_empty() && !b.is_empty()).ok_or_else(|| {
         let want = "must be written sender->receiver, such as \"out->b2\"".to_owned();

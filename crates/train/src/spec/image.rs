@@ -1,0 +1,110 @@
+//! Image networks in a spec: models by name, models of the user's own, and the settings of rec-LRA on blocks.
+
+use super::read::Reader;
+use super::{DataFacts, NetSpec, Result, SpecError, layers};
+use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
+use reclra::{BlockSpec, Extent, Mismatch, Noise, models};
+use toml::Value;
+
+/// The blocks of an image network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageNet {
+    /// As in `net.model`.
+    pub model: String,
+    /// The blocks, each on the output of the one before it.
+    pub blocks: Vec<BlockSpec>,
+    /// Extent of an image.
+    pub input: Extent,
+}
+
+/// The name of a model whose blocks the spec holds.
+const CUSTOM: &str = "custom";
+
+pub(super) fn net(r: &mut Reader<'_>, facts: &DataFacts, model: &str, (rule, wiring): (&str, &str)) -> Result<NetSpec> {
+    let shape = facts.shape;
+    let input = Extent::new(shape.channels, shape.height, shape.width);
+    let mut names: Vec<&str> = vec!["mlp", CUSTOM];
+    names.extend(models::KNOWN.iter().map(|k| k.0));
+    let model = r.choice("net.model", model, &names)?;
+    let text = r.text("net.layers", "")?;
+    if (model == CUSTOM) == text.is_empty() {
+        let want =
+            "net.layers holds the blocks of net.model = \"custom\", and of no other; give both or neither".to_owned();
+        return Err(SpecError::bad("net.model", &Value::String(model), want));
+    }
+    let width = r.count("net.width", 0)? as usize;
+    if width > 1 << 14 {
+        let want = "must be at most 16384 channels".to_owned();
+        return Err(SpecError::bad("net.width", &Value::Integer(width as i64), want));
+    }
+    let level = r.number("net.level", 0.1)?;
+    let noise = match r.choice("net.noise", "gaussian", &["gaussian", "uniform", "none"])?.as_str() {
+        "uniform" => Noise::Uniform(level),
+        "none" => Noise::None,
+        _ => Noise::Gaussian(level),
+    };
+    // Small weights and a head of zeros let error synapses that mirror W from zero catch up with it (method section 7b).
+    let layered = ["", "rec-lra"].contains(&rule) && ["layer", "gap", "list"].contains(&wiring);
+    let gain = r.number("net.gain", if layered { 0.05 } else { 1.0 })?;
+    let head_gain = r.number("net.head_gain", if layered { 0.0 } else { 1.0 })?;
+    let plan = models::Plan { input, classes: facts.classes(), width, noise, gain, head_gain };
+    let blocks = if model == CUSTOM {
+        layers::blocks(&text, &plan)?
+    } else {
+        models::by_name(&model, &plan)?.unwrap_or_default()
+    };
+    let widths = vec![facts.pixels(), facts.classes()];
+    let image = Some(ImageNet { model, blocks, input });
+    Ok(NetSpec { image, widths, act: "relu".to_owned(), residual: None, bias: true, w_std: 0.0 })
+}
+
+pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
+    let wiring = r.choice("rule.wiring", "skip", &["skip", "layer", "gap", "list"])?;
+    let layered = wiring != "skip";
+    let gap = r.positive("rule.gap", 2)? as usize;
+    let synapses = r.words("rule.synapses")?;
+    if !synapses.is_empty() && wiring != "list" {
+        let want = "is read by the wiring list only; set rule.wiring = \"list\" or remove it".to_owned();
+        return Err(SpecError::bad("rule.synapses", &Value::from(synapses), want));
+    }
+    let wiring = match wiring.as_str() {
+        "layer" => BlockWiring::Layer,
+        "gap" => BlockWiring::Gap(gap),
+        "list" => BlockWiring::List(synapses.iter().map(|s| super::rules::synapse(s)).collect::<Result<_>>()?),
+        _ => BlockWiring::Skip,
+    };
+    let inner = match r.choice("rule.inner", "backprop", &["backprop", "rec-lra", "hebbian"])?.as_str() {
+        "rec-lra" => Inner::RecLra,
+        "hebbian" => Inner::Hebbian,
+        _ => Inner::Backprop,
+    };
+    let (grid, rank) = (r.positive("rule.grid", 2)? as usize, r.positive("rule.rank", 4)? as usize);
+    let forms = ["channel", "grid", "full", "low-rank", "seeded"];
+    let synapse = match r.choice("rule.synapse", "channel", &forms)?.as_str() {
+        "grid" => MapSynapse::Grid(grid),
+        "full" => MapSynapse::Full,
+        "low-rank" => MapSynapse::LowRank(rank),
+        "seeded" => MapSynapse::Seeded,
+        _ => MapSynapse::Channel,
+    };
+    let learned = if layered || matches!(synapse, MapSynapse::LowRank(_)) { "mirror" } else { "readout" };
+    let plasticity = r.choice("rule.plasticity", learned, &["mirror", "readout", "fixed"])?;
+    let twins_learn = plasticity != "fixed";
+    let plasticity = match plasticity.as_str() {
+        "mirror" => MapPlasticity::Mirror,
+        "fixed" => MapPlasticity::Fixed,
+        _ => MapPlasticity::Readout,
+    };
+    let beta = r.number("rule.beta", if layered { 0.01 } else { 0.1 })?;
+    let rate = r.number("rule.e_rate", 1.0)?;
+    let std = r.number("rule.e_std", if layered { 0.0 } else { 0.1 })?;
+    let twin_std = r.number("rule.twin_std", 0.0)?;
+    let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
+    let a = r.number("rule.mix", 0.5)?;
+    let mismatch = match error.as_str() {
+        "l1" => Mismatch::L1,
+        "mixed" => Mismatch::Mixed { a },
+        _ => Mismatch::L2,
+    };
+    Ok(RecLraBlocksConfig { wiring, inner, synapse, plasticity, beta, std, twin_std, twins_learn, rate, mismatch })
+}
