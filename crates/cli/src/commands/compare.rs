@@ -8,6 +8,7 @@ use reclra::Device;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
 use reclra_train::record::Record;
+use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, rule_names};
@@ -42,6 +43,13 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
     let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), stop: stop_flag() };
 
+    // The same command, and one with more seeds, goes on in its folder; another does not take its place.
+    let vacant = |trials: &[Trial]| match args.overwrite {
+        true => Ok(()),
+        false => compare::replaceable(&out, trials)
+            .and_then(|()| replaceable(&out.join(runs::REPORT), false))
+            .map_err(|e| Failure::Usage(e.to_string())),
+    };
     let (trials, tuned) = match args.tune {
         None => (compare::plan(&request, &facts)?, None),
         Some(count) => {
@@ -58,6 +66,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     {
         return Err(Failure::Usage(why.clone()));
     }
+    vacant(&trials)?;
     let _held = RunFolder::hold(&out)?;
     let rows = work.make(trials)?;
     let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };

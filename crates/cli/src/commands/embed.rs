@@ -45,6 +45,10 @@ pub(super) fn named(voice: Voice, args: &EmbedArgs, names: &[String]) -> Result<
         return Err(Failure::Usage(line));
     }
     let out = folder(args);
+    if let Some(there) = embed::FILES.iter().map(|f| out.join(f)).find(|p| p.exists() && !args.overwrite) {
+        let line = format!("{}: is there already; name another folder with --out or add --overwrite", there.display());
+        return Err(Failure::Usage(line));
+    }
     writable_folder(&out)?;
     let classes = first.model.facts.class_names.clone();
     let panels = runs.into_iter().map(|r| panel(voice, args, r, method)).collect::<Result<Vec<Panel>, Failure>>()?;
