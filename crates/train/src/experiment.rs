@@ -7,7 +7,7 @@ mod estimate;
 mod known;
 mod markdown;
 
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, estimate, rough};
 pub use known::{KNOWN, about};
 pub use markdown::markdown;
 
