@@ -259,6 +259,9 @@ pub(crate) struct CompareArgs {
     /// Folder for the runs, the table and the plots [default: runs/compare, under RECLRA_RUNS if that is set]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
+    /// Replace the table and the plots of other runs that are in DIR already; the runs stay
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

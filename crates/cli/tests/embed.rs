@@ -41,6 +41,11 @@ fn runs_are_mapped_side_by_side_and_the_same_twice() {
     }
     assert!(fs::read_to_string(a.join("embed.svg")).unwrap().starts_with("<svg"));
     assert!(fs::read(a.join("embed.png")).unwrap().starts_with(b"\x89PNG"));
+    // A map that is there is not replaced unasked.
+    let refused = [&shared[..2], &["--method", "pca"]].concat();
+    let line = bad(&refused, 2);
+    assert!(line.contains("embed.csv: is there already") && line.contains("--out or add --overwrite"), "{line}");
+    assert_eq!(fs::read_to_string(a.join("embed.csv")).unwrap(), csv);
     // Again, elsewhere, with another number of threads: the same bytes.
     let other = dir.path().join("maps");
     let (out, _) = good(&[&shared[..], &["--threads", "1", "--out", text(&other)]].concat());
@@ -66,7 +71,7 @@ fn any_layer_part_and_method_can_be_asked_for() {
         (&["--layer", "b1", "--part", "train", "--samples", "40", "--method", "pca"], 41, "b1, 24 units, 40 train"),
     ] {
         let out = dir.path().join("new/folder");
-        let (shown, err) = good(&[&["embed", text(&file), "--out", text(&out)], flags].concat());
+        let (shown, err) = good(&[&["embed", text(&file), "--out", text(&out), "--overwrite"], flags].concat());
         assert!(err.contains(said), "{err}");
         assert_eq!(shown.contains("variance in the map"), flags.contains(&"pca"), "{shown}");
         assert_eq!(fs::read_to_string(out.join("embed.csv")).unwrap().lines().count(), lines);
@@ -101,8 +106,8 @@ fn what_is_asked_wrongly_is_one_line() {
         (&["embed", run, text(&other)], 2, &[text(&other), "mnist", "digits", "one data set"]),
         (&["embed", text(&other), "--part", "validation"], 2, &["0 samples are too few", "--part"]),
         (&["embed", text(&other), "--data-dir", "no/such"], 1, &["no/such"]),
-        (&["embed", "no/such"], 1, &["no/such", "no such file"]),
-        (&["embed", run, "no/such"], 1, &["no/such", "reclra train --out"]),
+        (&["embed", "no/such"], 2, &["no/such", "no such file"]),
+        (&["embed", run, "no/such"], 2, &["no/such", "reclra train --out"]),
         (&["embed", run, "--method", "pca", "--out", &format!("{run}/spec.toml")], 1, &["spec.toml", "is a file"]),
     ];
     for (args, code, parts) in cases {

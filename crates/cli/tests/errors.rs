@@ -33,15 +33,22 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--lr", "inf"], 2, &["optim.lr = inf", "finite number"]),
         (&["train", "--lr", "-1"], 2, &["optim.lr", "-1"]),
         (&["train", "--lr", "fast"], 2, &["optim.lr", "fast", "finite number"]),
-        (&["train", "--batch", "0"], 2, &["train.batch = 0", "at least 1"]),
+        (&["train", "--batch", "0"], 2, &["train.batch = 0", "1 or more"]),
         (&["train", "--batch", "99999"], 2, &["train.batch = 99999", "training images"]),
         (&["train", "--batch", "2.5"], 2, &["train.batch = 2.5"]),
-        (&["train", "--epochs", "0"], 2, &["train.epochs = 0", "at least 1"]),
-        (&["train", "--epochs", "-3"], 2, &["train.epochs = -3"]),
+        (&["train", "--epochs", "0"], 2, &["train.epochs = 0", "1 or more"]),
+        (&["train", "--epochs", "-3"], 2, &["train.epochs = -3: must be a whole number of 1 or more"]),
+        (&["resume", "no/such", "--epochs", "-1"], 2, &["`-1`", "--epochs", "must be a whole number of 1 or more"]),
         (&["train", "--seed", "-1"], 2, &["seed = -1"]),
         (&["train", "--beta", "0"], 2, &["rule.beta", "positive"]),
         (&["train", "--shift", "99"], 2, &["data.shift = 99", "at most 32"]),
-        (&["train", "--threads", "0"], 2, &["--threads", "1 to 1024"]),
+        (&["train", "--threads", "0"], 2, &["--threads", "1 to 1024", "see `reclra train --help`"]),
+        (
+            &["runs", "compare", "--sort", "size"],
+            2,
+            &["--sort", "name, error, time", "see `reclra runs compare --help`"],
+        ),
+        (&["--no-such"], 2, &["--no-such", "see `reclra --help`"]),
         (&["train", "--set", "data.validation=1438"], 2, &["data.validation", "below"]),
         (&["train", "--set", "rule.kappa=[1.0]"], 2, &["rule.kappa", "4 regions"]),
         (&["train", "--set", "rule.depth=-1"], 2, &["rule.depth"]),
@@ -59,10 +66,10 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--wiring", "list", "--set", "rule.synapses=out->b3"], 2, &["b1", "unreachable"]),
         (&["train", "--wiring", "list", "--set", "rule.synapses=out-b3"], 2, &["rule.synapses", "out-b3"]),
         // Files and folders.
-        (&["train", "no/such.toml"], 1, &["no/such.toml", "no such file"]),
+        (&["train", "no/such.toml"], 2, &["no/such.toml", "no such file"]),
         (&["train", "--data", "mnist", "--data-dir", "no/such"], 1, &["no/such", "reclra data fetch mnist"]),
-        (&["eval", "no/such"], 1, &["no/such", "reclra train --out"]),
-        (&["predict", "no/such", "a.png"], 1, &["no/such"]),
+        (&["eval", "no/such"], 2, &["no/such", "reclra train --out"]),
+        (&["predict", "no/such", "a.png"], 2, &["no/such"]),
         (&["reproduce", "fondation"], 2, &["fondation", "did you mean `foundation`"]),
     ];
     for (args, code, parts) in cases {
@@ -71,6 +78,35 @@ fn what_is_asked_wrongly_is_refused() {
             assert!(line.contains(part), "reclra {args:?} does not say {part:?}: {line}");
         }
     }
+}
+
+/// A path that leads nowhere was asked wrongly, in every command that takes one.
+#[test]
+fn paths_that_lead_nowhere_are_asked_wrongly() {
+    let cases: &[&[&str]] = &[
+        &["train", "no/such"],
+        &["train", "--config", "no/such"],
+        &["train", "--init", "no/such"],
+        &["resume", "no/such"],
+        &["runs", "no/such"],
+        &["runs", "compare", "no/such", "no/such"],
+        &["runs", "clean", "no/such"],
+        &["compare", "no/such"],
+        &["eval", "no/such"],
+        &["predict", "no/such", "a.png"],
+        &["export", "no/such"],
+        &["import", "no/such", "--out", "unused"],
+        &["embed", "no/such"],
+        &["report", "no/such"],
+        &["inspect", "no/such"],
+        &["bench", "step", "no/such"],
+        &["reproduce", "no/such"],
+    ];
+    for args in cases {
+        let line = bad(args, 2);
+        assert!(line.contains("no/such"), "reclra {args:?}: {line}");
+    }
+    assert!(!Path::new("unused").exists());
 }
 
 #[test]
@@ -266,7 +302,7 @@ fn pictures_are_checked() {
         let line = bad(&["predict", text(&run), text(&picture)], 1);
         assert!(line.contains("a.png"), "{line}");
     }
-    let missing = bad(&["predict", text(&run), "no/such.png"], 1);
+    let missing = bad(&["predict", text(&run), "no/such.png"], 2);
     assert!(missing.contains("no/such.png"), "{missing}");
     let folder = bad(&["predict", text(&run), text(dir.path())], 1);
     assert!(folder.contains("is a folder"), "{folder}");

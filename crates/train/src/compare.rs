@@ -8,7 +8,7 @@ mod store;
 mod table;
 
 pub use store::{CompareError, Watch, run};
-pub use table::{Row, csv, json, markdown, rows, written};
+pub use table::{Row, csv, json, markdown, replaceable, rows, written};
 
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError, keys, rule_names, tuning};
 use reclra_compute::rng::Key;

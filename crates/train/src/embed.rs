@@ -18,7 +18,7 @@ use crate::judge::evaluated;
 pub use neighbours::{K, Neighbours, nearest, neighbour_error};
 pub use pca::{Pca, pca};
 use reclra::{Graph, Learner};
-pub use store::write;
+pub use store::{FILES, write};
 pub use tsne::{largest_perplexity, tsne};
 
 /// Fewest samples that make a map.

@@ -18,8 +18,12 @@ const COLOURS: [(u8, u8, u8); 9] = [
     (118, 42, 131),
 ];
 
-/// Width and height in pixels.
-const SIZE: (u32, u32) = (860, 460);
+/// Width of the axes with what belongs to them and height, in pixels; the legend stands beside them.
+const SIZE: (u32, u32) = (670, 460);
+/// Least width of the legend, where its names begin, and the space after the longest.
+const LEGEND: u32 = 190;
+const NAME: i32 = 32;
+const AFTER: u32 = 12;
 
 /// A line: name, points (x, mean, lowest, highest).
 struct Line {
@@ -92,12 +96,28 @@ fn lines(all: &[Seeds<'_>], x: impl Fn(usize, f64) -> f64) -> Vec<Line> {
 fn draw(lines: &[Line], frame: &Frame<'_>) -> Result<String, String> {
     fonts::register()?;
     let mut svg = String::new();
+    let size = (SIZE.0 + legend_width(lines)?, SIZE.1);
     {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         draw_on(&root, lines, frame).map_err(|e| e.to_string())?;
         root.present().map_err(|e| e.to_string())?;
     }
     Ok(svg)
+}
+
+/// Black letters of that size.
+fn font(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&BLACK)
+}
+
+/// As wide as the longest name needs, so that none is cut off.
+fn legend_width(lines: &[Line]) -> Result<u32, String> {
+    let mut width = LEGEND;
+    for line in lines {
+        let ((left, _), (right, _)) = font(13).font.layout_box(&line.name).map_err(|e| e.to_string())?;
+        width = width.max(NAME as u32 + (right - left).max(0) as u32 + AFTER);
+    }
+    Ok(width)
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -165,8 +185,7 @@ fn draw_on(root: &Area<'_>, lines: &[Line], frame: &Frame<'_>) -> Result<(), Box
     let smallest = all().flat_map(|p| [p.1, p.2]).filter(|&e| e > 0.0).fold(top, f64::min);
     let floor = (smallest * 0.8).min(0.5 * top);
     let x_axis = Axis::new(left, right.max(left + 1e-9), frame.log);
-    let (plot, legend) = root.split_horizontally(SIZE.0 - 190);
-    let font = |size: i32| ("sans-serif", size).into_font().color(&BLACK);
+    let (plot, legend) = root.split_horizontally(SIZE.0);
     let mut chart = ChartBuilder::on(&plot)
         .margin(14)
         .x_label_area_size(40)
@@ -194,7 +213,24 @@ fn draw_on(root: &Area<'_>, lines: &[Line], frame: &Frame<'_>) -> Result<(), Box
         let top = 24 + 22 * n as i32;
         legend.draw(&PathElement::new([(4, top), (26, top)], colour.stroke_width(3)))?;
         let style = font(13).pos(Pos::new(HPos::Left, VPos::Center));
-        legend.draw(&Text::new(line.name.clone(), (32, top), style))?;
+        legend.draw(&Text::new(line.name.clone(), (NAME, top), style))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_fits_into_the_legend() {
+        let width = |name: &str| {
+            let svg = log_log(&[(name.to_owned(), vec![(1.0, 1.0), (2.0, 3.0)])], "x", "y").unwrap();
+            assert!(svg.contains(name) || name.len() > 20, "{svg}");
+            svg.split_once("width=\"").unwrap().1.split_once('"').unwrap().0.parse::<u32>().unwrap()
+        };
+        assert_eq!(width("short"), SIZE.0 + LEGEND);
+        let long = width("gap wiring, net.arch = 784-8x128-10, optim.lr = 0.001, a name that is long");
+        assert!(long > SIZE.0 + 400 && long < SIZE.0 + 700, "{long}");
+    }
 }

@@ -34,6 +34,9 @@ pub(crate) struct EmbedArgs {
     /// Folder for embed.svg, embed.png and embed.csv [default: the folder of the first run]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
+    /// Replace a map that is there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Folder of the data set's files, if not where the runs found them
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data_dir: Option<PathBuf>,
@@ -59,6 +62,8 @@ impl EmbedArgs {
             perplexity: 30.0,
             iterations: 1000,
             out: Some(out),
+            // What goes on with the same runs makes the same map again.
+            overwrite: true,
             data_dir,
             machine,
         }

@@ -4,10 +4,12 @@ use super::{environment, machine, runs_home, settings, stop_flag, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::Board;
 use crate::failure::Failure;
+use crate::output::count;
 use reclra::Device;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
 use reclra_train::record::Record;
+use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, rule_names};
@@ -42,12 +44,22 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
     let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), stop: stop_flag() };
 
+    // The same command, and one with more seeds, goes on in its folder; another does not take its place.
+    let vacant = |trials: &[Trial]| match args.overwrite {
+        true => Ok(()),
+        false => compare::replaceable(&out, trials)
+            .and_then(|()| replaceable(&out.join(runs::REPORT), false))
+            .map_err(|e| Failure::Usage(e.to_string())),
+    };
     let (trials, tuned) = match args.tune {
         None => (compare::plan(&request, &facts)?, None),
-        Some(count) => {
-            let trials = compare::plan_tuning(&request, usize::from(count), &facts)?;
+        Some(most) => {
+            let trials = compare::plan_tuning(&request, usize::from(most), &facts)?;
             let each = trials.len() / request.rules.len().max(1);
-            voice.note(format_args!("tuning: {each} trials of each rule on one seed, chosen by validation error"));
+            voice.note(format_args!(
+                "tuning: {} of each rule on one seed, chosen by validation error",
+                count(each, "trial")
+            ));
             let _held = RunFolder::hold(&out)?;
             let rows = work.make(trials)?;
             (compare::chosen(&request, &rows, &facts)?, Some(rows))
@@ -58,9 +70,10 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     {
         return Err(Failure::Usage(why.clone()));
     }
+    vacant(&trials)?;
     let _held = RunFolder::hold(&out)?;
     let rows = work.make(trials)?;
-    let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };
+    let how = format!("{} at a time", count(work.jobs.0, "run"));
     let seeds: Vec<String> = (request.seed()..).take(request.seeds as usize).map(|s| s.to_string()).collect();
     let heading = format!(
         "Data {}, seeds {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",

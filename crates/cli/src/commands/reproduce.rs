@@ -3,10 +3,10 @@
 use super::{machine, runs_home, stop_flag, surroundings};
 use crate::args::{EmbedArgs, ReproduceArgs, Voice};
 use crate::failure::Failure;
-use crate::output::table;
+use crate::output::{count, table};
 use crate::progress::{Show, duration};
 use reclra::Device;
-use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown};
+use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
 use reclra_train::files::writable_folder;
 use reclra_train::fit::Observer;
 use reclra_train::runs::RunFolder;
@@ -50,8 +50,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
     )?;
     if ahead.runs > 0 {
         voice.note(format_args!(
-            "{} runs to make, {} there already: about {} on {} (from some measured steps), {megabytes:.0} MB of disk",
-            ahead.runs,
+            "{} to make, {} there already: about {} on {} (from some measured steps), {megabytes:.0} MB of disk",
+            count(ahead.runs, "run"),
             ahead.kept,
             duration(ahead.seconds),
             machine.description
@@ -94,18 +94,30 @@ fn list(voice: Voice) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (name, text) in KNOWN {
         let e = Experiment::parse(text, name)?;
-        let what = if e.needs.is_empty() {
-            format!("{} runs", e.run.len() * e.seeds.len())
-        } else {
-            "cannot be made yet".to_owned()
-        };
+        let (runs, seconds) = (e.run.len() * e.seeds.len(), rough(&e));
+        let size = if e.needs.is_empty() { count(runs, "run") } else { "cannot be made yet".to_owned() };
         voice.object(
             "experiment",
-            &json!({ "name": name, "title": e.title, "runs": e.run.len() * e.seeds.len(), "needs": e.needs }),
+            &json!({ "name": name, "title": e.title, "runs": runs, "needs": e.needs, "seconds": seconds }),
         )?;
-        rows.push(vec![(*name).to_owned(), what, e.title]);
+        rows.push(vec![(*name).to_owned(), size, seconds.map_or("-".to_owned(), magnitude), e.title]);
     }
-    voice.result(table(&["name", "size", "what"], &rows))
+    voice.result(table(&["name", "size", "takes about", "what"], &rows))?;
+    voice.note("times are rough, for one core; --dry-run measures some steps on this machine");
+    Ok(())
+}
+
+/// A time of which the order of magnitude is known: one digit of minutes or hours.
+fn magnitude(seconds: f64) -> String {
+    let digit = |v: f64| {
+        let power = 10_f64.powf(v.log10().floor());
+        (v / power).round() * power
+    };
+    match seconds / 60.0 {
+        minutes if minutes < 1.0 => "a minute".to_owned(),
+        minutes if minutes < 55.0 => format!("{} min", digit(minutes)),
+        minutes => format!("{} h", digit((minutes / 60.0).max(1.0))),
+    }
 }
 
 /// Shows the runs as they come.

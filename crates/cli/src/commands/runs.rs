@@ -3,7 +3,7 @@
 use super::runs_home;
 use crate::args::{RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
-use crate::output::table;
+use crate::output::{count, table};
 use reclra_train::files::FileError;
 use reclra_train::runs::view::{self, Standing, View};
 use reclra_train::runs::{CHECKPOINTS, RunFolder, SPEC, checkpoint};
@@ -17,7 +17,16 @@ const DEPTH: usize = 3;
 pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
     match &args.command {
         None => list(voice, &all(voice, &args.folders)?),
-        Some(RunsCommand::Compare { folders }) => compare(voice, &all(voice, folders)?),
+        Some(RunsCommand::Compare { folders, sort }) => {
+            let mut views = all(voice, folders)?;
+            match sort.as_str() {
+                // They are found by name.
+                "name" => {}
+                "time" => sorted(&mut views, |v| v.record.epochs.last().map(|_| v.record.epoch_seconds())),
+                _ => sorted(&mut views, |v| v.record.validation_error()),
+            }
+            compare(voice, &views)
+        }
         Some(RunsCommand::Clean { folders, yes }) => clean(voice, &all(voice, folders)?, *yes),
     }
 }
@@ -52,6 +61,12 @@ fn search(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|e| e.path()).filter(|p| p.is_dir()).for_each(|p| search(&p, depth - 1, found));
     }
+}
+
+/// The least first; runs without a figure last, by name.
+fn sorted(views: &mut [View], of: impl Fn(&View) -> Option<f64>) {
+    let figure = |v: &View| of(v).filter(|f| !f.is_nan()).unwrap_or(f64::INFINITY);
+    views.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
 }
 
 fn percent(v: Option<f64>) -> String {
@@ -156,11 +171,12 @@ fn clean(voice: Voice, views: &[View], yes: bool) -> Result<(), Failure> {
         voice.object("clean", &json!({ "folder": checkpoints, "bytes": bytes, "removed": yes }))?;
         voice.result(format_args!("{:>10} MB  {}", megabytes(bytes), checkpoints.display()))?;
     }
+    let over = |n| format!("{} that {} over", count(n, "run"), if n == 1 { "is" } else { "are" });
     let line = match (runs, yes) {
         (0, _) => "there is nothing to free".to_owned(),
-        (n, true) => format!("freed {} MB: the checkpoints of {n} runs that are over", megabytes(freed)),
+        (n, true) => format!("freed {} MB: the checkpoints of {}", megabytes(freed), over(n)),
         (n, false) => {
-            format!("{} MB would be freed: the checkpoints of {n} runs that are over; add --yes", megabytes(freed))
+            format!("{} MB would be freed: the checkpoints of {}; add --yes", megabytes(freed), over(n))
         }
     };
     voice.result(line)

@@ -1,9 +1,9 @@
 //! `reclra train`: resolve, fit in a run folder, say what came of it.
 
-use super::{device, environment, runs_home, settings, stop_flag};
+use super::{device, environment, processor, runs_home, settings, stop_flag};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
-use crate::output::grouped;
+use crate::output::{count, grouped};
 use crate::progress::{Show, duration, percent};
 use crate::tui::Tui;
 use reclra::Device;
@@ -13,7 +13,7 @@ use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::run::{Prepared, prepare, resolve};
 use reclra_train::runs::checkpoint::Manifest;
-use reclra_train::runs::{self, End, Environment, Keeping, MakeError, RunFolder, Task};
+use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
 use reclra_train::{import, model};
@@ -107,14 +107,15 @@ pub(super) fn announce(
     let graph = spec.graph()?;
     let rule = spec.rule.build(&graph)?;
     let line = format!(
-        "{} on {}: {} parameters, {} training and {} validation images, {} epochs, seed {}; {device}",
+        "{} on {}: {}, {} training and {}, {}, seed {}; {}",
         rule.name(),
         facts.name,
-        grouped(graph.parameters()),
+        count(graph.parameters(), "parameter"),
         grouped(facts.train - spec.data.validation),
-        grouped(spec.data.validation),
-        spec.epochs,
+        count(spec.data.validation, "validation image"),
+        count(spec.epochs as usize, "epoch"),
         spec.seed,
+        processor(device),
     );
     voice.note(&line);
     folder.log(&line);
@@ -191,7 +192,7 @@ impl Run<'_> {
         if let Some(error) = board.as_ref().and_then(TensorBoard::failed) {
             voice.warn(&error.to_string());
         }
-        let end = end.map_err(failure)?;
+        let end = end?;
         if show.unread {
             return Err(Failure::Unread);
         }
@@ -237,8 +238,8 @@ fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), F
         }),
     )?;
     voice.note(format_args!(
-        "{} epochs in {}; kept in {}",
-        record.epochs.len(),
+        "{} in {}; kept in {}",
+        count(record.epochs.len(), "epoch"),
         duration(record.seconds),
         folder.display()
     ));
@@ -256,13 +257,4 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-fn failure(error: MakeError) -> Failure {
-    match error {
-        MakeError::Data(e) => e.into(),
-        MakeError::Spec(e) => e.into(),
-        MakeError::File(e) => e.into(),
-        e => Failure::Other(e.to_string()),
-    }
 }

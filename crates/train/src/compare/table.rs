@@ -3,9 +3,11 @@
 use super::Trial;
 use super::store::CompareError;
 use crate::experiment::Machine;
-use crate::files::write_atomically;
+use crate::files::{FileError, write_atomically};
 use crate::plot;
 use crate::record::{Record, deviation, mean};
+use crate::run::RunError;
+use crate::spec::RunSpec;
 use crate::spec::keys::KEYS;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -205,6 +207,27 @@ pub fn json(rows: &[Row]) -> serde_json::Value {
     rows.iter().map(row).collect()
 }
 
+/// The files of a comparison, beside the folders of its runs.
+const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by-epoch.svg", "error-by-time.svg"];
+
+/// Whether those of `trials` may take the place of the files in `folder`: nothing is lost where every run that these tell of
+/// is one of the trials, as after an interruption or with more seeds.
+///
+/// # Errors
+/// Names the file that would be lost.
+pub fn replaceable(folder: &Path, trials: &[Trial]) -> Result<(), FileError> {
+    let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
+    let planned: Vec<String> = trials.iter().flat_map(|t| t.specs.iter().flatten()).map(RunSpec::to_toml).collect();
+    let told = std::fs::read(folder.join("compare.json")).ok();
+    let told: Option<Vec<serde_json::Value>> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let ours = |run: &serde_json::Value| run["spec"].as_str().is_some_and(|spec| planned.iter().any(|p| p == spec));
+    if told.is_some_and(|rows| rows.iter().flat_map(|r| r["runs"].as_array().into_iter().flatten()).all(ours)) {
+        return Ok(());
+    }
+    let what = "is there and tells of other runs, which would be lost".to_owned();
+    Err(FileError { path: there, what, remedy: "name another folder with --out or add --overwrite" })
+}
+
 /// Writes `compare.md`, `.csv`, `.json` and the plots into `folder`, with the trials of tuning if there were any. Their paths.
 ///
 /// # Errors
@@ -230,15 +253,11 @@ pub fn written(
     );
     let json = serde_json::to_vec_pretty(&json(rows)).unwrap_or_default();
     let mut paths = Vec::new();
-    for (name, bytes) in [
-        ("compare.md", text.as_bytes()),
-        ("compare.csv", csv(rows, target).as_bytes()),
-        ("compare.json", &json),
-        ("error-by-epoch.svg", by_epoch.as_bytes()),
-        ("error-by-time.svg", by_time.as_bytes()),
-    ] {
+    let csv = csv(rows, target);
+    let contents = [text.as_bytes(), csv.as_bytes(), &json, by_epoch.as_bytes(), by_time.as_bytes()];
+    for (name, bytes) in FILES.into_iter().zip(contents) {
         let path = folder.join(name);
-        write_atomically(&path, bytes)?;
+        write_atomically(&path, bytes).map_err(RunError::from)?;
         paths.push(path);
     }
     Ok(paths)

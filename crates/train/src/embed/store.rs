@@ -7,6 +7,9 @@ use image::{ExtendedColorType, ImageEncoder};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// The files of a map.
+pub const FILES: [&str; 3] = ["embed.csv", "embed.svg", "embed.png"];
+
 /// Writes `embed.csv` (run, sample, label, class, x, y), `embed.svg` and `embed.png` into `folder`, each whole or not at
 /// all. `classes` are names by label. Their paths.
 ///
@@ -17,7 +20,7 @@ pub fn write(folder: &Path, panels: &[Panel], classes: &[String]) -> Result<Vec<
     let png = png(panels, classes).map_err(EmbedError::Picture)?;
     let csv = csv(panels, classes);
     let mut written = Vec::new();
-    for (name, bytes) in [("embed.csv", csv.as_bytes()), ("embed.svg", svg.as_bytes()), ("embed.png", &png)] {
+    for (name, bytes) in FILES.into_iter().zip([csv.as_bytes(), svg.as_bytes(), &png]) {
         let path = folder.join(name);
         write_atomically(&path, bytes)?;
         written.push(path);

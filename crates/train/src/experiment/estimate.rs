@@ -1,9 +1,9 @@
 //! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
 
 use super::{Done, Experiment, ExperimentError, Planned};
-use crate::data::{Batch, Loader, Split};
+use crate::data::{self, Batch, Loader, Split};
 use crate::memory::Memory;
-use crate::spec::SpecError;
+use crate::spec::{DataFacts, SpecError};
 use reclra::{Device, Learner};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -60,6 +60,34 @@ pub fn estimate(
     }
     sum.bytes += checkpoint;
     Ok(sum)
+}
+
+/// Multiplications and additions a second, evaluation and all else included, that one core of today has been seen to make.
+const PACE: f64 = 5e10;
+/// Passes of a rule that settles over its synapses, against three of the others.
+const SETTLING: f64 = 6.0;
+
+/// Seconds that all runs may take on one core, in order of magnitude: nothing is measured and no data need be there. None if
+/// the runs are not known.
+#[must_use]
+pub fn rough(experiment: &Experiment) -> Option<f64> {
+    let mut sum = 0.0;
+    for run in &experiment.run {
+        let facts = published(run.set.get("data.name").and_then(toml::Value::as_str).unwrap_or("digits"))?;
+        let spec = run.spec(0, &facts).ok()?;
+        let graph = spec.graph().ok()?;
+        let passes = if spec.rule.build(&graph).ok()?.settles().is_some() { SETTLING } else { 1.0 };
+        // A multiplication and an addition for each weight and sample: forward, back, into the update.
+        let of_epoch = 6.0 * passes * graph.parameters() as f64 * (facts.train - spec.data.validation) as f64;
+        sum += of_epoch * spec.epochs as f64 / PACE;
+    }
+    (!experiment.run.is_empty()).then_some(sum * experiment.seeds.len() as f64)
+}
+
+/// What a data set is known to be without its files.
+fn published(name: &str) -> Option<DataFacts> {
+    let entry = data::entry(name).ok()?;
+    entry.published().or_else(|| Some(DataFacts::of(&*data::open(name, None).ok()?)))
 }
 
 /// Seconds of a step, in the median.

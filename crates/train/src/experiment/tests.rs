@@ -87,3 +87,15 @@ fn mistakes_are_one_line() {
     let error = e.run[0].spec(0, &facts).unwrap_err().to_string();
     assert_eq!(error, "run `short`: experiment: unknown key `train.epoch`, did you mean `train.epochs`?");
 }
+
+#[test]
+fn the_rough_time_of_an_experiment_is_told_without_data() {
+    let seconds = |name: &str| rough(&Experiment::read(name).unwrap());
+    for (name, least, most) in [("wall-clock", 20.0, 300.0), ("foundation", 60.0, 900.0), ("table1-mnist", 1800.0, 1e5)]
+    {
+        let s = seconds(name).unwrap();
+        assert!((least..most).contains(&s), "{name}: {s}");
+    }
+    assert_eq!(seconds("table2"), None);
+    assert!(rough(&Experiment::parse(TOY, "toy").unwrap()).is_some_and(|s| s > 0.0 && s < 1.0));
+}

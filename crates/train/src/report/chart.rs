@@ -126,18 +126,19 @@ impl Chart {
     fn drawing(&self, kind: Kind) -> Markup {
         let (x, y) = self.places(kind);
         let (left, right, bottom) = (MARGIN.3, SIZE.0 - MARGIN.1, SIZE.1 - MARGIN.2);
+        let labelled = |scale: &Scale, ticks: Vec<f64>| scale.labels(&ticks).into_iter().zip(ticks);
         html! {
             svg viewBox={ "0 0 " (SIZE.0) " " (SIZE.1) } role="img" aria-label=(self.summary()) {
                 g.grid {
-                    @for v in y.ticks(5) {
+                    @for (label, v) in labelled(&y, y.ticks(5)) {
                         @let at = rounded(y.at(v));
                         line x1=(left) x2=(right) y1=(at) y2=(at) {}
-                        text x=(left - 6.0) y=(at) dy="0.34em" text-anchor="end" { (short(v)) }
+                        text x=(left - 6.0) y=(at) dy="0.34em" text-anchor="end" { (label) }
                     }
-                    @for v in x.ticks(6) {
+                    @for (label, v) in labelled(&x, x.whole_ticks(6)) {
                         @let at = rounded(x.at(v));
                         line x1=(at) x2=(at) y1=(bottom) y2=(bottom + 4.0) {}
-                        text x=(at) y=(bottom + 18.0) text-anchor="middle" { (short(v)) }
+                        text x=(at) y=(bottom + 18.0) text-anchor="middle" { (label) }
                     }
                     text x=((left + right) / 2.0) y=(SIZE.1 - 4.0) text-anchor="middle" { (self.x) }
                 }

@@ -1,7 +1,7 @@
 //! The network as a drawing: regions in a row in forward order, what skips regions in lanes above, errors in lanes below.
 
 use super::chart::rounded;
-use super::words::grouped;
+use super::words::{count, grouped};
 use maud::{Markup, html};
 use reclra::{Graph, phi};
 
@@ -77,13 +77,14 @@ const STYLE: &str = include_str!("drawing.css");
 /// The same as a file of its own.
 #[must_use]
 pub fn picture(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>]) -> String {
-    let inside = drawing(graph, edges, waves).into_string();
+    let inside = drawing(graph, edges, waves, "error synapse").into_string();
     let named = inside.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
     named.replacen('>', &format!("><style>\n{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>"), 1)
 }
 
-/// The drawing. `edges` are error synapses as (sender, receiver), `waves` the regions in the order of their errors.
-pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>]) -> Markup {
+/// The drawing. `edges` lead errors, as (sender, receiver), and one of them is a `carrier`, `waves` are the regions in the
+/// order of their errors.
+pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usize>], carrier: &str) -> Markup {
     let regions = graph.regions();
     let pairs = |of: fn(&reclra::graph::Region) -> &Vec<usize>, far: bool| -> Vec<(usize, usize)> {
         let all = regions.iter().enumerate().flat_map(|(i, r)| of(r).iter().map(move |&k| (k, i)));
@@ -99,7 +100,7 @@ pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usiz
     let wave = |i: usize| waves.iter().position(|w| w.contains(&i)).unwrap_or(0);
     let last = waves.len().max(2) - 1;
     html! {
-        svg width=(size.0) height=(size.1) viewBox={ "0 0 " (size.0) " " (size.1) } role="img" aria-label=(said(graph, edges)) {
+        svg width=(size.0) height=(size.1) viewBox={ "0 0 " (size.0) " " (size.1) } role="img" aria-label=(said(graph, edges, carrier)) {
             @for (n, arc) in above.iter().enumerate() {
                 (path(arc, top, -1.0, if n < skips.len() { "forward" } else { "shortcut" }, 1.0))
             }
@@ -162,9 +163,10 @@ fn path(arc: &Arc, side: f64, down: f64, kind: &str, opacity: f64) -> Markup {
 }
 
 /// The drawing in a sentence.
-fn said(graph: &Graph, edges: &[(usize, usize)]) -> String {
+fn said(graph: &Graph, edges: &[(usize, usize)], carrier: &str) -> String {
     let names: Vec<&str> = graph.regions().iter().map(|r| r.name.as_str()).collect();
-    format!("Network of {} regions, {}, with {} error synapses.", names.len(), names.join(", "), edges.len())
+    let carriers = count(edges.len(), carrier);
+    format!("Network of {} regions, {}, with {carriers}.", names.len(), names.join(", "))
 }
 
 #[cfg(test)]

@@ -12,9 +12,17 @@ use reclra::{Graph, phi};
 /// Regions beyond which a drawing is a carpet.
 const REGIONS: usize = 40;
 
-/// Runs of one group have the same network; so may groups.
+/// A network as one rule sees it, and the groups whose it is.
+struct Drawn {
+    rule: &'static str,
+    groups: Vec<String>,
+    body: Markup,
+}
+
+/// Runs of one group have the same network; so may groups of one rule. Two rules are drawn apart even where their errors
+/// take the same ways: backprop has no error synapses of its own.
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
-    let mut drawn: Vec<(String, Markup)> = Vec::new();
+    let mut drawn: Vec<Drawn> = Vec::new();
     let groups = groups(runs);
     let several = groups.len() > 1;
     for group in groups {
@@ -23,20 +31,26 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
         let Ok(graph) = spec.graph() else { continue };
         let Ok(rule) = spec.rule.build(&graph) else { continue };
         let body = body(&graph, &*rule);
-        match drawn.iter_mut().find(|(_, b)| b.0 == body.0) {
-            Some((label, _)) => *label = format!("{label}; {}", group.label),
-            None => drawn.push((group.label, body)),
+        match drawn.iter_mut().find(|d| d.rule == rule.name() && d.body.0 == body.0) {
+            Some(same) => same.groups.push(group.label),
+            None => drawn.push(Drawn { rule: rule.name(), groups: vec![group.label], body }),
         }
     }
     html! {
-        @for (label, body) in &drawn {
-            @if several { h3 { (label) } }
-            (body)
+        @for d in &drawn {
+            @if several { h3 { (d.groups.join("; ")) } }
+            (d.body)
         }
     }
 }
 
+/// What leads errors from region to region.
+fn carrier(graph: &Graph, rule: &dyn Rule) -> &'static str {
+    if rule.own_synapses(graph).is_empty() { "error path" } else { "error synapse" }
+}
+
 fn body(graph: &Graph, rule: &dyn Rule) -> Markup {
+    let carrier = carrier(graph, rule);
     let (edges, waves) = (rule.error_edges(), rule.waves(graph));
     let shortcuts = graph.regions().iter().any(|r| !r.shortcuts.is_empty());
     html! {
@@ -47,10 +61,10 @@ fn body(graph: &Graph, rule: &dyn Rule) -> Markup {
                     li { svg.swatch width="22" height="10" aria-hidden="true" { line.shortcut x1="0" y1="5" x2="22" y2="5" {} } "shortcuts" }
                 }
                 @if !edges.is_empty() {
-                    li { svg.swatch width="22" height="10" aria-hidden="true" { line.error x1="0" y1="5" x2="22" y2="5" {} } "error synapses, with the wave in which they fire" }
+                    li { svg.swatch width="22" height="10" aria-hidden="true" { line.error x1="0" y1="5" x2="22" y2="5" {} } (carrier) "s, with the wave in which they fire" }
                 }
             }
-            div.wide.network tabindex="0" role="region" aria-label="Drawing of the network" { (drawing(graph, &edges, &waves)) }
+            div.wide.network tabindex="0" role="region" aria-label="Drawing of the network" { (drawing(graph, &edges, &waves, carrier)) }
         } @else {
             p { "The network has " (graph.regions().len()) " regions, too many to be drawn here; " code { "reclra inspect --dot" } " writes them for Graphviz." }
         }
@@ -69,6 +83,7 @@ fn sentence(graph: &Graph, rule: &dyn Rule) -> Markup {
         @if edges.is_empty() {
             p { (rule.name()) " has no error synapses: no region tells another its error." }
         } @else {
+            @if rule.own_synapses(graph).is_empty() { p { (rule.name()) " has no error synapses of its own: errors go back along the forward synapses." } }
             p { "Errors go from " (edges.join(", ")) "." }
             p { "Regions of one wave get their error neurons at the same time; in order: " (waves.join(" | ")) "." }
         }

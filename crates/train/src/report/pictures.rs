@@ -22,14 +22,18 @@ pub(super) fn mistakes(runs: &[Subject<'_>]) -> Markup {
 
 fn mistake(f: &Findings, m: &super::Mistake, names: &[String]) -> Markup {
     let name = |c: usize| names.get(c).map_or("?", String::as_str);
-    let (truth, taken, p) = (name(m.truth), name(m.taken), format!("{:.1} %", 100.0 * m.probability));
+    let (truth, taken, p) = (name(m.truth), name(m.taken), format!("{:.1}\u{a0}%", 100.0 * m.probability));
     html! {
         li {
             @if let Some(uri) = png::sample(&m.pixels, f.shape) {
                 img src=(uri) width=(f.shape.width) height=(f.shape.height)
                     alt={ "test image " (m.index) ", a " (truth) " taken for " (taken) };
             }
-            div.caption { b { (truth) } " \u{2192} " b.taken { (taken) } br; span.small { (p) ", no. " (m.index) } }
+            // Where it is narrow, lines end between these parts, never within one.
+            div.caption {
+                b { (truth) } " " span.part { "\u{2192}\u{a0}" b.taken { (taken) } }
+                div.small { span.part { (p) "," } " " span.part { "no.\u{a0}" (m.index) } }
+            }
         }
     }
 }

@@ -1,5 +1,10 @@
 //! Axes: from numbers to places, with round numbers on them.
 
+use super::words::{power, short};
+
+/// Characters of a number for which there is room beside an axis.
+const LABEL: usize = 6;
+
 /// Linear or logarithmic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -60,6 +65,18 @@ impl Scale {
         };
         all.into_iter().filter(|v| (self.low..=self.high).contains(v)).collect()
     }
+
+    /// The whole ones of these: there is no half of an epoch.
+    pub(super) fn whole_ticks(&self, about: usize) -> Vec<f64> {
+        self.ticks(about).into_iter().filter(|v| v.fract() == 0.0).collect()
+    }
+
+    /// Numbers of its ticks, all written alike on a linear axis, and short enough for the margin.
+    pub(super) fn labels(&self, ticks: &[f64]) -> Vec<String> {
+        let plain: Vec<String> = ticks.iter().map(|&v| short(v)).collect();
+        let long = plain.iter().any(|t| t.len() > LABEL || t.contains('e'));
+        if self.kind == Kind::Linear && long { ticks.iter().map(|&v| power(v)).collect() } else { plain }
+    }
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten.
@@ -103,6 +120,19 @@ mod tests {
         let s = scale(&[0.01, 1.0, 100.0], Kind::Log);
         assert!((s.at(1.0) - 50.0).abs() < 1e-9, "{}", s.at(1.0));
         assert_eq!(s.ticks(5), [0.01, 0.1, 1.0, 10.0, 100.0]);
+    }
+
+    #[test]
+    fn ticks_fit_their_margin_and_epochs_are_whole() {
+        let s = scale(&[0.000_19], Kind::Linear);
+        assert_eq!(s.labels(&s.ticks(5)), ["0", "5e-5", "1e-4", "1.5e-4"]);
+        let s = scale(&[0.003], Kind::Linear);
+        assert_eq!(s.labels(&s.ticks(5)), ["0", "0.001", "0.002", "0.003"]);
+        let s = scale(&[1e-5, 1.0], Kind::Log);
+        assert_eq!(s.labels(&s.ticks(5)), ["0.0001", "0.01", "1"]);
+        let epochs = |n: u32| Scale::over((1..=n).map(f64::from), Kind::Linear, false, (0.0, 100.0)).whole_ticks(6);
+        assert_eq!((epochs(1), epochs(2), epochs(3)), (vec![1.0], vec![1.0, 2.0], vec![1.0, 2.0, 3.0]));
+        assert_eq!(epochs(12), [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
     }
 
     #[test]

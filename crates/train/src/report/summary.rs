@@ -128,34 +128,25 @@ fn facts(run: &Subject<'_>) -> Markup {
     }
 }
 
-/// One row a run.
+/// Headings of the errors, in the order of [`errors`].
+const ERRORS: [&str; 3] = ["test error", "validation error", "training error"];
+
+/// One row a run. The errors come first: on a narrow page the rest is scrolled to.
 fn table(runs: &[Subject<'_>]) -> Markup {
-    let head = [
-        "run",
-        "rule",
-        "data",
-        "network",
-        "seed",
-        "standing",
-        "epochs",
-        "training error",
-        "validation error",
-        "test error",
-        "time",
-    ];
+    let rest = ["rule", "data", "network", "seed", "standing", "epochs", "time"];
+    let head = ["run"].into_iter().chain(ERRORS).chain(rest);
     wide(&html! {
-        table {
+        table.runs {
             thead { tr { @for h in head { th scope="col" { (h) } } } }
             tbody {
                 @for r in runs {
-                    @let [test, validation, train] = errors(&r.view.record);
                     tr {
                         th scope="row" { (r.title) }
+                        @for error in errors(&r.view.record) { td.n { (percent(error)) } }
                         td { (r.view.spec.rule.name()) } td { (r.view.facts.name) }
                         td { (value(&r.view.spec, "net.arch")) } td.n { (r.view.spec.seed) }
                         td { (standing(r.view.standing)) }
                         td.n { (r.view.record.epochs.len()) "/" (r.view.spec.epochs) }
-                        td.n { (percent(train)) } td.n { (percent(validation)) } td.n { (percent(test)) }
                         td.n { (duration(r.view.record.seconds)) }
                     }
                 }
@@ -178,14 +169,15 @@ fn means(runs: &[Subject<'_>]) -> Markup {
         h3 { "Means over seeds" }
         p { "Runs whose specs differ in the seed alone, with the standard deviation between them." }
         (wide(&html! {
-            table {
-                thead { tr { th scope="col" { "setting" } th scope="col" { "runs" } @for h in ["training error", "validation error", "test error"] { th scope="col" { (h) } } } }
+            table.runs {
+                thead { tr { @for h in ["setting"].into_iter().chain(ERRORS).chain(["runs"]) { th scope="col" { (h) } } } }
                 tbody {
                     @for g in &groups {
                         @let of = |n: usize| g.runs.iter().map(|r| errors(&r.view.record)[n]).collect::<Vec<_>>();
                         tr {
-                            th scope="row" { (g.label) } td.n { (g.runs.len()) }
-                            @for n in [2, 1, 0] { td.n { (cell(&of(n))) } }
+                            th scope="row" { (g.label) }
+                            @for n in 0..ERRORS.len() { td.n { (cell(&of(n))) } }
+                            td.n { (g.runs.len()) }
                         }
                     }
                 }

@@ -304,6 +304,29 @@ fn deep_networks_with_every_wiring_are_drawn() {
 }
 
 #[test]
+fn rules_and_wirings_are_drawn_apart_and_groups_of_one_together() {
+    // With one hidden region every rule sends its errors the same way.
+    let small = ("net.arch", "64-12-10".into());
+    let rule = |name: &str, lr: f64| view(name, &[small.clone(), ("rule.name", name.into()), ("optim.lr", lr.into())]);
+    let views =
+        [rule("rec-lra", 0.003), rule("backprop", 0.003), rule("rec-lra", 0.01), rule("feedback-alignment", 0.01)];
+    let page = Page::of(&views.iter().map(Subject::bare).collect::<Vec<_>>());
+    let said = page.section("network");
+    let captions = ["rec-lra, optim.lr = 0.003; rec-lra, optim.lr = 0.01", "backprop, optim.lr = 0.003"];
+    assert!(captions.iter().all(|c| said.contains(c)), "{said}");
+    let drawings = || page.named("svg").into_iter().filter_map(|s| attribute(s, "aria-label"));
+    let networks: Vec<String> = drawings().filter(|a| a.starts_with("Network of ")).collect();
+    assert_eq!(networks.len(), 3);
+    assert!(networks[0].ends_with("with 1 error synapse.") && networks[1].ends_with("with 1 error path."));
+    assert!(said.contains("backprop has no error synapses of its own"), "{said}");
+    // Two wirings are two drawings.
+    let deep = |wiring: &str| view(wiring, &[("net.arch", "64-4x8-10".into()), ("rule.wiring", wiring.into())]);
+    let views = [deep("chain"), deep("full")];
+    let page = Page::of(&views.iter().map(Subject::bare).collect::<Vec<_>>());
+    assert_eq!(page.html.matches("Drawing of the network").count(), 2);
+}
+
+#[test]
 fn only_a_report_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("report.html");

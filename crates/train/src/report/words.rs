@@ -21,7 +21,8 @@ pub fn grouped(n: usize) -> String {
 }
 
 /// A number of things, `1 image`, `2,000 images`.
-pub(super) fn count(n: usize, thing: &str) -> String {
+#[must_use]
+pub fn count(n: usize, thing: &str) -> String {
     format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
@@ -34,15 +35,24 @@ pub(super) fn short(x: f64) -> String {
         return "not finite".to_owned();
     }
     let magnitude = x.abs().log10().floor() as i32;
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
-    if (-4..6).contains(&magnitude) {
-        return trimmed(&format!("{x:.*}", (2 - magnitude).max(0) as usize));
+    if (-4..6).contains(&magnitude) { trimmed(&format!("{x:.*}", (2 - magnitude).max(0) as usize)) } else { power(x) }
+}
+
+/// The same with a power of ten, `1.5e-4`.
+pub(super) fn power(x: f64) -> String {
+    if x == 0.0 {
+        return "0".to_owned();
     }
     let text = format!("{x:.2e}");
     text.split_once('e').map_or(text.clone(), |(digits, power)| format!("{}e{power}", trimmed(digits)))
+}
+
+/// Without zeros after the last digit that matters.
+fn trimmed(text: &str) -> String {
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    }
 }
 
 /// `2.50 %`, or a dash.
