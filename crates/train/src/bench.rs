@@ -7,7 +7,7 @@ mod scaling;
 pub use machine::{Cache, Ceiling};
 pub use scaling::{Scaling, write_scaling};
 
-use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch};
+use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch, ready};
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use rand::RngExt;
@@ -219,7 +219,8 @@ pub struct EpochTimes {
 /// If data cannot be read or the spec cannot be.
 pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usize) -> Result<EpochTimes, FitError> {
     let split = Split::new(dataset, spec.data.validation, spec.seed)?;
-    let loader = Loader::new(dataset, &split, spec.batch, spec.data.shift, spec.seed);
+    let ready = ready(dataset, &split, &spec.data)?;
+    let loader = Loader::of(ready.dataset(), &split, spec);
     let mut learner = learner(spec, device)?;
     let gathering = Gathering::beside(device.threads());
     let mut whole = Vec::new();

@@ -4,26 +4,40 @@
 //! seed of the run ([`Split`]); a batch is a pure function of (seed, epoch, position) ([`Loader`]).
 
 mod ahead;
+mod cifar;
 mod content;
 mod digits;
 mod error;
 mod fetch;
+mod folder;
 mod idx;
 mod info;
 mod loader;
+mod memory;
+mod photos;
 mod pictures;
+mod prepare;
+mod prepared;
 mod registry;
+mod tree;
+mod view;
 
 pub(crate) use ahead::{Gathering, each_batch};
 pub(crate) use digits::EMBEDDED;
 pub use digits::digits;
 pub use error::{DataError, Result};
 pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};
-pub use info::{FileInfo, Info, Measured, info};
+pub use folder::Opening;
+pub use info::{FileInfo, Info, Measured, info, info_with};
 pub(crate) use loader::gather;
-pub use loader::{Batch, Loader, Split};
-pub use pictures::{Picture, pictures};
-pub use registry::{Entry, FileEntry, data_home, entries, entry, open};
+pub use loader::{Augment, Batch, Loader, Split};
+pub(crate) use memory::Labelled;
+pub use memory::{MemoryImages, scale_to};
+pub use pictures::{Picture, pictures, pictures_for};
+pub use prepare::{Normalise, Prepare, cache_home};
+pub use prepared::{Ready, ready, ready_shared, with_prepare};
+pub use registry::{Entry, FileEntry, data_home, entries, entry, open, open_with};
+pub use view::Zoom;
 
 /// The published parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +91,15 @@ pub trait Dataset: Send + Sync {
     /// If the sample cannot be read.
     fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()>;
 
+    /// The same of a random part of the picture, brought to the size of all: for training.
+    ///
+    /// # Errors
+    /// If the sample cannot be read.
+    fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
+        let _ = zoom;
+        self.pixels(part, index, out)
+    }
+
     /// Value of a stored byte that stands for the pixel 1.
     fn white(&self) -> u8 {
         255
@@ -85,6 +108,31 @@ pub trait Dataset: Send + Sync {
     fn validation(&self) -> usize {
         self.len(Part::Train) / 10
     }
+    /// How many samples at the end of the training part were published for validation: they are never trained on, and
+    /// validation samples are drawn from them alone. Mostly none.
+    fn stored_validation(&self) -> usize {
+        0
+    }
+    /// Whether reading a sample is work, such as decoding a photograph: then several threads read ahead.
+    fn lazy(&self) -> bool {
+        false
+    }
+    /// What a user should be told of how the files were read: a line each.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The images as bytes, if they are in memory.
+    fn memory(&self) -> Option<&MemoryImages> {
+        None
+    }
+    /// How samples were prepared after reading, if they were.
+    fn prepared(&self) -> Option<&Prepare> {
+        None
+    }
+    /// The data set before its samples were prepared, if they were.
+    fn raw(&self) -> Option<&dyn Dataset> {
+        None
+    }
     /// Number of classes.
     fn classes(&self) -> usize {
         self.class_names().len()
@@ -92,82 +140,5 @@ pub trait Dataset: Send + Sync {
     /// Whether a part holds no sample.
     fn is_empty(&self, part: Part) -> bool {
         self.len(part) == 0
-    }
-}
-
-/// Images held in memory as bytes: what the small data sets have in common.
-#[derive(Clone, Debug)]
-pub struct MemoryImages {
-    pub(crate) name: String,
-    pub(crate) shape: ImageShape,
-    pub(crate) class_names: Vec<String>,
-    /// The byte that stands for the pixel 1.
-    pub(crate) white: u8,
-    /// Each byte as a pixel.
-    pub(crate) scale: Box<[f32; 256]>,
-    /// Training part, test part.
-    pub(crate) parts: [Labelled; 2],
-    pub(crate) validation: usize,
-}
-
-/// Bytes of images, one after the other, with their labels.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Labelled {
-    pub(crate) pixels: Vec<u8>,
-    pub(crate) labels: Vec<u8>,
-}
-
-impl MemoryImages {
-    fn part(&self, part: Part) -> &Labelled {
-        &self.parts[usize::from(part == Part::Test)]
-    }
-
-    /// The bytes of a sample.
-    #[must_use]
-    pub fn bytes(&self, part: Part, index: usize) -> &[u8] {
-        let n = self.shape.len();
-        &self.part(part).pixels[index * n..(index + 1) * n]
-    }
-}
-
-/// byte / white for each byte: how pixels are scaled, in data sets and in images to be classified.
-#[must_use]
-pub fn scale_to(white: u8) -> Box<[f32; 256]> {
-    Box::new(std::array::from_fn(|v| v as f32 / f32::from(white)))
-}
-
-impl Dataset for MemoryImages {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn shape(&self) -> ImageShape {
-        self.shape
-    }
-
-    fn class_names(&self) -> &[String] {
-        &self.class_names
-    }
-
-    fn len(&self, part: Part) -> usize {
-        self.part(part).labels.len()
-    }
-
-    fn label(&self, part: Part, index: usize) -> u32 {
-        u32::from(self.part(part).labels[index])
-    }
-
-    fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
-        let scale = &self.scale;
-        out.iter_mut().zip(self.bytes(part, index)).for_each(|(o, &v)| *o = scale[usize::from(v)]);
-        Ok(())
-    }
-
-    fn white(&self) -> u8 {
-        self.white
-    }
-
-    fn validation(&self) -> usize {
-        self.validation
     }
 }

@@ -3,7 +3,7 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather};
+use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather, ready};
 use crate::metrics::Evaluation;
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::Param;
@@ -298,7 +298,9 @@ pub fn fit_from(
 ) -> Result<Outcome, FitError> {
     let begun = Instant::now();
     let split = Split::new(dataset, spec.data.validation, spec.seed)?;
-    let loader = Loader::new(dataset, &split, spec.batch, spec.data.shift, spec.seed);
+    let ready = ready(dataset, &split, &spec.data)?;
+    let dataset = ready.dataset();
+    let loader = Loader::of(dataset, &split, spec);
     let steps = loader.batches();
     let gathering = Gathering::beside(device.threads());
     let (mut learner, mut place) = begin(start, spec, steps, device)?;

@@ -1,6 +1,7 @@
 //! Saved models: one safetensors file that holds W, b, E, the averaged weights if there are any, and, in its metadata,
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
+use crate::data::Prepare;
 use crate::files::{FileError, write_atomically};
 use crate::runs::view::locked;
 use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
@@ -21,6 +22,9 @@ pub(crate) const FORMAT: (&str, &str) = ("reclra.format", "1");
 /// Prefix of averaged weights.
 pub(crate) const AVERAGE: &str = "average.";
 
+/// Entry of the metadata that says how images are prepared; their tensors begin with `prepare.`.
+const PREPARE: &str = "reclra.prepare";
+
 /// A trained network with what is known of it.
 #[derive(Debug)]
 pub struct Model {
@@ -32,6 +36,8 @@ pub struct Model {
     pub learner: Learner,
     /// Steps it was trained for.
     pub steps: u64,
+    /// What is done to images before the network sees them, if anything, and if the file says so: checkpoints do not.
+    pub prepare: Option<Prepare>,
 }
 
 fn bad(path: &Path, what: impl Into<String>) -> FileError {
@@ -43,6 +49,20 @@ fn bad(path: &Path, what: impl Into<String>) -> FileError {
 /// # Errors
 /// Names the file that could not be written.
 pub fn save(folder: &Path, spec: &RunSpec, facts: &DataFacts, learner: &Learner) -> Result<PathBuf, FileError> {
+    save_with(folder, spec, facts, learner, None)
+}
+
+/// The same with what is done to images before the network sees them.
+///
+/// # Errors
+/// Names the file that could not be written.
+pub fn save_with(
+    folder: &Path,
+    spec: &RunSpec,
+    facts: &DataFacts,
+    learner: &Learner,
+    prepare: Option<&Prepare>,
+) -> Result<PathBuf, FileError> {
     let path = folder.join(FILE);
     let named = |prefix: &str, n: &reclra::learner::Named<'_>| Kept {
         name: format!("{prefix}{}", n.name),
@@ -51,7 +71,12 @@ pub fn save(folder: &Path, spec: &RunSpec, facts: &DataFacts, learner: &Learner)
     };
     let mut tensors: Vec<Kept> = learner.parameters().iter().map(|n| named("", n)).collect();
     tensors.extend(learner.averaged().unwrap_or_default().iter().map(|n| named(AVERAGE, n)));
-    let bytes = serialize(&path, &tensors, metadata(spec, facts, learner.steps()))?;
+    let mut metadata = metadata(spec, facts, learner.steps());
+    if let Some(prepare) = prepare {
+        tensors.extend(prepare.tensors());
+        metadata.insert(PREPARE.to_owned(), prepare.line());
+    }
+    let bytes = serialize(&path, &tensors, metadata)?;
     write_atomically(&folder.join(SPEC_FILE), spec.to_toml().as_bytes())?;
     write_atomically(&path, &bytes)?;
     Ok(path)
@@ -157,7 +182,17 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
         let values = read(&format!("{AVERAGE}{name}"), shape)?;
         learner.set_averaged(*param, &values).map_err(|e| bad(path, e.to_string()))?;
     }
-    Ok(Model { spec, facts, learner, steps })
+    let prepare = match metadata.get(PREPARE) {
+        None => None,
+        Some(line) => {
+            let tensor = |name: &str, shape: &[usize]| -> Result<Vec<f32>, FileError> {
+                Ok(read(name, shape)?.into_iter().map(|v| v as f32).collect())
+            };
+            let found = Prepare::restore(line, tensor)?.filter(|p| p.shape() == facts.shape);
+            Some(found.ok_or_else(|| bad(path, format!("{PREPARE} is damaged")))?)
+        }
+    };
+    Ok(Model { spec, facts, learner, steps, prepare })
 }
 
 /// Refuses a run that has kept nothing yet, in other words than what is no run at all.
@@ -233,6 +268,23 @@ mod tests {
             assert_eq!(names[..3], ["W.in->b1", "b.b1", "W.b1->b2"]);
             assert!(names.contains(&"E.out->b2".to_owned()), "{names:?}");
         }
+    }
+
+    #[test]
+    fn what_is_done_to_images_is_kept_with_the_network() {
+        let (spec, facts, learner) = trained(0.0);
+        let line = "mean-std none 1 3 3 abc";
+        let mut given = |name: &str, _: &[usize]| Ok::<_, ()>(vec![if name == "prepare.mean" { 0.25 } else { 0.5 }]);
+        let prepare = Prepare::restore(line, &mut given).unwrap().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        save_with(dir.path(), &spec, &facts, &learner, Some(&prepare)).unwrap();
+        let model = load(dir.path(), Device::cpu(1)).unwrap();
+        assert_eq!(model.prepare.as_ref(), Some(&prepare));
+        let mut image = [0.75; 9];
+        prepare.apply(&mut image);
+        assert_eq!(image, [1.0; 9]);
+        save(dir.path(), &spec, &facts, &learner).unwrap();
+        assert_eq!(load(dir.path(), Device::cpu(1)).unwrap().prepare, None);
     }
 
     #[test]

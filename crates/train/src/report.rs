@@ -27,10 +27,10 @@ pub use findings::{Findings, Mistake};
 pub use words::{count, grouped};
 
 use crate::bench::{self, Ceiling, StepTimes};
-use crate::data::{self, DataError, Dataset};
+use crate::data::{DataError, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::model;
-use crate::run::RunError;
+use crate::run::{self, RunError};
 use crate::runs::{REPORT, View};
 use crate::spec::DataFacts;
 use reclra::{Device, Learner};
@@ -100,8 +100,7 @@ fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, Run
     if model.spec != view.spec {
         return Ok(Err(format!("{} was trained with another spec than {}.", model::FILE, model::SPEC_FILE)));
     }
-    let dir = options.data_dir.as_deref().or(view.spec.data.dir.as_deref().map(Path::new));
-    let dataset = match data::open(&view.spec.data.name, dir) {
+    let dataset = match run::dataset_of(&view.spec, options.data_dir.as_deref()) {
         Ok(dataset) => dataset,
         Err(e @ DataError::Missing { .. }) => return Ok(Err(format!("{e}."))),
         Err(e) => return Err(e.into()),

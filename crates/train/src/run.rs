@@ -1,6 +1,6 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
-use crate::data::{self, DataError, Dataset};
+use crate::data::{self, DataError, Dataset, Opening, Split};
 use crate::files::FileError;
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
@@ -32,15 +32,38 @@ pub struct Prepared {
     pub dataset: Arc<dyn Dataset>,
 }
 
-/// Opens the data set the settings name (the embedded digits if none) and resolves them against it.
+/// Opens the data set the settings name (the embedded digits if none), resolves them against it and prepares its samples.
 ///
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
+    let Prepared { spec, facts, dataset } = opened(settings)?;
+    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    let dataset = data::ready_shared(dataset, &split, &spec.data)?;
+    Ok(Prepared { spec, facts, dataset })
+}
+
+/// The same with the data as they are stored.
+fn opened(settings: &Settings) -> Result<Prepared, FitError> {
     let dataset = open(settings)?;
     let facts = DataFacts::of(&*dataset);
     let spec = RunSpec::resolve(settings, &facts)?;
     Ok(Prepared { spec, facts, dataset })
+}
+
+/// The data set of a run, its samples prepared as the run prepares them; `dir` is its folder, if not that of the spec.
+///
+/// # Errors
+/// If data cannot be read.
+pub fn dataset_of(spec: &RunSpec, dir: Option<&Path>) -> Result<Arc<dyn Dataset>, DataError> {
+    let dir = dir.or(spec.data.dir.as_deref().map(Path::new));
+    let dataset = data::open_with(&spec.data.name, dir, &spec.data.opening)?;
+    if spec.data.validation >= dataset.len(data::Part::Train) {
+        // Other data than those of the run: left as they are, whoever asked will compare what is known of both.
+        return Ok(dataset);
+    }
+    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    data::ready_shared(dataset, &split, &spec.data)
 }
 
 /// Opens the data set the settings name, the embedded digits if none.
@@ -49,7 +72,7 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
 /// If data cannot be read.
 pub fn open(settings: &Settings) -> Result<Arc<dyn Dataset>, FitError> {
     let (name, dir) = (text(settings, "data.name", "digits")?, text(settings, "data.dir", "")?);
-    Ok(data::open(&name, folder(&dir))?)
+    Ok(data::open_with(&name, folder(&dir), &Opening::of(settings)?)?)
 }
 
 /// The resolved spec alone: where the files of the data set are not there, by what is published of it.
@@ -57,7 +80,7 @@ pub fn open(settings: &Settings) -> Result<Arc<dyn Dataset>, FitError> {
 /// # Errors
 /// If the spec cannot be, or the data is there and cannot be read.
 pub fn resolve(settings: &Settings) -> Result<(RunSpec, DataFacts), FitError> {
-    match prepare(settings) {
+    match opened(settings) {
         Ok(p) => Ok((p.spec, p.facts)),
         Err(FitError::Data(missing @ DataError::Missing { .. })) => {
             let name = text(settings, "data.name", "digits")?;

@@ -4,12 +4,14 @@
 //! set the default that suits the data set, activation and depth (method section 5). The resolved spec prints as TOML
 //! that gives the same run again.
 
+mod data;
 mod image;
 pub mod keys;
 mod layers;
 mod read;
 mod rules;
 
+pub use data::DataSpec;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
@@ -155,19 +157,6 @@ impl DataFacts {
     }
 }
 
-/// The data of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DataSpec {
-    /// Name of the data set.
-    pub name: String,
-    /// Folder of its files, if one was named.
-    pub dir: Option<String>,
-    /// Samples drawn for validation.
-    pub validation: usize,
-    /// Largest shift of a training image, pixels.
-    pub shift: usize,
-}
-
 /// The network of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetSpec {
@@ -222,7 +211,7 @@ impl RunSpec {
     pub fn resolve(settings: &Settings, facts: &DataFacts) -> Result<RunSpec> {
         let mut r = Reader::new(settings);
         let seed = r.count("seed", 0)?;
-        let data = data(&mut r, facts)?;
+        let data = data::read(&mut r, facts)?;
         // Checked where the rule is read; the network and the optimiser only look at it.
         let rule_name = settings.get("rule.name").and_then(Value::as_str).unwrap_or_default();
         let model = r.text("net.model", "mlp")?;
@@ -314,21 +303,6 @@ impl RunSpec {
 /// carry over. Those used instead were chosen by validation error over twenty seeds.
 fn small(facts: &DataFacts) -> bool {
     facts.train < 5_000
-}
-
-fn data(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
-    let name = r.text("data.name", &facts.name)?;
-    let dir = Some(r.text("data.dir", "")?).filter(|d| !d.is_empty());
-    let validation = r.count("data.validation", facts.validation as u64)? as usize;
-    if validation >= facts.train {
-        let want = format!("must be below the {} training images of {}", facts.train, facts.name);
-        return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
-    }
-    let shift = r.count("data.shift", u64::from(small(facts)))? as usize;
-    if shift > 32 {
-        return Err(SpecError::bad("data.shift", &Value::Integer(shift as i64), "must be at most 32 pixels".into()));
-    }
-    Ok(DataSpec { name, dir, validation, shift })
 }
 
 /// Largest number of regions and of units in one: beyond, an architecture is a typing mistake.

@@ -5,10 +5,11 @@ use crate::args::{EmbedArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, grouped, table};
 use crate::progress::{PATIENCE, percent};
-use reclra_train::data::{self, Dataset, Part, Split};
+use reclra_train::data::{Dataset, Part, Split};
 use reclra_train::embed::{self, EmbedError, K, Method, Panel};
 use reclra_train::files::writable_folder;
 use reclra_train::model::{self, Model};
+use reclra_train::run::dataset_of;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -64,8 +65,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         other => other,
     };
     let model = model::load(path, device(args.machine)?)?;
-    let dir = args.data_dir.clone().or_else(|| model.spec.data.dir.as_ref().map(PathBuf::from));
-    let dataset = data::open(&model.spec.data.name, dir.as_deref())?;
+    let dataset = dataset_of(&model.spec, args.data_dir.as_deref())?;
     if DataFacts::of(&*dataset) != model.facts {
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));

@@ -5,17 +5,16 @@ use crate::args::{EvalArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
-use reclra_train::data::{self, Part, Split};
+use reclra_train::data::{Part, Split};
 use reclra_train::fit::{confusion, evaluate};
 use reclra_train::model;
+use reclra_train::run::dataset_of;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
-use std::path::Path;
 
 pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     let mut model = model::load(&args.run, device(args.machine)?)?;
-    let dir = args.data_dir.clone().or_else(|| model.spec.data.dir.as_ref().map(|d| Path::new(d).to_owned()));
-    let dataset = data::open(&model.spec.data.name, dir.as_deref())?;
+    let dataset = dataset_of(&model.spec, args.data_dir.as_deref())?;
     let facts = DataFacts::of(&*dataset);
     if facts != model.facts {
         let line = format!(

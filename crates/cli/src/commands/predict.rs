@@ -3,16 +3,22 @@
 use super::device;
 use crate::args::{PredictArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::data::pictures;
+use reclra_train::data::{Normalise, pictures_for};
 use reclra_train::fit::best;
 use reclra_train::model;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
     let mut model = model::load(&args.run, device(args.machine)?)?;
+    let prepared = model.spec.data.normalise != Normalise::None || model.spec.data.zca.is_some();
+    if prepared && model.prepare.is_none() {
+        let what = "does not hold how images are prepared for it, which only a run that is over does; let it end: reclra resume";
+        return Err(Failure::Other(format!("{}: {what}", args.run.display())));
+    }
     let names = model.facts.class_names.clone();
     for file in &args.files {
-        for picture in pictures(file, &model.facts, args.rows.clone(), args.invert)? {
+        let spec = (&model.facts, &model.spec.data);
+        for picture in pictures_for(file, spec, model.prepare.as_ref(), args.rows.clone(), args.invert)? {
             if let Some(changed) = &picture.changed {
                 voice.note(format_args!("{}: {changed}", picture.name));
             }

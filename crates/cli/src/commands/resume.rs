@@ -4,7 +4,7 @@ use super::train::{Run, announce};
 use super::{device, environment};
 use crate::args::{ResumeArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::data;
+use reclra_train::run::dataset_of;
 use reclra_train::runs::{CHECKPOINTS, Environment, RunFolder, checkpoint, now, view, view::Standing};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let folder = RunFolder::hold(&args.run)?;
     let view = view::read(&args.run)?;
     let dir = args.data_dir.as_deref().or(view.spec.data.dir.as_deref().map(Path::new));
-    let dataset = data::open(&view.spec.data.name, dir)?;
+    let dataset = dataset_of(&view.spec, dir)?;
     let facts = DataFacts::of(&*dataset);
     if facts != view.facts {
         let line =

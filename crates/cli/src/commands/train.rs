@@ -49,8 +49,20 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     }
     folder.begin(&spec, &environment)?;
     announce(voice, &spec, &facts, &device, &folder)?;
+    let mut said: Vec<String> = Vec::new();
+    let mut tell = |dataset: &dyn Dataset| {
+        for line in dataset.notes().into_iter().filter(|l| !said.contains(l)).collect::<Vec<_>>() {
+            voice.note(&line);
+            folder.log(&line);
+            said.push(line);
+        }
+    };
+    tell(&*dataset);
     let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping, watch: &args.watch };
-    run.make(voice, &folder, None)
+    let made = run.make(voice, &folder, None);
+    // Which pictures are broken is seen when they are decoded.
+    tell(&*dataset);
+    made
 }
 
 /// The file of weights to begin with, which must fit.

@@ -1,6 +1,8 @@
 //! The batches of an epoch in order; where that is worth a thread, each is gathered while the step before it runs.
 //!
-//! A batch is a pure function of (seed, epoch, position), so that whoever gathers it, and when, changes no bit of a result.
+//! Where samples have to be decoded two threads gather, each the batches of every other position, and within a batch the
+//! samples are decoded by as many threads as there are cores ([`super::gather`]): so none of these waits for the last
+//! sample of a batch. No more than two batches a gatherer are there at a time. A batch is a pure function of (seed, epoch, position), so that whoever gathers it, and when, changes no bit of a result.
 
 use super::{Batch, DataError, Loader};
 use std::ops::Range;
@@ -10,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Batches of an epoch that are timed before a thread is thought of.
 const PROBED: u64 = 6;
+
+/// Gatherers where samples have to be decoded.
+const DECODING: usize = 2;
 
 /// What it costs to hand a batch from thread to thread: two wake-ups.
 const HANDOVER: Duration = Duration::from_micros(20);
@@ -49,6 +54,9 @@ pub(crate) fn each_batch<E: From<DataError>>(
 ) -> Result<(), E> {
     let mut batch = Batch::default();
     let all = loader.batches();
+    if loader.lazy() {
+        return run_beside(loader, epoch, (from..all, DECODING), batch, done);
+    }
     let (mut gathered, mut stepped) = (Duration::MAX, Duration::MAX);
     for position in from..all {
         let beside = match gathering {
@@ -56,7 +64,7 @@ pub(crate) fn each_batch<E: From<DataError>>(
             Gathering::Beside { always } => always || (position == from + PROBED && pays(gathered, stepped)),
         };
         if beside {
-            return run_beside(loader, epoch, position..all, batch, done);
+            return run_beside(loader, epoch, (position..all, 1), batch, done);
         }
         let begun = Instant::now();
         loader.fill(epoch, position, &mut batch)?;
@@ -75,49 +83,60 @@ fn pays(gathered: Duration, stepped: Duration) -> bool {
     gathered.min(stepped) > 2 * HANDOVER && gathered > stepped / 50
 }
 
-/// The same with a thread that gathers. Two batches go round: one is filled while the other is worked on.
+/// The same with threads that gather, each the batches of its own positions. Two batches go round with each: one is filled
+/// while the other is worked on.
 fn run_beside<E: From<DataError>>(
     loader: &Loader<'_>,
     epoch: u64,
-    positions: Range<u64>,
+    (positions, gatherers): (Range<u64>, usize),
     mut spare: Batch,
     done: &mut dyn FnMut(u64, &Batch) -> Result<(), E>,
 ) -> Result<(), E> {
     std::thread::scope(|scope| {
-        let (give, empty) = sync_channel::<Batch>(2);
-        let (hand, full) = sync_channel(2);
-        let asked = positions.clone();
-        let gather = move || {
-            for position in asked {
-                // Either end is dropped as soon as nobody wants more batches.
-                let Ok(mut batch) = empty.recv() else { return };
-                let filled = loader.fill(epoch, position, &mut batch).map(|()| batch);
-                let failed = filled.is_err();
-                if hand.send(filled).is_err() || failed {
-                    return;
+        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        for lane in 0..gatherers {
+            let (give, empty) = sync_channel::<Batch>(2);
+            let (hand, full) = sync_channel(2);
+            let asked = positions.clone().skip(lane).step_by(gatherers);
+            let gather = move || {
+                for position in asked {
+                    // Either end is dropped as soon as nobody wants more batches.
+                    let Ok(mut batch) = empty.recv() else { return };
+                    let filled = loader.fill(epoch, position, &mut batch).map(|()| batch);
+                    let failed = filled.is_err();
+                    if hand.send(filled).is_err() || failed {
+                        return;
+                    }
                 }
+            };
+            let Ok(thread) = std::thread::Builder::new().name("reclra-batches".to_owned()).spawn_scoped(scope, gather)
+            else {
+                // Where the system has no thread left, there is no hurry.
+                return positions.into_iter().try_for_each(|position| {
+                    loader.fill(epoch, position, &mut spare)?;
+                    done(position, &spare)
+                });
+            };
+            // The channels have room for all batches there are, so that sending never waits; nor does it matter whether
+            // the thread has left already.
+            for batch in [std::mem::take(&mut spare), Batch::default()] {
+                let _ = give.send(batch);
             }
-        };
-        let Ok(thread) = std::thread::Builder::new().name("reclra-batches".to_owned()).spawn_scoped(scope, gather)
-        else {
-            // Where the system has no thread left, there is no hurry.
-            return positions.into_iter().try_for_each(|position| {
-                loader.fill(epoch, position, &mut spare)?;
-                done(position, &spare)
-            });
-        };
-        // The channels have room for all batches there are, so that sending never waits; nor does it matter whether the
-        // thread has left already.
-        for batch in [spare, Batch::default()] {
-            let _ = give.send(batch);
+            lanes.push((give, full));
+            threads.push(thread);
         }
-        for position in positions {
+        for (turn, position) in positions.enumerate() {
+            let (give, full) = &lanes[turn % gatherers];
             let Ok(filled) = full.recv() else { break };
             let batch = filled?;
             done(position, &batch)?;
             let _ = give.send(batch);
         }
-        thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        // Nobody waits for batches any more, whatever ended the others.
+        drop(lanes);
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
         Ok(())
     })
 }
@@ -131,12 +150,13 @@ mod tests {
     const WAYS: [Gathering; 3] =
         [Gathering::Here, Gathering::Beside { always: true }, Gathering::Beside { always: false }];
 
-    /// The digits with one that cannot be read, or whose reading panics.
+    /// The digits with one that cannot be read, or whose reading panics, decoded when asked for if they are `lazy`.
     #[derive(Debug)]
     struct Broken {
         digits: MemoryImages,
         at: usize,
         panics: bool,
+        lazy: bool,
     }
 
     impl Dataset for Broken {
@@ -154,6 +174,9 @@ mod tests {
         }
         fn label(&self, part: Part, index: usize) -> u32 {
             self.digits.label(part, index)
+        }
+        fn lazy(&self) -> bool {
+            self.lazy
         }
         fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
             assert!(!self.panics || index != self.at, "sample {index} is cursed");
@@ -174,9 +197,11 @@ mod tests {
             let split = Split::new(&data, 1000, seed).unwrap();
             let loader = Loader::new(&data, &split, batch, shift, seed);
             let mut expected = Batch::default();
-            for way in WAYS {
+            let decoded = Broken { digits: data.clone(), at: usize::MAX, panics: false, lazy: true };
+            let decoding = Loader::new(&decoded, &split, batch, shift, seed);
+            for (way, from) in WAYS.map(|w| (w, &loader)).into_iter().chain([(Gathering::Here, &decoding)]) {
                 let mut next = 0;
-                each_batch::<DataError>(&loader, (epoch, 0), way, &mut |position, got| {
+                each_batch::<DataError>(from, (epoch, 0), way, &mut |position, got| {
                     assert_eq!(position, next);
                     loader.fill(epoch, position, &mut expected)?;
                     assert_eq!(got, &expected);
@@ -193,12 +218,12 @@ mod tests {
         let digits = digits().unwrap();
         let split = Split::new(&digits, 0, 0).unwrap();
         for at in [0, 700, 1400] {
-            let data = Broken { digits: digits.clone(), at, panics: false };
-            let loader = Loader::new(&data, &split, 32, 0, 3);
+            let [data, lazy] = [false, true].map(|lazy| Broken { digits: digits.clone(), at, panics: false, lazy });
+            let [loader, decoding] = [&data, &lazy].map(|d| Loader::new(d, &split, 32, 0, 3));
             let mut ends = Vec::new();
-            for way in WAYS {
+            for (way, loader) in WAYS.map(|w| (w, &loader)).into_iter().chain([(Gathering::Here, &decoding)]) {
                 let mut seen = 0;
-                let error = each_batch::<DataError>(&loader, (0, 0), way, &mut |_, batch| {
+                let error = each_batch::<DataError>(loader, (0, 0), way, &mut |_, batch| {
                     assert!(!batch.samples.contains(&(at as u32)));
                     seen += 1;
                     Ok(())
@@ -215,11 +240,12 @@ mod tests {
     fn stopping_early_stops() {
         let data = digits().unwrap();
         let split = Split::new(&data, 0, 0).unwrap();
-        let loader = Loader::new(&data, &split, 100, 0, 3);
-        for way in WAYS {
+        let lazy = Broken { digits: data.clone(), at: usize::MAX, panics: false, lazy: true };
+        let (loader, decoding) = (Loader::new(&data, &split, 100, 0, 3), Loader::new(&lazy, &split, 100, 0, 3));
+        for (way, loader) in WAYS.map(|w| (w, &loader)).into_iter().chain([(Gathering::Here, &decoding)]) {
             for last in 0..loader.batches() {
                 let mut seen = 0;
-                let stopped = each_batch::<DataError>(&loader, (0, 0), way, &mut |position, _| {
+                let stopped = each_batch::<DataError>(loader, (0, 0), way, &mut |position, _| {
                     seen += 1;
                     if position == last { Err(DataError::Validation { asked: 7, there: 0 }) } else { Ok(()) }
                 });
@@ -257,12 +283,12 @@ mod tests {
     fn panics_are_passed_on() {
         let digits = digits().unwrap();
         let split = Split::new(&digits, 0, 0).unwrap();
-        let broken = Broken { digits, at: 700, panics: true };
-        let loader = Loader::new(&broken, &split, 32, 0, 3);
-        for way in WAYS {
+        let [broken, lazy] = [false, true].map(|lazy| Broken { digits: digits.clone(), at: 700, panics: true, lazy });
+        let [loader, decoding] = [&broken, &lazy].map(|d| Loader::new(d, &split, 32, 0, 3));
+        for (way, loader) in WAYS.map(|w| (w, &loader)).into_iter().chain([(Gathering::Here, &decoding)]) {
             for in_step in [false, true] {
                 let run = || {
-                    each_batch::<DataError>(&loader, (0, 0), way, &mut |_, _| {
+                    each_batch::<DataError>(loader, (0, 0), way, &mut |_, _| {
                         assert!(!in_step, "the step is cursed");
                         Ok(())
                     })

@@ -27,7 +27,8 @@ pub(super) enum Verdict {
     },
 }
 
-/// Compares a file with what is published of it, decoding no more than a byte beyond the published size.
+/// Compares a file with what is published of it, decoding no more than a byte beyond the published size. A file that is
+/// published as an archive is compared as it is.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -35,7 +36,7 @@ pub(super) fn check(path: &Path, file: &FileEntry) -> std::io::Result<Verdict> {
     let wrong = |why: &str| Ok(Verdict::Wrong { why: why.to_owned(), sha256: None });
     let mut raw = BufReader::with_capacity(1 << 16, std::fs::File::open(path)?);
     let head = raw.fill_buf()?;
-    let (gzip, html) = (head.starts_with(&GZIP), is_html(head));
+    let (gzip, html) = (head.starts_with(&GZIP) && !file.is_packed(), is_html(head));
     let mut content: Box<dyn Read> =
         if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(raw)) } else { Box::new(raw) };
     let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
@@ -107,6 +108,21 @@ mod tests {
         assert_eq!(verdict(&gzip(b"hello")), Verdict::Right { gzip: true });
         // A gzip file may have several members.
         assert_eq!(verdict(&[gzip(b"hel"), gzip(b"lo")].concat()), Verdict::Right { gzip: true });
+    }
+
+    #[test]
+    fn an_archive_is_compared_as_it_is() {
+        let packed = gzip(b"hello");
+        let sha256: String = Sha256::digest(&packed).iter().map(|b| format!("{b:02x}")).collect();
+        let entry = FileEntry { name: "hello.tar.gz", size: packed.len() as u64, sha256: sha256.leak() };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (bytes, right) in [(&packed[..], true), (b"hello", false)] {
+            std::fs::write(file.path(), bytes).unwrap();
+            let verdict = check(file.path(), &entry).unwrap();
+            assert_eq!(verdict == Verdict::Right { gzip: false }, right, "{verdict:?}");
+        }
+        std::fs::write(file.path(), &packed[..20]).unwrap();
+        assert!(matches!(check(file.path(), &entry).unwrap(), Verdict::Short(_)));
     }
 
     #[test]

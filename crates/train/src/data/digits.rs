@@ -1,7 +1,7 @@
 //! The digits that are embedded in the binary: source and licence in `data/digits/README.md`.
 
 use super::error::Result;
-use super::{ImageShape, Labelled, MemoryImages, idx, scale_to};
+use super::{ImageShape, Labelled, MemoryImages, idx};
 use reclra_compute::rng::Key;
 use std::path::Path;
 
@@ -34,18 +34,12 @@ pub fn digits() -> Result<MemoryImages> {
         for (n, &m) in Key::new(SPLIT).child(u64::from(class)).permutation(members.len()).iter().enumerate() {
             let (part, i) = (&mut parts[usize::from(n < tested)], members[m as usize]);
             part.pixels.extend(&pixels[i * height * width..(i + 1) * height * width]);
-            part.labels.push(labels[i]);
+            part.labels.push(u16::from(labels[i]));
         }
     }
-    Ok(MemoryImages {
-        name: "digits".into(),
-        shape: ImageShape { channels: 1, height, width },
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        white: 16,
-        scale: scale_to(16),
-        parts,
-        validation: 144,
-    })
+    let names = (0..10).map(|c| c.to_string()).collect();
+    let shape = ImageShape { channels: 1, height, width };
+    Ok(MemoryImages::new("digits", shape, names, 16, parts, 144))
 }
 
 #[cfg(test)]

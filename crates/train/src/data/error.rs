@@ -40,6 +40,24 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
+    /// More validation samples than were published for it.
+    #[error("data.validation = {asked}: must be at most the {there} images of val")]
+    Stored {
+        /// As asked.
+        asked: usize,
+        /// Samples published for validation.
+        there: usize,
+    },
+    /// A setting that these data do not allow.
+    #[error("{key} = {value}: {want}")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// As set.
+        value: String,
+        /// What it must be.
+        want: String,
+    },
     /// More validation samples than there are.
     #[error("data.validation = {asked}: must be below the {there} training images")]
     Validation {

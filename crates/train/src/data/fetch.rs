@@ -246,7 +246,7 @@ struct Found {
 
 fn look(file: &FileEntry, folder: &Path) -> Result<Found, FetchError> {
     let mut found = Found { right: None, wrong: Vec::new() };
-    for path in names(file.name).map(|n| folder.join(n)) {
+    for path in names(file.name).iter().map(|n| folder.join(n)) {
         if !path.is_file() {
             continue;
         }

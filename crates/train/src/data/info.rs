@@ -1,8 +1,9 @@
 //! What is there of a data set: its files, how many samples of what, and how bright they are.
 
 use super::content::{self, Verdict};
+use super::loader::gather;
 use super::registry::Entry;
-use super::{Dataset, ImageShape, MemoryImages, Part};
+use super::{Dataset, ImageShape, Opening, Part, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -59,12 +60,31 @@ pub struct Measured {
     pub mean: f64,
     /// Their standard deviation.
     pub std: f64,
+    /// Mean and standard deviation of each channel.
+    pub channels: Vec<[f64; 2]>,
+    /// How many training images these come from: all, or some where each has to be decoded.
+    pub looked_at: usize,
+    /// Whether the images are held in memory; else each is decoded when it is asked for.
+    pub in_memory: bool,
+    /// What was done in reading them.
+    pub notes: Vec<String>,
 }
+
+/// Images that are looked at where each has to be decoded.
+const LOOKED_AT: usize = 1000;
+/// What pictures of many sizes are brought to.
+const SIZE: usize = 224;
 
 /// Looks at a data set; `dir` is the folder of its files, or one that has a folder of its name.
 #[must_use]
 pub fn info(entry: &Entry, dir: Option<&Path>) -> Info {
-    let embedded = entry.files.is_empty();
+    info_with(entry, dir, &Opening::default())
+}
+
+/// The same of a data set opened as told.
+#[must_use]
+pub fn info_with(entry: &Entry, dir: Option<&Path>, opening: &Opening) -> Info {
+    let embedded = entry.embedded();
     let files = entry.files.iter().map(|file| {
         let path = entry.find(file.name, dir).ok();
         let verdict = path.as_deref().filter(|p| p.is_file()).map(|p| content::check(p, file));
@@ -78,40 +98,94 @@ pub fn info(entry: &Entry, dir: Option<&Path>) -> Info {
         FileInfo { name: file.name, path, bytes, published: right, wrong }
     });
     let files = files.collect();
-    let (measured, problem) = match entry.load(dir) {
-        Ok(data) => (Some(measure(&data)), None),
+    let open = |opening: &Opening| entry.load(dir, opening).and_then(|data| measure(&*data));
+    let (measured, problem) = match open(opening) {
+        Ok(measured) => (Some(measured), None),
+        // Pictures of many sizes: still, what they are can be said.
+        Err(e) if entry.own() && opening.size == 0 => match open(&Opening { size: SIZE, ..*opening }) {
+            Ok(mut measured) => {
+                measured.notes.push(format!("looked at with data.size = {SIZE}: {e}"));
+                (Some(measured), None)
+            }
+            Err(_) => (None, Some(e.to_string())),
+        },
         Err(e) => (None, Some(e.to_string())),
     };
-    let looked = if embedded { Vec::new() } else { entry.folders(dir) };
+    let looked = if embedded || entry.own() { Vec::new() } else { entry.folders(dir) };
     Info { name: entry.name, about: entry.about, embedded, looked, files, measured, problem }
 }
 
-fn measure(data: &MemoryImages) -> Measured {
-    // Bytes are few: counting each is exact, whatever the number of pixels.
-    let mut counts = [0_u64; 256];
-    data.parts[0].pixels.iter().for_each(|&v| counts[usize::from(v)] += 1);
-    let pixels = counts.iter().sum::<u64>().max(1) as f64;
-    let weighted = |f: &dyn Fn(f64) -> f64| {
-        let terms = counts.iter().enumerate().map(|(v, &n)| n as f64 * f(v as f64 / f64::from(data.white)));
-        terms.sum::<f64>() / pixels
-    };
-    let mean = weighted(&|v| v);
-    let std = weighted(&|v| (v - mean).powi(2)).sqrt();
-    let per_class = |part: usize| {
-        let mut counts = vec![0; data.class_names.len()];
-        data.parts[part].labels.iter().for_each(|&l| counts[usize::from(l)] += 1);
+fn measure(data: &dyn Dataset) -> Result<Measured> {
+    let (looked_at, channels) = brightness(data)?;
+    // All channels have as many pixels.
+    let mean = channels.iter().map(|c| c[0]).sum::<f64>() / channels.len().max(1) as f64;
+    let square = channels.iter().map(|c| c[1].powi(2) + (c[0] - mean).powi(2)).sum::<f64>();
+    let std = (square / channels.len().max(1) as f64).sqrt();
+    let per_class = |part: Part| {
+        let mut counts = vec![0; data.classes()];
+        (0..data.len(part)).for_each(|i| counts[data.label(part, i) as usize] += 1);
         [counts.iter().copied().min().unwrap_or(0), counts.iter().copied().max().unwrap_or(0)]
     };
-    Measured {
+    Ok(Measured {
         train: data.len(Part::Train),
         test: data.len(Part::Test),
-        shape: data.shape,
-        classes: data.class_names.clone(),
-        train_per_class: per_class(0),
-        test_per_class: per_class(1),
+        shape: data.shape(),
+        classes: data.class_names().to_vec(),
+        train_per_class: per_class(Part::Train),
+        test_per_class: per_class(Part::Test),
         mean,
         std,
+        channels,
+        looked_at,
+        in_memory: data.memory().is_some(),
+        notes: data.notes(),
+    })
+}
+
+/// Mean and standard deviation of each channel of the training images, and of how many.
+fn brightness(data: &dyn Dataset) -> Result<(usize, Vec<[f64; 2]>)> {
+    let there = data.len(Part::Train);
+    let step = if data.lazy() { there.div_ceil(LOOKED_AT).max(1) } else { 1 };
+    let samples: Vec<u32> = (0..there as u32).step_by(step).collect();
+    Ok((samples.len(), channel_moments(data, &samples)?))
+}
+
+/// Mean and standard deviation of each channel over some training images; of images in memory exact.
+pub(super) fn channel_moments(data: &dyn Dataset, samples: &[u32]) -> Result<Vec<[f64; 2]>> {
+    let shape = data.shape();
+    let (channels, plane) = (shape.channels, shape.height * shape.width);
+    // Bytes are few: counting each is exact, whatever the number of pixels.
+    if let Some(images) = data.memory() {
+        let mut counts = vec![[0_u64; 256]; channels];
+        for &s in samples {
+            let planes = images.bytes(Part::Train, s as usize).chunks_exact(plane.max(1));
+            counts.iter_mut().zip(planes).for_each(|(c, p)| p.iter().for_each(|&v| c[usize::from(v)] += 1));
+        }
+        let white = f64::from(data.white());
+        let moments = |counts: &[u64; 256]| {
+            let pixels = counts.iter().sum::<u64>().max(1) as f64;
+            let weighted = |f: &dyn Fn(f64) -> f64| {
+                counts.iter().enumerate().map(|(v, &n)| n as f64 * f(v as f64 / white)).sum::<f64>() / pixels
+            };
+            let mean = weighted(&|v| v);
+            [mean, weighted(&|v| (v - mean).powi(2)).sqrt()]
+        };
+        return Ok(counts.iter().map(moments).collect());
     }
+    let (mut x, mut labels) = (Vec::new(), Vec::new());
+    let mut sums = vec![[0.0_f64; 2]; channels];
+    for chunk in samples.chunks(32) {
+        gather(data, Part::Train, chunk, &mut x, &mut labels)?;
+        for (i, p) in x.chunks_exact(plane.max(1)).enumerate() {
+            let [sum, squares] = &mut sums[i % channels];
+            *sum += p.iter().map(|&v| f64::from(v)).sum::<f64>();
+            *squares += p.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+        }
+    }
+    let pixels = (samples.len() * plane).max(1) as f64;
+    let moments =
+        |[sum, squares]: &[f64; 2]| [sum / pixels, (squares / pixels - (sum / pixels).powi(2)).max(0.0).sqrt()];
+    Ok(sums.iter().map(moments).collect())
 }
 
 #[cfg(test)]

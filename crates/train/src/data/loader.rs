@@ -1,8 +1,10 @@
 //! Splits and batches: each a pure function of integers, so that a resumed run stores no generator.
 
-use super::{DataError, Dataset, ImageShape, Part, Result};
+use super::{DataError, Dataset, ImageShape, Part, Result, Zoom};
+use crate::spec::RunSpec;
 use crate::streams;
 use rand::RngExt;
+use rayon::prelude::*;
 use reclra_compute::rng::Key;
 use std::sync::Mutex;
 
@@ -15,11 +17,24 @@ pub struct Split {
 
 impl Split {
     /// Draws `validation` samples of the training part with the seed; the rest is trained on, both in ascending order.
+    /// Where samples were published for validation they are drawn from those, and all the others are trained on.
     ///
     /// # Errors
-    /// If nothing would be left to train on.
+    /// If nothing would be left to train on, or more is asked for than was published.
     pub fn new(dataset: &dyn Dataset, validation: usize, seed: u64) -> Result<Split> {
         let there = dataset.len(Part::Train);
+        let stored = dataset.stored_validation();
+        if stored > 0 {
+            let first = there.saturating_sub(stored);
+            if validation > stored || first == 0 {
+                return Err(DataError::Stored { asked: validation, there: stored });
+            }
+            let mut order = Key::new(seed).child(streams::VALIDATION).permutation(stored);
+            order.truncate(validation);
+            order.iter_mut().for_each(|s| *s += first as u32);
+            order.sort_unstable();
+            return Ok(Split { train: (0..first as u32).collect(), validation: order });
+        }
         if validation >= there {
             return Err(DataError::Validation { asked: validation, there });
         }
@@ -43,6 +58,23 @@ impl Split {
     }
 }
 
+/// How training images are varied, besides a shift: each a function of (seed, epoch, position). The default varies nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Augment {
+    /// Zeros that an image is padded with on each side before it is cut to its size at random, `data.crop`.
+    pub crop: usize,
+    /// Whether every other image is mirrored left to right, `data.flip`.
+    pub flip: bool,
+    /// Smallest share of the area that a random part has, which is brought to size, `data.zoom`; 1 for none.
+    pub zoom: f64,
+}
+
+impl Default for Augment {
+    fn default() -> Augment {
+        Augment { crop: 0, flip: false, zoom: 1.0 }
+    }
+}
+
 /// Samples of one step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -60,6 +92,7 @@ pub struct Loader<'a> {
     samples: &'a [u32],
     batch: usize,
     shift: usize,
+    augment: Augment,
     key: Key,
     /// The order of the epoch asked for last.
     order: Mutex<Option<(u64, Vec<u32>)>>,
@@ -74,9 +107,26 @@ impl<'a> Loader<'a> {
             samples: &split.train,
             batch: batch.max(1),
             shift,
+            augment: Augment::default(),
             key: Key::new(seed),
             order: Mutex::new(None),
         }
+    }
+
+    /// The same, training images varied as told.
+    #[must_use]
+    pub fn augmented(self, augment: Augment) -> Loader<'a> {
+        Loader { augment, ..self }
+    }
+
+    /// The batches of a run.
+    pub(crate) fn of(dataset: &'a dyn Dataset, split: &'a Split, spec: &RunSpec) -> Loader<'a> {
+        Loader::new(dataset, split, spec.batch, spec.data.shift, spec.seed).augmented(spec.data.augment)
+    }
+
+    /// Whether reading a sample is work.
+    pub(super) fn lazy(&self) -> bool {
+        self.dataset.lazy()
     }
 
     /// Batches in an epoch; the last may be smaller.
@@ -103,14 +153,36 @@ impl<'a> Loader<'a> {
         let n = shape.len();
         samples.clear();
         samples.extend(chosen.iter().map(|&i| self.samples[i as usize]));
-        gather(self.dataset, Part::Train, samples, x, labels)?;
-        if self.shift > 0 {
-            // One draw a sample, in the order of the batch: uniform over the (2 shift + 1)^2 offsets.
-            let mut rng = self.key.child(streams::SHIFT).child(epoch).child(position).rng();
-            let s = self.shift as i64;
-            for row in x.chunks_exact_mut(n) {
-                let (down, right) = (rng.random_range(-s..=s), rng.random_range(-s..=s));
-                shift(row, shape, down as isize, right as isize);
+        // Whoever fills another batch of the epoch need not wait.
+        drop(cached);
+        let within = |stream: u64| self.key.child(stream).child(epoch).child(position);
+        let Augment { crop, flip, zoom } = self.augment;
+        if zoom < 1.0 {
+            labels.clear();
+            labels.extend(samples.iter().map(|&s| self.dataset.label(Part::Train, s as usize)));
+            x.resize(samples.len() * n, 0.0);
+            let key = within(streams::ZOOM);
+            each_row(self.dataset.lazy(), samples, x, n, |i, sample, row| {
+                let zoom = Zoom { least: zoom, key: key.child(i as u64) };
+                self.dataset.zoomed(Part::Train, sample as usize, zoom, row)
+            })?;
+        } else {
+            gather(self.dataset, Part::Train, samples, x, labels)?;
+        }
+        if flip {
+            let mut rng = within(streams::FLIP).rng();
+            x.chunks_exact_mut(n).filter(|_| rng.random::<bool>()).for_each(|row| mirror(row, shape.width));
+        }
+        // A padded crop is a shift: what is cut off on one side comes in as padding on the other.
+        for (reach, stream) in [(crop, streams::CROP), (self.shift, streams::SHIFT)] {
+            if reach > 0 {
+                // One draw a sample, in the order of the batch: uniform over the (2 reach + 1)^2 offsets.
+                let mut rng = within(stream).rng();
+                let s = reach as i64;
+                for row in x.chunks_exact_mut(n) {
+                    let (down, right) = (rng.random_range(-s..=s), rng.random_range(-s..=s));
+                    shift(row, shape, down as isize, right as isize);
+                }
             }
         }
         Ok(())
@@ -128,11 +200,31 @@ pub(crate) fn gather(
     let n = dataset.shape().len();
     x.resize(samples.len() * n, 0.0);
     labels.clear();
-    for (&sample, row) in samples.iter().zip(x.chunks_exact_mut(n)) {
-        dataset.pixels(part, sample as usize, row)?;
-        labels.push(dataset.label(part, sample as usize));
+    labels.extend(samples.iter().map(|&s| dataset.label(part, s as usize)));
+    each_row(dataset.lazy(), samples, x, n, |_, sample, row| dataset.pixels(part, sample as usize, row))
+}
+
+/// Fills one row a sample, by the sample's place in the list and itself: with several threads if that is `work`, which
+/// changes no bit. The error is that of the first sample that cannot be read.
+fn each_row(
+    work: bool,
+    samples: &[u32],
+    x: &mut [f32],
+    n: usize,
+    fill: impl Fn(usize, u32, &mut [f32]) -> Result<()> + Sync,
+) -> Result<()> {
+    if !work {
+        let rows = samples.iter().zip(x.chunks_exact_mut(n));
+        return rows.enumerate().try_for_each(|(i, (&sample, row))| fill(i, sample, row));
     }
-    Ok(())
+    let rows = samples.par_iter().zip(x.par_chunks_exact_mut(n));
+    let errors = rows.enumerate().filter_map(|(i, (&sample, row))| fill(i, sample, row).err().map(|e| (i, e)));
+    errors.min_by_key(|(i, _)| *i).map_or(Ok(()), |(_, e)| Err(e))
+}
+
+/// Mirrors an image left to right.
+fn mirror(pixels: &mut [f32], width: usize) {
+    pixels.chunks_exact_mut(width).for_each(<[f32]>::reverse);
 }
 
 /// Moves an image by whole pixels; what comes in from outside is 0.
@@ -245,6 +337,44 @@ mod tests {
         assert_eq!(offsets.len(), 9, "all nine shifts occur among 64 samples");
         Loader::new(&d, &split, 64, 1, 1).fill(0, 2, &mut again).unwrap();
         assert_eq!(y, again);
+    }
+
+    #[test]
+    fn images_are_varied_each_by_itself_and_the_same_every_time() {
+        let d = digits().unwrap();
+        let split = Split::new(&d, 144, 1).unwrap();
+        let fill = |augment: Augment, position: u64| {
+            let mut batch = Batch::default();
+            Loader::new(&d, &split, 64, 0, 1).augmented(augment).fill(2, position, &mut batch).unwrap();
+            batch
+        };
+        let still = fill(Augment::default(), 3);
+        let flips = Augment { flip: true, ..Augment::default() };
+        let flipped = fill(flips, 3);
+        let mut turned = 0;
+        for (a, b) in still.x.chunks(64).zip(flipped.x.chunks(64)) {
+            let mirrored: Vec<f32> = (0..64).map(|i| a[i / 8 * 8 + 7 - i % 8]).collect();
+            assert!(a == b || mirrored == b);
+            turned += usize::from(a != b);
+        }
+        assert!((16..48).contains(&turned), "{turned} of 64");
+        // A crop is a shift, of other draws than those of data.shift.
+        let cropped = fill(Augment { crop: 2, ..Augment::default() }, 3);
+        for (a, b) in still.x.chunks(64).zip(cropped.x.chunks(64)) {
+            let moved = (-2..=2).flat_map(|i| (-2..=2).map(move |j| (i, j))).any(|(i, j)| {
+                let mut m = a.to_vec();
+                shift(&mut m, d.shape(), i, j);
+                m == b
+            });
+            assert!(moved);
+        }
+        let zoom = Augment { zoom: 0.5, crop: 1, flip: true };
+        let zoomed = fill(zoom, 3);
+        assert_ne!(zoomed.x, fill(Augment { zoom: 1.0, ..zoom }, 3).x);
+        assert!(zoomed.x.iter().all(|v| (0.0..=1.0001).contains(v)));
+        assert_eq!((&zoomed.labels, &zoomed.samples), (&still.labels, &still.samples));
+        assert_eq!(fill(zoom, 3), zoomed);
+        assert_ne!(fill(zoom, 4).x, zoomed.x);
     }
 
     #[test]

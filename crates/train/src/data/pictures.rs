@@ -1,9 +1,10 @@
 //! Images to be classified: picture files and rows of idx files, brought to the shape a network was trained on.
 
 use super::error::{DataError, Result};
-use super::{ImageShape, idx, scale_to};
+use super::view::{Source, Window, show};
+use super::{ImageShape, Prepare, idx, scale_to};
 use crate::files::FileError;
-use crate::spec::DataFacts;
+use crate::spec::{DataFacts, DataSpec};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
 use std::io::Cursor;
@@ -30,6 +31,35 @@ pub struct Picture {
 /// # Errors
 /// Names the file and the remedy.
 pub fn pictures(path: &Path, facts: &DataFacts, rows: Option<Range<usize>>, invert: bool) -> Result<Vec<Picture>> {
+    read(path, facts, false, rows, invert)
+}
+
+/// The same for a network that was trained on images read and prepared so: of photographs that were brought to one size
+/// the centre is shown, as it is when they are judged, and every image is prepared.
+///
+/// # Errors
+/// As [`pictures`].
+pub fn pictures_for(
+    path: &Path,
+    (facts, spec): (&DataFacts, &DataSpec),
+    prepare: Option<&Prepare>,
+    rows: Option<Range<usize>>,
+    invert: bool,
+) -> Result<Vec<Picture>> {
+    let mut list = read(path, facts, spec.opening.size > 0, rows, invert)?;
+    if let Some(prepare) = prepare {
+        list.iter_mut().for_each(|p| prepare.apply(&mut p.pixels));
+    }
+    Ok(list)
+}
+
+fn read(
+    path: &Path,
+    facts: &DataFacts,
+    centre: bool,
+    rows: Option<Range<usize>>,
+    invert: bool,
+) -> Result<Vec<Picture>> {
     let remedy = "give a PNG, JPEG, BMP or PNM picture, or an idx file of images";
     let meta = std::fs::metadata(path).map_err(|e| FileError::io(path, &e, remedy))?;
     let bad = |what: String| DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() };
@@ -43,7 +73,7 @@ pub fn pictures(path: &Path, facts: &DataFacts, rows: Option<Range<usize>>, inve
         from_idx(&decoded, path, facts, rows, remedy)?
     } else {
         let picture = decode(&bytes).map_err(bad)?;
-        let (pixels, changed) = fit(&picture, facts.shape);
+        let (pixels, changed) = fit(&picture, facts.shape, centre);
         vec![Picture { name: path.display().to_string(), pixels, changed }]
     };
     if invert {
@@ -84,7 +114,8 @@ fn from_idx(
     Ok(rows.map(one).collect())
 }
 
-fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+/// Decodes a picture; what is wrong with it, in a few words.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     if bytes.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -99,8 +130,16 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     reader.decode().map_err(|e| format!("is a damaged picture: {}", e.to_string().lines().next().unwrap_or("?")))
 }
 
-/// Brings a picture to a shape: grey or colour, stretched to the size.
-fn fit(picture: &DynamicImage, shape: ImageShape) -> (Vec<f32>, Option<String>) {
+/// Brings a picture to a shape: grey or colour, stretched to the size, or the `centre` of colour at that size.
+fn fit(picture: &DynamicImage, shape: ImageShape, centre: bool) -> (Vec<f32>, Option<String>) {
+    if centre && shape.channels == 3 {
+        let (height, width) = (picture.height() as usize, picture.width() as usize);
+        let (rgb, mut pixels) = (picture.to_rgb8(), vec![0.0; shape.len()]);
+        let source = Source { bytes: rgb.as_raw(), height, width, interleaved: true };
+        show(source, Window::centre(height, width, shape), shape, 255, &mut pixels);
+        let changed = format!("its centre brought from {width}x{height} to {}x{}", shape.width, shape.height);
+        return (pixels, Some(changed));
+    }
     let (w, h) = (shape.width as u32, shape.height as u32);
     let from = (picture.width(), picture.height());
     let sized = if from == (w, h) { picture.clone() } else { picture.resize_exact(w, h, FilterType::Triangle) };
@@ -144,6 +183,32 @@ mod tests {
         assert_eq!((read.pixels, read.changed), (want, None));
         let other = pictures(&path, &toy_facts("toy", 2, 2, 10, 1), None, true).unwrap().remove(0);
         assert_eq!((other.pixels.len(), other.changed.as_deref()), (4, Some("resized from 4x4 to 2x2")));
+    }
+
+    #[test]
+    fn a_photograph_is_shown_and_prepared_as_when_it_is_judged() {
+        let facts =
+            DataFacts { shape: ImageShape { channels: 3, height: 7, width: 7 }, ..toy_facts("toy", 7, 2, 10, 1) };
+        let photograph = image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([(10 * x) as u8, (12 * y) as u8, 50]));
+        let mut png = Cursor::new(Vec::new());
+        photograph.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let (_dir, path) = written("a.png", png.get_ref());
+        let mut spec = DataSpec::default();
+        spec.opening.size = 7;
+        let read = pictures_for(&path, (&facts, &spec), None, None, false).unwrap().remove(0);
+        // Of 16 rows the 14 in the middle, two to a row; of 24 columns the 14 in the middle.
+        let red = |x: usize| read.pixels[x] * 255.0;
+        assert!((red(3) - 115.0).abs() < 0.1 && (red(4) - red(3) - 20.0).abs() < 0.1, "{} {}", red(3), red(4));
+        assert!((read.pixels[49 + 7 * 3] * 255.0 - 90.0).abs() < 0.1, "{}", read.pixels[49 + 21]);
+        assert_eq!(read.changed.as_deref(), Some("its centre brought from 24x16 to 7x7"));
+        let gcn = DataSpec { normalise: crate::data::Normalise::Gcn, ..spec };
+        let toy = crate::data::digits().unwrap();
+        let mut prepare = Prepare::fit(&toy, &[0], &gcn, None).unwrap();
+        prepare =
+            Prepare::restore::<()>(&prepare.line().replace(" 1 8 8 ", " 3 7 7 "), |_, _| Err(())).unwrap().unwrap();
+        let prepared = pictures_for(&path, (&facts, &gcn), Some(&prepare), None, false).unwrap().remove(0);
+        let mean = read.pixels[..49].iter().sum::<f32>() / 49.0;
+        assert!((prepared.pixels[3] - (read.pixels[3] - mean)).abs() < 1e-6);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::digits::digits;
 use super::error::{DataError, Result};
-use super::{Dataset, ImageShape, Labelled, MemoryImages, idx, scale_to};
+use super::{Dataset, ImageShape, Labelled, MemoryImages, Opening, cifar, folder, idx};
 use crate::spec::{DataFacts, did_you_mean};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +25,19 @@ pub struct Entry {
 /// A file of a data set.
 #[derive(Clone, Copy, Debug)]
 pub struct FileEntry {
-    /// Name without `.gz`.
+    /// Name without `.gz`; of an archive that is published packed, such as a `.tar.gz`, its whole name.
     pub name: &'static str,
-    /// Bytes when decoded.
+    /// Bytes when decoded; of an archive, as it is.
     pub size: u64,
-    /// SHA-256 of the decoded content.
+    /// SHA-256 of the decoded content; of an archive, as it is.
     pub sha256: &'static str,
+}
+
+impl FileEntry {
+    /// Whether it is an archive that stays packed.
+    pub(super) fn is_packed(&self) -> bool {
+        self.name.ends_with(".gz")
+    }
 }
 
 const fn file(name: &'static str, size: u64, sha256: &'static str) -> FileEntry {
@@ -93,6 +100,24 @@ const ENTRIES: &[Entry] = &[
         ],
         classes: &["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"],
     },
+    Entry {
+        name: "cifar10",
+        about: "60,000 colour pictures of 32x32 pixels, ten kinds of animals and vehicles",
+        files: &[file(
+            "cifar-10-binary.tar.gz",
+            170_052_171,
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        )],
+        mirrors: &["https://www.cs.toronto.edu/~kriz/"],
+        classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    },
+    Entry {
+        name: folder::NAME,
+        about: "pictures of your own: train/CLASS/*, val/CLASS/*, test/CLASS/* in the folder or tar file of --data-dir",
+        files: &[],
+        mirrors: &[],
+        classes: &[],
+    },
 ];
 
 /// All data sets.
@@ -148,32 +173,67 @@ impl Entry {
     /// What is published of a data set of files, as [`DataFacts::of`] finds it in them; none if it is embedded.
     #[must_use]
     pub fn published(&self) -> Option<DataFacts> {
+        if self.name == "cifar10" {
+            let train = 5 * cifar::RECORDS;
+            return Some(self.facts(train, cifar::validation(train), cifar::SHAPE));
+        }
         let [images, labels, ..] = self.files else { return None };
         // An idx file is its header, 16 or 8 bytes, and a byte a pixel or label.
         let train = (labels.size - 8) as usize;
         let side = ((images.size - 16) as usize / train).isqrt();
-        Some(DataFacts {
-            name: self.name.to_owned(),
-            class_names: self.classes.iter().map(|&c| c.to_owned()).collect(),
-            white: 255,
-            train,
-            validation: validation(train),
-            shape: ImageShape { channels: 1, height: side, width: side },
-        })
+        Some(self.facts(train, validation(train), ImageShape { channels: 1, height: side, width: side }))
+    }
+
+    fn facts(&self, train: usize, validation: usize, shape: ImageShape) -> DataFacts {
+        let class_names = self.classes.iter().map(|&c| c.to_owned()).collect();
+        DataFacts { name: self.name.to_owned(), class_names, white: 255, train, validation, shape }
+    }
+
+    /// Whether it is part of the program.
+    #[must_use]
+    pub fn embedded(&self) -> bool {
+        self.name == "digits"
+    }
+
+    /// Whether it is a folder of the user's, which must be named and of which nothing is published.
+    #[must_use]
+    pub fn own(&self) -> bool {
+        self.name == folder::NAME
     }
 
     /// Reads the data set, from its files or from the program.
-    pub(super) fn load(&self, dir: Option<&Path>) -> Result<MemoryImages> {
-        if self.files.is_empty() {
-            return digits();
+    pub(super) fn load(&self, dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
+        Ok(match self.name {
+            "digits" => Arc::new(digits()?),
+            "cifar10" => Arc::new(cifar::load(self, dir, cifar::RECORDS)?),
+            folder::NAME => folder::open(dir, opening)?,
+            _ => Arc::new(self.load_idx(dir)?),
+        })
+    }
+
+    /// The files it is read from, where they are.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub fn sources(&self, dir: Option<&Path>) -> Result<Vec<PathBuf>> {
+        match self.name {
+            "cifar10" => Ok(match cifar::place(self, dir)? {
+                cifar::Place::Unpacked(folder) => cifar::FILES.iter().map(|f| folder.join(f)).collect(),
+                cifar::Place::Archive(path) => vec![path],
+            }),
+            folder::NAME => folder::sources(dir),
+            _ => self.files.iter().map(|f| self.find(f.name, dir)).collect(),
         }
+    }
+
+    fn load_idx(&self, dir: Option<&Path>) -> Result<MemoryImages> {
         let remedy = format!("fetch it again with `reclra data fetch {}`", self.name);
         let mut shape = None;
         let mut parts = [Labelled::default(), Labelled::default()];
         for (part, files) in parts.iter_mut().zip(self.files.chunks_exact(2)) {
             let (images, labels) = (self.find(files[0].name, dir)?, self.find(files[1].name, dir)?);
             let (pixels, height, width) = idx::images(&images, &remedy)?;
-            part.labels = idx::labels(&labels, self.classes.len(), &remedy)?;
+            part.labels = idx::labels(&labels, self.classes.len(), &remedy)?.into_iter().map(u16::from).collect();
             part.pixels = pixels;
             let content = |what: String| DataError::Content { path: images.clone(), what, remedy: remedy.clone() };
             let count = part.pixels.len() / (height * width);
@@ -188,23 +248,21 @@ impl Entry {
             }
         }
         let (height, width) = shape.unwrap_or((0, 0));
-        Ok(MemoryImages {
-            name: self.name.to_owned(),
-            shape: ImageShape { channels: 1, height, width },
-            class_names: self.classes.iter().map(|&c| c.to_owned()).collect(),
-            white: 255,
-            scale: scale_to(255),
-            validation: validation(parts[0].labels.len()),
-            parts,
-        })
+        let shape = ImageShape { channels: 1, height, width };
+        let names = self.classes.iter().map(|&c| c.to_owned()).collect();
+        let validation = validation(parts[0].labels.len());
+        Ok(MemoryImages::new(self.name, shape, names, 255, parts, validation))
     }
 }
 
 /// What a file may be called, in the order of looking.
-pub(super) fn names(file: &str) -> [String; 4] {
+pub(super) fn names(file: &str) -> Vec<String> {
+    if file.ends_with(".gz") {
+        return vec![file.to_owned()];
+    }
     // Some archives write a dot for the first dash of the ending.
     let dotted = file.replace("-idx", ".idx");
-    [file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")]
+    vec![file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")]
 }
 
 /// Samples drawn for validation from a training part: 2,000 of the published 60,000, a tenth of a small one.
@@ -212,10 +270,18 @@ fn validation(train: usize) -> usize {
     2_000.min(train / 10)
 }
 
-/// Opens a data set; `dir` is the folder of its files, or one that has a folder of its name.
+/// Opens a data set as it is by default; `dir` is the folder of its files, or one that has a folder of its name.
 ///
 /// # Errors
 /// Names the file that is missing or wrong, and the remedy.
 pub fn open(name: &str, dir: Option<&Path>) -> Result<Arc<dyn Dataset>> {
-    Ok(Arc::new(entry(name)?.load(dir)?))
+    open_with(name, dir, &Opening::default())
+}
+
+/// Opens a data set as told.
+///
+/// # Errors
+/// Names the file that is missing or wrong, and the remedy.
+pub fn open_with(name: &str, dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
+    entry(name)?.load(dir, opening)
 }

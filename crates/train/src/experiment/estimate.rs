@@ -1,7 +1,7 @@
 //! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
 
 use super::{Done, Experiment, ExperimentError, Planned};
-use crate::data::{self, Batch, Loader, Split};
+use crate::data::{self, Batch, Loader, Split, ready};
 use crate::memory::Memory;
 use crate::spec::{DataFacts, SpecError};
 use reclra::{Device, Learner};
@@ -98,7 +98,8 @@ fn step_seconds(
 ) -> Result<f64, ExperimentError> {
     let Planned { spec, dataset, .. } = planned;
     let split = Split::new(&**dataset, spec.data.validation, spec.seed)?;
-    let loader = Loader::new(&**dataset, &split, spec.batch, spec.data.shift, spec.seed);
+    let ready = ready(&**dataset, &split, &spec.data)?;
+    let loader = Loader::of(ready.dataset(), &split, spec);
     let graph = spec.graph().map_err(wrong)?;
     let rule = spec.rule.build(&graph).map_err(wrong)?;
     let optim = spec.optim(loader.batches());

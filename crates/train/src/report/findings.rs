@@ -80,6 +80,10 @@ impl Findings {
             mistakes.sort_by(|a, b| a.of_truth.total_cmp(&b.of_truth).then(a.index.cmp(&b.index)));
             mistakes.truncate(MISTAKES);
         }
+        // Shown as they are stored, not as they are prepared for the network.
+        if let Some(raw) = dataset.raw() {
+            mistakes.iter_mut().try_for_each(|m| raw.pixels(Part::Test, m.index, &mut m.pixels))?;
+        }
         let (weights, units) = first_weights(learner, shape.len());
         let samples = (dataset.len(Part::Train), test.len());
         Ok(Findings { confusion, mistakes, weights, units, shape, samples })

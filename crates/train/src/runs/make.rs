@@ -3,7 +3,7 @@
 use super::checkpoint::{Manifest, prune};
 use super::keeper::{Keeper, Keeping};
 use super::{CHECKPOINTS, INIT, REPORT, RESULT, RunFolder, TABLE, view};
-use crate::data::Dataset;
+use crate::data::{Dataset, Split, ready};
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
@@ -117,7 +117,10 @@ pub(super) fn make_from(
     let mut kept = Kept { inner: observer, epochs };
     let before = kept.epochs.clone();
     let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (written, unwritten, &before), &mut kept, warn)?;
-    let ended = fit_from(start, spec, *dataset, device.clone(), &mut keeper, stop);
+    let split = Split::new(*dataset, spec.data.validation, spec.seed)?;
+    let ready = ready(*dataset, &split, &spec.data)?;
+    let dataset = ready.dataset();
+    let ended = fit_from(start, spec, dataset, device.clone(), &mut keeper, stop);
     keeper.close();
     let (saved, unkept) = (keeper.saved.take(), keeper.unkept.take());
     let finished = |record: &Record| -> Result<(), FileError> {
@@ -140,7 +143,7 @@ pub(super) fn make_from(
             }
             let seconds = took.as_secs_f64();
             let record = Record { test, seconds, ..Record::unfinished(spec, kept.epochs)? };
-            model::save(folder.path(), spec, facts, &learner)?;
+            model::save_with(folder.path(), spec, facts, &learner, dataset.prepared())?;
             finished(&record)?;
             if !keeping.end {
                 prune(&folder.file(CHECKPOINTS), 0);
@@ -148,7 +151,7 @@ pub(super) fn make_from(
             }
             let error = record.test_error().map_or("-".to_owned(), |e| format!("{e:.2} %"));
             folder.log(&format!("finished after step {}: test error {error}", learner.steps()));
-            report(task, Some(&mut learner), warn);
+            report(task, Some((&mut learner, dataset)), warn);
             Ok(End::Finished { record, learner: Box::new(learner) })
         }
         Err(FitError::Data(e)) => Err(e.into()),
@@ -164,11 +167,11 @@ pub(super) fn make_from(
 }
 
 /// Writes the report of a run that is over. It can be made again at any time: without it the run is no less over.
-fn report(task: &Task<'_>, learner: Option<&mut Learner>, warn: &mut dyn FnMut(&str)) {
+fn report(task: &Task<'_>, judged: Option<(&mut Learner, &dyn Dataset)>, warn: &mut dyn FnMut(&str)) {
     let write = || -> Result<PathBuf, RunError> {
         let view = view::read(task.folder.path())?;
-        match learner {
-            Some(learner) => report::write(&view, learner, task.dataset),
+        match judged {
+            Some((learner, dataset)) => report::write(&view, learner, dataset),
             None => {
                 let path = task.folder.file(REPORT);
                 report::save(&path, &report::render(&[report::Subject::bare(&view)]), true)?;

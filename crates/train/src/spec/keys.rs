@@ -58,10 +58,28 @@ const HEBBIAN: &[&str] = &["hebbian"];
 /// All keys, in the order in which a resolved spec is printed.
 pub const KEYS: &[Key] = &[
     key("seed", "all randomness of the run follows from it [0]"),
-    key("data.name", "data set: digits, mnist, fashion-mnist [digits]"),
+    key("data.name", "data set: digits, mnist, fashion-mnist, cifar10, image-folder [digits]"),
     key("data.dir", "folder that holds the files; \"\" for the user's data folder [\"\"]"),
+    key("data.size", "image-folder: height and width that pictures are brought to; 0 for their own, if it is one [0]"),
+    key("data.broken", "image-folder: share of the pictures that may be broken; 10 always may, unless it is 0 [0.01]"),
+    key("data.memory", "image-folder: MiB of decoded pictures kept in memory; more are decoded when asked for [1024]"),
     key("data.validation", "images drawn from the training part, with the seed, for validation [by data set]"),
     key("data.shift", "training images are shifted by up to so many pixels each way [0; 1 for digits]"),
+    key("data.crop", "training images are padded with so many zeros on each side and cut to size at random [0]"),
+    key(
+        "data.flip",
+        "whether every other training image, at random, is mirrored left to right [false; true with data.size]",
+    ),
+    key(
+        "data.zoom",
+        "smallest share of a training image's area that a random part of it, brought to size, has; 1 for none [1; 0.08 with data.size]",
+    ),
+    key(
+        "data.normalise",
+        "what is taken out of images: none, mean-std (of each channel), gcn (each image's own mean of each channel), gcn-std (and its deviation) [none; mean-std for colour]",
+    ),
+    key("data.zca", "whether images are whitened then, by the training images; of images in memory only [false]"),
+    key("data.zca_epsilon", "what is added to the variances that whitening divides by [0.001]"),
     key(
         "net.model",
         "mlp, or an image network: resnet8, resnet18, resnet20, noise-resnet8, noise-resnet18, noise-free-resnet8, noise-free-resnet18, lenet, custom [mlp]",

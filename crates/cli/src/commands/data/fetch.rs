@@ -21,7 +21,14 @@ const BEAT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(voice: Voice, args: FetchArgs) -> Result<(), Failure> {
     let entry = data::entry(&args.name)?;
-    if entry.files.is_empty() {
+    if entry.own() {
+        let line = format!(
+            "{}: its pictures are your own; name their folder with --data-dir, there is nothing to fetch",
+            entry.name
+        );
+        return Err(Failure::Usage(line));
+    }
+    if entry.embedded() {
         voice.object("fetched", &json!({ "name": entry.name, "embedded": true, "files": [] }))?;
         return voice.result(format_args!("{} is embedded in the program; nothing to fetch", entry.name));
     }

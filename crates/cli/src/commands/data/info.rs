@@ -43,7 +43,8 @@ fn show(voice: Voice, info: &Info) -> Result<(), Failure> {
         return facts(measured, line);
     }
     let missing: Vec<&str> = info.files.iter().filter(|f| f.path.is_none()).map(|f| f.name).collect();
-    if missing.is_empty() {
+    // Unpacked files, or those of the user's own, have no list of what is missing.
+    if missing.is_empty() || info.looked.is_empty() {
         return line("problem", info.problem.as_deref().unwrap_or_default());
     }
     line("missing", &missing.join(", "))?;
@@ -62,5 +63,15 @@ fn facts(m: &Measured, line: impl Fn(&str, &str) -> Result<(), Failure>) -> Resu
     line("classes", &format!("{}: {}", m.classes.len(), m.classes.join(", ")))?;
     let (train, test) = (range(m.train_per_class), range(m.test_per_class));
     line("per class", &format!("{train} for training, {test} for testing"))?;
-    line("pixels", &format!("mean {:.4}, standard deviation {:.4} (training part, from 0 to 1)", m.mean, m.std))
+    let of =
+        if m.looked_at == m.train { "training part".to_owned() } else { format!("{} of them", grouped(m.looked_at)) };
+    line("pixels", &format!("mean {:.4}, standard deviation {:.4} ({of}, from 0 to 1)", m.mean, m.std))?;
+    if m.channels.len() > 1 {
+        let each: Vec<String> = m.channels.iter().map(|[mean, std]| format!("{mean:.4} \u{b1} {std:.4}")).collect();
+        line("channels", &each.join(", "))?;
+    }
+    if !m.in_memory {
+        line("decoding", "each picture when it is asked for")?;
+    }
+    m.notes.iter().try_for_each(|note| line("note", note))
 }

@@ -49,13 +49,15 @@ enum Received {
 impl Transfer<'_> {
     /// Fetches the file from the mirror `base`, packed or plain, and gives its path.
     pub(super) fn ask(&mut self, base: &str) -> Result<PathBuf, Missed> {
-        let packed = format!("{}.gz", self.file.name);
-        if let Ok(path) = self.named(base, &packed)? {
+        let name = self.file.name;
+        let ending = if self.file.is_packed() { "" } else { "[.gz]" };
+        if !self.file.is_packed()
+            && let Ok(path) = self.named(base, &format!("{name}.gz"))?
+        {
             return Ok(path);
         }
-        let name = self.file.name;
         self.named(base, name)?
-            .map_err(|status| Missed::Mirror { url: format!("{base}{name}[.gz]"), reason: format!("HTTP {status}") })
+            .map_err(|status| Missed::Mirror { url: format!("{base}{name}{ending}"), reason: format!("HTTP {status}") })
     }
 
     /// The same for one name; the inner error is the status of a mirror that has no such file.

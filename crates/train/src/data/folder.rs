@@ -1,0 +1,215 @@
+//! Image folders: pictures of the user's own. Small ones whose pictures all have one size are decoded once and kept in
+//! memory; of others each picture is decoded when it is asked for.
+
+use super::photos::{At, Photos, bear, label, list, path, rgb};
+use super::tree::{PARTS, Tree, bad};
+use super::{DataError, Dataset, ImageShape, Labelled, MemoryImages, Result};
+use rayon::prelude::*;
+use reclra_compute::rng::Key;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Name of the data set.
+pub(super) const NAME: &str = "image-folder";
+/// So many broken pictures are always borne, unless none is.
+const BEARABLE: f64 = 10.0;
+/// Validation samples drawn from a large training part.
+const VALIDATION: usize = 10_000;
+/// Seed of the test part that is drawn where there is none: the same for all runs.
+const DRAWN: u64 = 0x001a_9e5f;
+
+/// How an image folder is read. Other data sets do not ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Opening {
+    /// Height and width that pictures are brought to, `data.size`; 0 for their own, which must then be one.
+    pub size: usize,
+    /// Share of the pictures that may be broken, `data.broken`; 10 always may, unless it is 0.
+    pub broken: f64,
+    /// MiB of decoded pictures that are kept in memory at most, `data.memory`.
+    pub memory: usize,
+}
+
+impl Default for Opening {
+    fn default() -> Opening {
+        Opening { size: 0, broken: 0.01, memory: 1024 }
+    }
+}
+
+/// The archives of an image folder, or its pictures one by one.
+pub(super) fn sources(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let tree = Tree::read(named(dir)?)?;
+    let archives = tree.archives();
+    if !archives.is_empty() {
+        return Ok(archives);
+    }
+    let items = |n: u8| tree.parts[usize::from(n)].as_ref().map_or(0, |b| b.items.len() as u32);
+    let all = (0..3_u8).flat_map(|n| (0..items(n)).map(move |i| (n, i)));
+    Ok(all.map(|at| path(&tree, at)).collect())
+}
+
+fn named(dir: Option<&Path>) -> Result<&Path> {
+    dir.ok_or_else(|| DataError::Missing {
+        name: NAME.to_owned(),
+        file: "train/CLASS/*".to_owned(),
+        looked: vec!["no folder".to_owned()],
+        remedy: "name the folder or tar file of the pictures with --data-dir".to_owned(),
+    })
+}
+
+/// Opens an image folder, or tar files of that layout.
+///
+/// # Errors
+/// Names the folder or picture that is wrong, and the remedy.
+pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
+    let tree = Tree::read(named(dir)?)?;
+    let (parts, stored, mut notes) = divide(&tree);
+    if tree.passed_over > 0 {
+        notes.push(format!("{} files that are no JPEG, PNG, BMP or PNM were passed over", tree.passed_over));
+    }
+    let all = parts[0].len() + parts[1].len();
+    let bearable = if opening.broken > 0.0 { (opening.broken * all as f64).max(BEARABLE) as usize } else { 0 };
+    let (first, mut broken) = first_size(&tree, &parts, bearable)?;
+    let size = opening.size;
+    let own = ImageShape { channels: 3, height: first.0, width: first.1 };
+    let small = all.saturating_mul(own.len()) <= opening.memory << 20;
+    let validation = if stored > 0 { stored } else { VALIDATION.min(parts[0].len() / 10) };
+    if small && (size == 0 || first == (size, size)) {
+        match decoded(&tree, &parts, own)? {
+            Decoded::All(images, more) => {
+                broken.extend(more);
+                bear(&tree, &broken, bearable, all)?;
+                if !broken.is_empty() {
+                    notes.push(format!("{} broken pictures were left out: {}", broken.len(), list(&tree, &broken)));
+                }
+                // Of those that were published for validation some may be left out too.
+                let validating = |at: &At| at.0 == 1 && parts[0].len() > stored && stored > 0;
+                let stored = stored - broken.keys().filter(|at| validating(at)).count().min(stored);
+                let validation = validation.min(images[0].labels.len() / 10).max(stored);
+                let mut images = MemoryImages::new(NAME, own, tree.classes.clone(), 255, images, validation);
+                (images.stored, images.notes) = (stored, notes);
+                return Ok(Arc::new(images));
+            }
+            Decoded::Differs(at, (height, width)) if size == 0 => {
+                let what = format!("is {width}x{height}, others are {}x{}", first.1, first.0);
+                return Err(bad(&path(&tree, at), what, "set data.size = 224, say, to bring all to one size"));
+            }
+            Decoded::Differs(..) => {}
+        }
+    }
+    let shape = if size == 0 { own } else { ImageShape { channels: 3, height: size, width: size } };
+    let broken = Mutex::new(broken);
+    Ok(Arc::new(Photos { tree, shape, sized: size > 0, parts, stored, validation, bearable, broken, notes }))
+}
+
+/// Training part and test part, how many at the end of the former were published for validation, and what was done.
+fn divide(tree: &Tree) -> ([Vec<At>; 2], usize, Vec<String>) {
+    let all = |n: u8| -> Vec<At> {
+        let count = tree.parts[usize::from(n)].as_ref().map_or(0, |b| b.items.len() as u32);
+        (0..count).map(|i| (n, i)).collect()
+    };
+    let [train, val, test] = [0, 1, 2].map(all);
+    match (val.is_empty(), test.is_empty()) {
+        (false, false) => {
+            let stored = val.len();
+            let note = "validation images are those of val, test images those of test";
+            ([[train, val].concat(), test], stored, vec![note.to_owned()])
+        }
+        (false, true) => {
+            let note = "there is no test folder: test images are those of val, validation images are drawn from train";
+            ([train, val], 0, vec![note.to_owned()])
+        }
+        (true, false) => ([train, test], 0, Vec::new()),
+        (true, true) => {
+            let mut parts = [Vec::new(), Vec::new()];
+            for class in 0..tree.classes.len() as u32 {
+                let members: Vec<At> = train.iter().copied().filter(|&at| label(tree, at) == class).collect();
+                let tested = (members.len() + 2) / 5;
+                let order = Key::new(DRAWN).child(u64::from(class)).permutation(members.len());
+                order.iter().enumerate().for_each(|(n, &m)| parts[usize::from(n < tested)].push(members[m as usize]));
+            }
+            parts.iter_mut().for_each(|p| p.sort_unstable());
+            let note = "there are neither val nor test: a fifth of each class of train is set aside as test images";
+            (parts, 0, vec![note.to_owned()])
+        }
+    }
+}
+
+/// Height and width of the first picture that can be decoded, and those before it that cannot.
+fn first_size(tree: &Tree, parts: &[Vec<At>; 2], bearable: usize) -> Result<((usize, usize), BTreeMap<At, String>)> {
+    let mut broken = BTreeMap::new();
+    for &at in parts.iter().flatten() {
+        match rgb(tree, at) {
+            Ok(picture) => return Ok(((picture.height() as usize, picture.width() as usize), broken)),
+            Err(why) => broken.insert(at, why),
+        };
+        bear(tree, &broken, bearable, parts[0].len() + parts[1].len())?;
+    }
+    let what = format!("{} has no picture that can be decoded", PARTS[0]);
+    Err(bad(&tree.root, what, "put JPEG, PNG, BMP or PNM pictures there"))
+}
+
+/// Why a picture is not like the others: it is broken, or of another height and width.
+type Odd = Result<String, (usize, usize)>;
+
+/// What came of decoding all pictures.
+enum Decoded {
+    /// The bytes of both parts, and the pictures that are broken.
+    All([Labelled; 2], BTreeMap<At, String>),
+    /// A picture has another height and width.
+    Differs(At, (usize, usize)),
+}
+
+/// Decodes all pictures, as long as they have that shape.
+fn decoded(tree: &Tree, parts: &[Vec<At>; 2], shape: ImageShape) -> Result<Decoded> {
+    let (n, plane) = (shape.len(), shape.height * shape.width);
+    let mut broken = BTreeMap::new();
+    let mut done = [Labelled::default(), Labelled::default()];
+    for (part, list) in done.iter_mut().zip(parts) {
+        part.pixels = vec![0; list.len() * n];
+        // The first picture that differs: those after it need not be decoded, those before it do, so that it is the same
+        // one every time.
+        let differs = AtomicUsize::new(usize::MAX);
+        let one = |(i, (&at, out)): (usize, (&At, &mut [u8]))| {
+            if i > differs.load(Ordering::Relaxed) {
+                return None;
+            }
+            match rgb(tree, at) {
+                Ok(p) if (p.height() as usize, p.width() as usize) == (shape.height, shape.width) => {
+                    for (at, pixel) in p.as_raw().chunks_exact(3).enumerate() {
+                        (0..3).for_each(|c| out[c * plane + at] = pixel[c]);
+                    }
+                    None
+                }
+                Ok(p) => {
+                    differs.fetch_min(i, Ordering::Relaxed);
+                    Some((i, Err((p.height() as usize, p.width() as usize))))
+                }
+                Err(why) => Some((i, Ok(why))),
+            }
+        };
+        let rows = list.par_iter().zip(part.pixels.par_chunks_exact_mut(n)).enumerate();
+        let mut odd: Vec<(usize, Odd)> = rows.filter_map(one).collect();
+        odd.sort_by_key(|(i, _)| *i);
+        if let Some((i, Err(size))) = odd.iter().find(|(_, what)| what.is_err()) {
+            return Ok(Decoded::Differs(list[*i], *size));
+        }
+        let mut kept = 0;
+        let mut gone = odd.into_iter().filter_map(|(i, why)| why.ok().map(|w| (i, w))).peekable();
+        for (i, &at) in list.iter().enumerate() {
+            if let Some((_, why)) = gone.next_if(|(g, _)| *g == i) {
+                broken.insert(at, why);
+                continue;
+            }
+            part.pixels.copy_within(i * n..(i + 1) * n, kept * n);
+            part.labels.push(label(tree, at) as u16);
+            kept += 1;
+        }
+        part.pixels.truncate(kept * n);
+    }
+    Ok(Decoded::All(done, broken))
+}
+
+#[cfg(test)]
+mod tests;

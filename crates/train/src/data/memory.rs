@@ -1,0 +1,132 @@
+//! Images held in memory as bytes: what the small data sets have in common.
+
+use super::view::{Source, Window, Zoom, show};
+use super::{Dataset, ImageShape, Part, Result};
+
+/// Images held in memory as bytes, with their labels.
+#[derive(Clone, Debug)]
+pub struct MemoryImages {
+    name: String,
+    shape: ImageShape,
+    class_names: Vec<String>,
+    /// The byte that stands for the pixel 1.
+    white: u8,
+    /// Each byte as a pixel.
+    scale: Box<[f32; 256]>,
+    /// Training part, test part.
+    parts: [Labelled; 2],
+    validation: usize,
+    /// Samples at the end of the training part that were published for validation.
+    pub(super) stored: usize,
+    pub(super) notes: Vec<String>,
+}
+
+/// Bytes of images, one after the other, with their labels.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labelled {
+    pub(crate) pixels: Vec<u8>,
+    pub(crate) labels: Vec<u16>,
+}
+
+impl MemoryImages {
+    /// Images of the training and the test part, channel by channel, row by row; `white` stands for the pixel 1.
+    pub(super) fn new(
+        name: &str,
+        shape: ImageShape,
+        class_names: Vec<String>,
+        white: u8,
+        parts: [Labelled; 2],
+        validation: usize,
+    ) -> MemoryImages {
+        let scale = scale_to(white);
+        MemoryImages {
+            name: name.to_owned(),
+            shape,
+            class_names,
+            white,
+            scale,
+            parts,
+            validation,
+            stored: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    fn part(&self, part: Part) -> &Labelled {
+        &self.parts[usize::from(part == Part::Test)]
+    }
+
+    /// The bytes of a sample.
+    #[must_use]
+    pub fn bytes(&self, part: Part, index: usize) -> &[u8] {
+        let n = self.shape.len();
+        &self.part(part).pixels[index * n..(index + 1) * n]
+    }
+
+    /// The bytes of all samples of a part, one after the other.
+    #[must_use]
+    pub fn all_bytes(&self, part: Part) -> &[u8] {
+        &self.part(part).pixels
+    }
+}
+
+/// byte / white for each byte: how pixels are scaled, in data sets and in images to be classified.
+#[must_use]
+pub fn scale_to(white: u8) -> Box<[f32; 256]> {
+    Box::new(std::array::from_fn(|v| v as f32 / f32::from(white)))
+}
+
+impl Dataset for MemoryImages {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn len(&self, part: Part) -> usize {
+        self.part(part).labels.len()
+    }
+
+    fn label(&self, part: Part, index: usize) -> u32 {
+        u32::from(self.part(part).labels[index])
+    }
+
+    fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
+        let scale = &self.scale;
+        out.iter_mut().zip(self.bytes(part, index)).for_each(|(o, &v)| *o = scale[usize::from(v)]);
+        Ok(())
+    }
+
+    fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
+        let (height, width) = (self.shape.height, self.shape.width);
+        let source = Source { bytes: self.bytes(part, index), height, width, interleaved: false };
+        show(source, Window::random(height, width, zoom), self.shape, self.white, out);
+        Ok(())
+    }
+
+    fn white(&self) -> u8 {
+        self.white
+    }
+
+    fn validation(&self) -> usize {
+        self.validation
+    }
+
+    fn stored_validation(&self) -> usize {
+        self.stored
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn memory(&self) -> Option<&MemoryImages> {
+        Some(self)
+    }
+}

@@ -1,0 +1,174 @@
+//! Pictures that are decoded when they are asked for: more than memory holds, or of many sizes.
+
+use super::tree::{Tree, bad};
+use super::view::{Source, Window, Zoom, show};
+use super::{Dataset, ImageShape, Part, Result, pictures};
+use image::RgbImage;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// Pictures named in a message; of the others the number is said.
+const NAMED: usize = 3;
+
+/// Where a picture is: the part of the tree, and the place in it.
+pub(super) type At = (u8, u32);
+
+/// The pictures of a tree, decoded one by one.
+#[derive(Debug)]
+pub(super) struct Photos {
+    pub(super) tree: Tree,
+    pub(super) shape: ImageShape,
+    /// Whether a picture is brought to the shape; else it must have it.
+    pub(super) sized: bool,
+    /// Training part, test part.
+    pub(super) parts: [Vec<At>; 2],
+    /// Samples at the end of the training part that were published for validation.
+    pub(super) stored: usize,
+    pub(super) validation: usize,
+    /// How many pictures may be broken.
+    pub(super) bearable: usize,
+    /// Those that are, and why.
+    pub(super) broken: Mutex<BTreeMap<At, String>>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The name of a picture for messages.
+pub(super) fn path(tree: &Tree, (part, place): At) -> PathBuf {
+    let branch = tree.parts[usize::from(part)].as_ref();
+    branch.map_or_else(|| tree.root.clone(), |b| b.path(&b.items[place as usize], &tree.classes))
+}
+
+/// The label of a picture.
+pub(super) fn label(tree: &Tree, (part, place): At) -> u32 {
+    tree.parts[usize::from(part)].as_ref().map_or(0, |b| b.items[place as usize].label)
+}
+
+/// A picture in three channels, whatever the file has; what is wrong with it, in a few words.
+pub(super) fn rgb(tree: &Tree, (part, place): At) -> Result<RgbImage, String> {
+    let Some(branch) = &tree.parts[usize::from(part)] else { return Err("is not there".to_owned()) };
+    let bytes = branch.bytes(&branch.items[place as usize], &tree.classes);
+    let bytes = bytes.map_err(|e| format!("cannot be read: {e}"))?;
+    Ok(pictures::decode(&bytes)?.into_rgb8())
+}
+
+/// Says which pictures are broken: a few by name.
+pub(super) fn list(tree: &Tree, broken: &BTreeMap<At, String>) -> String {
+    let named: Vec<String> =
+        broken.iter().take(NAMED).map(|(&at, why)| format!("{} {why}", path(tree, at).display())).collect();
+    let more = broken.len().saturating_sub(NAMED);
+    format!("{}{}", named.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
+}
+
+/// Refuses more broken pictures than may be.
+pub(super) fn bear(tree: &Tree, broken: &BTreeMap<At, String>, bearable: usize, all: usize) -> Result<()> {
+    if broken.len() <= bearable {
+        return Ok(());
+    }
+    let what = format!("{} of {all} pictures cannot be used: {}", broken.len(), list(tree, broken));
+    Err(bad(&tree.root, what, "mend or remove them, or raise data.broken"))
+}
+
+impl Photos {
+    fn part(&self, part: Part) -> &[At] {
+        &self.parts[usize::from(part == Part::Test)]
+    }
+
+    /// Decodes a picture; in place of one that is broken, the next of its class within the part.
+    fn read(&self, part: Part, index: usize, show: &mut dyn FnMut(&RgbImage)) -> Result<()> {
+        let all = self.part(part);
+        let class = label(&self.tree, all[index]);
+        for &at in all[index..].iter().chain(&all[..index]).filter(|&&at| label(&self.tree, at) == class) {
+            let known = || self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if known().contains_key(&at) {
+                continue;
+            }
+            match rgb(&self.tree, at) {
+                Ok(picture) => {
+                    let (height, width) = (self.shape.height, self.shape.width);
+                    if !self.sized && picture.dimensions() != (width as u32, height as u32) {
+                        let what = format!("is {}x{}, others are {width}x{height}", picture.width(), picture.height());
+                        return Err(bad(
+                            &path(&self.tree, at),
+                            what,
+                            "set data.size = 224, say, to bring all to one size",
+                        ));
+                    }
+                    show(&picture);
+                    return Ok(());
+                }
+                Err(why) => {
+                    let mut broken = known();
+                    broken.insert(at, why);
+                    bear(&self.tree, &broken, self.bearable, self.parts[0].len() + self.parts[1].len())?;
+                }
+            }
+        }
+        let what = format!("no picture of class `{}` can be decoded", self.tree.classes[class as usize]);
+        Err(bad(&self.tree.root, what, "mend the pictures of the class, or remove it"))
+    }
+
+    fn shown(&self, picture: &RgbImage, zoom: Option<Zoom>, out: &mut [f32]) {
+        let (height, width) = (picture.height() as usize, picture.width() as usize);
+        let window = match zoom {
+            Some(zoom) => Window::random(height, width, zoom),
+            None if self.sized => Window::centre(height, width, self.shape),
+            None => Window::whole(height, width),
+        };
+        show(Source { bytes: picture.as_raw(), height, width, interleaved: true }, window, self.shape, 255, out);
+    }
+}
+
+impl Dataset for Photos {
+    fn name(&self) -> &str {
+        super::folder::NAME
+    }
+
+    fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.tree.classes
+    }
+
+    fn len(&self, part: Part) -> usize {
+        self.part(part).len()
+    }
+
+    fn label(&self, part: Part, index: usize) -> u32 {
+        label(&self.tree, self.part(part)[index])
+    }
+
+    fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
+        self.read(part, index, &mut |picture| self.shown(picture, None, out))
+    }
+
+    fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
+        self.read(part, index, &mut |picture| self.shown(picture, Some(zoom), out))
+    }
+
+    fn validation(&self) -> usize {
+        self.validation
+    }
+
+    fn stored_validation(&self) -> usize {
+        self.stored
+    }
+
+    fn lazy(&self) -> bool {
+        true
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let broken = self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let told = (!broken.is_empty()).then(|| {
+            format!(
+                "{} broken pictures were replaced by others of their class: {}",
+                broken.len(),
+                list(&self.tree, &broken)
+            )
+        });
+        self.notes.iter().cloned().chain(told).collect()
+    }
+}

@@ -1,0 +1,169 @@
+//! The section `[data]`: which images, how they are read, prepared and varied.
+
+use super::read::Reader;
+use super::{DataFacts, Result, Settings, SpecError, small};
+use crate::data::{Augment, Normalise, Opening};
+use toml::Value;
+
+/// The data of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSpec {
+    /// Name of the data set.
+    pub name: String,
+    /// Folder of its files, if one was named.
+    pub dir: Option<String>,
+    /// How it is opened.
+    pub opening: Opening,
+    /// Samples drawn for validation.
+    pub validation: usize,
+    /// Largest shift of a training image, pixels.
+    pub shift: usize,
+    /// How training images are varied besides.
+    pub augment: Augment,
+    /// What is taken out of every image.
+    pub normalise: Normalise,
+    /// Epsilon of the whitening, if there is one.
+    pub zca: Option<f64>,
+}
+
+impl Default for DataSpec {
+    /// The embedded digits, as they are stored.
+    fn default() -> DataSpec {
+        DataSpec {
+            name: "digits".to_owned(),
+            dir: None,
+            opening: Opening::default(),
+            validation: 0,
+            shift: 0,
+            augment: Augment::default(),
+            normalise: Normalise::None,
+            zca: None,
+        }
+    }
+}
+
+impl Opening {
+    /// As the settings say: what has to be known before a data set is opened, and so before a spec is resolved.
+    ///
+    /// # Errors
+    /// One line that names the key and the remedy.
+    pub fn of(settings: &Settings) -> Result<Opening> {
+        opening(&mut Reader::new(settings))
+    }
+}
+
+/// Largest height and width that pictures are brought to.
+const LARGEST: u64 = 2048;
+
+fn opening(r: &mut Reader<'_>) -> Result<Opening> {
+    let default = Opening::default();
+    let size = r.count("data.size", default.size as u64)?;
+    if size > LARGEST {
+        let want = format!("must be at most {LARGEST} pixels, or 0 for the pictures' own size");
+        return Err(SpecError::bad("data.size", &Value::Integer(size as i64), want));
+    }
+    let broken = r.number("data.broken", default.broken)?;
+    if !(0.0..=1.0).contains(&broken) {
+        return Err(SpecError::bad("data.broken", &Value::Float(broken), "must be a share from 0 to 1".into()));
+    }
+    let memory = r.count("data.memory", default.memory as u64)?.min(1 << 32);
+    Ok(Opening { size: size as usize, broken, memory: memory as usize })
+}
+
+pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
+    let name = r.text("data.name", &facts.name)?;
+    let dir = Some(r.text("data.dir", "")?).filter(|d| !d.is_empty());
+    let opening = opening(r)?;
+    let validation = r.count("data.validation", facts.validation as u64)? as usize;
+    if validation >= facts.train {
+        let want = format!("must be below the {} training images of {}", facts.train, facts.name);
+        return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
+    }
+    let shift = pixels(r, "data.shift", u64::from(small(facts)))?;
+    let crop = pixels(r, "data.crop", 0)?;
+    // Photographs that are brought to one size are varied unless told otherwise.
+    let photographs = opening.size > 0;
+    let flip = r.flag("data.flip", photographs)?;
+    let zoom = r.number("data.zoom", if photographs { 0.08 } else { 1.0 })?;
+    if !(zoom > 0.0 && zoom <= 1.0) {
+        let want = "must be a share of the area above 0, or 1 for none".to_owned();
+        return Err(SpecError::bad("data.zoom", &Value::Float(zoom), want));
+    }
+    let colour = facts.shape.channels > 1;
+    let names = Normalise::ALL.map(Normalise::name);
+    let normalise = r.choice("data.normalise", if colour { "mean-std" } else { "none" }, &names)?;
+    let normalise = Normalise::ALL.into_iter().find(|n| n.name() == normalise).unwrap_or_default();
+    let zca = r.flag("data.zca", false)?;
+    let epsilon = r.number("data.zca_epsilon", 1e-3)?;
+    if epsilon <= 0.0 {
+        return Err(SpecError::bad("data.zca_epsilon", &Value::Float(epsilon), "must be a positive number".into()));
+    }
+    if zca && zoom < 1.0 {
+        let want =
+            "cannot be had with data.zoom below 1, whitening is for images as they are stored; set data.zoom = 1";
+        return Err(SpecError::bad("data.zca", &Value::Boolean(true), want.into()));
+    }
+    let augment = Augment { crop, flip, zoom };
+    Ok(DataSpec { name, dir, opening, validation, shift, augment, normalise, zca: zca.then_some(epsilon) })
+}
+
+/// A number of pixels that an image may move by.
+fn pixels(r: &mut Reader<'_>, key: &'static str, default: u64) -> Result<usize> {
+    let value = r.count(key, default)?;
+    if value > 32 {
+        return Err(SpecError::bad(key, &Value::Integer(value as i64), "must be at most 32 pixels".into()));
+    }
+    Ok(value as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::ImageShape;
+    use crate::spec::{RunSpec, toy_facts};
+
+    fn resolved(text: &str, channels: usize) -> Result<DataSpec> {
+        let mut facts = toy_facts("toy", 32, 10, 50_000, 5_000);
+        facts.shape = ImageShape { channels, ..facts.shape };
+        Ok(RunSpec::resolve(&Settings::parse(text, "spec")?, &facts)?.data)
+    }
+
+    #[test]
+    fn grey_images_are_left_alone_and_colour_is_normalised() {
+        let grey = resolved("", 1).unwrap();
+        let left = DataSpec { name: "toy".into(), validation: 5_000, ..DataSpec::default() };
+        assert_eq!(grey, left);
+        assert_eq!(resolved("", 3).unwrap(), DataSpec { normalise: Normalise::MeanStd, ..left });
+        let photographs = resolved("data.size = 224", 3).unwrap();
+        assert_eq!(photographs.augment, Augment { crop: 0, flip: true, zoom: 0.08 });
+        assert_eq!(photographs.opening.size, 224);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = "data.size = 0\ndata.broken = 0\ndata.memory = 7\ndata.shift = 1\ndata.crop = 4\ndata.flip = true\n\
+                    data.normalise = \"gcn\"\ndata.zca = true\ndata.zca_epsilon = 0.1";
+        let spec = resolved(text, 3).unwrap();
+        assert_eq!(spec.opening, Opening { size: 0, broken: 0.0, memory: 7 });
+        assert_eq!((spec.shift, spec.augment), (1, Augment { crop: 4, flip: true, zoom: 1.0 }));
+        assert_eq!((spec.normalise, spec.zca), (Normalise::Gcn, Some(0.1)));
+        assert_eq!(Opening::of(&Settings::parse(text, "spec").unwrap()).unwrap(), spec.opening);
+    }
+
+    #[test]
+    fn mistakes_name_key_and_remedy() {
+        for (text, want) in [
+            ("data.size = 9000", "data.size = 9000: must be at most 2048 pixels"),
+            ("data.broken = 2", "data.broken = 2.0: must be a share from 0 to 1"),
+            ("data.crop = 40", "data.crop = 40: must be at most 32 pixels"),
+            ("data.zoom = 0", "data.zoom = 0.0: must be a share of the area"),
+            ("data.normalise = \"mean_std\"", "must be one of none, mean-std, gcn, gcn-std, did you mean `mean-std`?"),
+            ("data.zca_epsilon = 0", "data.zca_epsilon = 0.0: must be a positive number"),
+            ("data.zca = true\ndata.zoom = 0.5", "data.zca = true: cannot be had with data.zoom below 1"),
+            ("data.flipp = true", "unknown key `data.flipp`, did you mean `data.flip`?"),
+        ] {
+            let error = resolved(text, 3).unwrap_err().to_string();
+            assert!(error.contains(want) && !error.contains('\n'), "{error}");
+        }
+    }
+}
