@@ -170,7 +170,7 @@ impl Device {
 pub(crate) struct Out(pub(crate) *mut f32);
 impl Out {
     /// The address so many numbers on.
-    fn at(self, offset: usize) -> *mut f32 {
+    pub(crate) fn at(self, offset: usize) -> *mut f32 {
         self.0.wrapping_add(offset)
     }
 }

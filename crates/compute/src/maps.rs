@@ -14,10 +14,13 @@
 //! | [`Device::perturb_units`], [`Device::respond`] and others | unit by unit |
 
 mod conv;
+mod convolve;
 mod naive;
 mod norm;
+mod planes;
 mod pool;
 mod small;
+mod slide;
 mod units;
 
 pub use conv::{Convolution, Room};

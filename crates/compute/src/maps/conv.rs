@@ -1,6 +1,6 @@
 //! Convolution: forward, its transpose (messages and pull-backs), its local update.
 
-use super::{Extent, Window, naive};
+use super::{Extent, Window, convolve, naive};
 use crate::device::{Backend, Device};
 use crate::tensor::{Aligned, Tensor};
 
@@ -20,11 +20,22 @@ pub struct Convolution {
 }
 
 /// Room a convolution needs meanwhile: kept by the caller so that no step allocates.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Room {
-    /// Padded, split or transposed copies.
-    #[allow(dead_code)]
-    pub(crate) copies: [Vec<Aligned<f32>>; 2],
+    /// A signal padded and split for windows.
+    pub(super) planes: Aligned<f32>,
+    /// Weights as the inner loop reads them.
+    pub(super) packed: Aligned<f32>,
+    /// Distances of taps in a signal, and of their weights.
+    pub(super) offsets: Vec<usize>,
+    pub(super) sources: Vec<usize>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let none = || Aligned::new(64);
+        Room { planes: none(), packed: none(), offsets: Vec::new(), sources: Vec::new() }
+    }
 }
 
 impl Convolution {
@@ -78,10 +89,10 @@ impl Device {
         assert!(bias.is_none_or(|b| b.len() == conv.out), "convolve: b does not fit");
         let b = z.cols();
         h.set_cols(b);
-        let _ = room;
         match &self.0 {
-            Backend::Cpu(_) => {
-                naive::convolve(conv, weight.f32(), bias.map(Tensor::f32), z.f32(), b, h.f32_mut());
+            Backend::Cpu(cpu) => {
+                let bias = bias.map(Tensor::f32);
+                convolve::convolve(cpu, conv, weight.f32(), bias, z.f32(), b, h.f32_mut(), room);
             }
             Backend::Oracle => {
                 naive::convolve(conv, weight.f64(), bias.map(Tensor::f64), z.f64(), b, h.f64_mut());
@@ -107,9 +118,10 @@ impl Device {
         let b = e.cols();
         assert!(!add || d.cols() == b, "convolve_back: batches differ");
         d.set_cols(b);
-        let _ = room;
         match &self.0 {
-            Backend::Cpu(_) => naive::convolve_back(conv, weight.f32(), e.f32(), b, d.f32_mut(), add),
+            Backend::Cpu(cpu) => {
+                convolve::convolve_back(cpu, conv, weight.f32(), e.f32(), b, d.f32_mut(), add, room);
+            }
             Backend::Oracle => naive::convolve_back(conv, weight.f64(), e.f64(), b, d.f64_mut(), add),
         }
     }
