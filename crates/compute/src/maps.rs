@@ -19,8 +19,8 @@ mod naive;
 mod norm;
 mod planes;
 mod pool;
-mod small;
 mod slide;
+mod small;
 mod units;
 
 pub use conv::{Convolution, Room};
