@@ -86,6 +86,7 @@ impl From<DataError> for Failure {
     fn from(e: DataError) -> Self {
         match e {
             DataError::Unknown { .. } | DataError::Validation { .. } => Failure::Usage(e.to_string()),
+            DataError::File(e) => e.into(),
             _ => Failure::Other(e.to_string()),
         }
     }
@@ -103,13 +104,17 @@ impl From<FetchError> for Failure {
 
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
-        Failure::Other(e.to_string())
+        // A path that leads nowhere was written wrongly; what is there and cannot be read or written is another matter.
+        if e.missing() { Failure::Usage(e.to_string()) } else { Failure::Other(e.to_string()) }
     }
 }
 
 impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
-        Failure::Other(e.to_string())
+        match e {
+            ExportError::File(e) => e.into(),
+            e => Failure::Other(e.to_string()),
+        }
     }
 }
 
@@ -118,6 +123,7 @@ impl From<EmbedError> for Failure {
         use EmbedError as E;
         match e {
             E::Data(e) => e.into(),
+            E::Write(e) => e.into(),
             E::Layer(_) | E::NoHidden | E::Few { .. } | E::Many { .. } | E::Perplexity { .. } | E::Threads(_) => {
                 Failure::Usage(e.to_string())
             }
@@ -154,6 +160,7 @@ impl From<CompareError> for Failure {
             CompareError::Interrupted => Failure::Interrupted(e.to_string()),
             CompareError::Data(e) => e.into(),
             CompareError::Spec(e) => e.into(),
+            CompareError::File(e) => e.into(),
             e => Failure::Other(e.to_string()),
         }
     }

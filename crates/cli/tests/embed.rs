@@ -106,8 +106,8 @@ fn what_is_asked_wrongly_is_one_line() {
         (&["embed", run, text(&other)], 2, &[text(&other), "mnist", "digits", "one data set"]),
         (&["embed", text(&other), "--part", "validation"], 2, &["0 samples are too few", "--part"]),
         (&["embed", text(&other), "--data-dir", "no/such"], 1, &["no/such"]),
-        (&["embed", "no/such"], 1, &["no/such", "no such file"]),
-        (&["embed", run, "no/such"], 1, &["no/such", "reclra train --out"]),
+        (&["embed", "no/such"], 2, &["no/such", "no such file"]),
+        (&["embed", run, "no/such"], 2, &["no/such", "reclra train --out"]),
         (&["embed", run, "--method", "pca", "--out", &format!("{run}/spec.toml")], 1, &["spec.toml", "is a file"]),
     ];
     for (args, code, parts) in cases {

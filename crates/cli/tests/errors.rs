@@ -59,10 +59,10 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--wiring", "list", "--set", "rule.synapses=out->b3"], 2, &["b1", "unreachable"]),
         (&["train", "--wiring", "list", "--set", "rule.synapses=out-b3"], 2, &["rule.synapses", "out-b3"]),
         // Files and folders.
-        (&["train", "no/such.toml"], 1, &["no/such.toml", "no such file"]),
+        (&["train", "no/such.toml"], 2, &["no/such.toml", "no such file"]),
         (&["train", "--data", "mnist", "--data-dir", "no/such"], 1, &["no/such", "reclra data fetch mnist"]),
-        (&["eval", "no/such"], 1, &["no/such", "reclra train --out"]),
-        (&["predict", "no/such", "a.png"], 1, &["no/such"]),
+        (&["eval", "no/such"], 2, &["no/such", "reclra train --out"]),
+        (&["predict", "no/such", "a.png"], 2, &["no/such"]),
         (&["reproduce", "fondation"], 2, &["fondation", "did you mean `foundation`"]),
     ];
     for (args, code, parts) in cases {
@@ -71,6 +71,35 @@ fn what_is_asked_wrongly_is_refused() {
             assert!(line.contains(part), "reclra {args:?} does not say {part:?}: {line}");
         }
     }
+}
+
+/// A path that leads nowhere was asked wrongly, in every command that takes one.
+#[test]
+fn paths_that_lead_nowhere_are_asked_wrongly() {
+    let cases: &[&[&str]] = &[
+        &["train", "no/such"],
+        &["train", "--config", "no/such"],
+        &["train", "--init", "no/such"],
+        &["resume", "no/such"],
+        &["runs", "no/such"],
+        &["runs", "compare", "no/such", "no/such"],
+        &["runs", "clean", "no/such"],
+        &["compare", "no/such"],
+        &["eval", "no/such"],
+        &["predict", "no/such", "a.png"],
+        &["export", "no/such"],
+        &["import", "no/such", "--out", "unused"],
+        &["embed", "no/such"],
+        &["report", "no/such"],
+        &["inspect", "no/such"],
+        &["bench", "step", "no/such"],
+        &["reproduce", "no/such"],
+    ];
+    for args in cases {
+        let line = bad(args, 2);
+        assert!(line.contains("no/such"), "reclra {args:?}: {line}");
+    }
+    assert!(!Path::new("unused").exists());
 }
 
 #[test]
@@ -266,7 +295,7 @@ fn pictures_are_checked() {
         let line = bad(&["predict", text(&run), text(&picture)], 1);
         assert!(line.contains("a.png"), "{line}");
     }
-    let missing = bad(&["predict", text(&run), "no/such.png"], 1);
+    let missing = bad(&["predict", text(&run), "no/such.png"], 2);
     assert!(missing.contains("no/such.png"), "{missing}");
     let folder = bad(&["predict", text(&run), text(dir.path())], 1);
     assert!(folder.contains("is a folder"), "{folder}");

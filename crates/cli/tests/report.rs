@@ -111,16 +111,16 @@ fn what_is_wrong_is_one_line_and_loses_nothing() {
     let run = dir.path().join("run");
     run_folder(&run, DIGITS);
     assert!(bad(&["report"], 2).contains("RUN"));
-    let line = bad(&["report", text(&dir.path().join("none"))], 1);
+    let line = bad(&["report", text(&dir.path().join("none"))], 2);
     assert!(line.contains("spec.toml") && line.contains("name a folder that `reclra train` has written"), "{line}");
     let notes = dir.path().join("notes.html");
     fs::write(&notes, "my notes").unwrap();
-    let line = bad(&["report", text(&run), "--out", text(&notes)], 1);
+    let line = bad(&["report", text(&run), "--out", text(&notes)], 2);
     assert!(line.contains("notes.html: is there and is no report of reclra") && line.contains("--overwrite"), "{line}");
     assert_eq!(fs::read_to_string(&notes).unwrap(), "my notes");
     good(&["report", text(&run), "--out", text(&notes), "--overwrite"]);
-    let line = bad(&["report", text(&run), "--out", text(&dir.path().join("no/such/x.html"))], 1);
-    assert!(line.contains("x.html") && line.contains("no such file or folder"), "{line}");
+    let line = bad(&["report", text(&run), "--out", text(&dir.path().join("no/such/x.html"))], 2);
+    assert!(line.contains("x.html: its folder is not there") && line.contains("--out"), "{line}");
     for (file, content) in [(METRICS, "{\"kind\":\n{}\n"), (RESULT, "{"), (SPEC, "seed = ")] {
         let whole = fs::read(run.join(file)).unwrap();
         fs::write(run.join(file), content).unwrap();

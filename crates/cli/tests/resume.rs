@@ -466,7 +466,7 @@ fn runs_are_listed_compared_and_cleaned() {
     good(&["eval", text(run)]);
     let line = bad(&["resume", text(run), "--epochs", "2"], 2);
     assert!(line.contains("no checkpoint"), "{line}");
-    let line = bad(&["runs", text(&dir.path().join("none"))], 1);
+    let line = bad(&["runs", text(&dir.path().join("none"))], 2);
     assert!(line.contains("none") && line.contains("no such"), "{line}");
 }
 

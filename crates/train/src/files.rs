@@ -15,13 +15,22 @@ pub struct FileError {
     pub remedy: &'static str,
 }
 
+/// What is said of a path that leads nowhere.
+const MISSING: &str = "there is no such file or folder";
+
 impl FileError {
+    /// Whether it is about a file or folder that was to be read and is not there: that is for who named it to mend.
+    #[must_use]
+    pub fn missing(&self) -> bool {
+        self.what == MISSING
+    }
+
     /// From an operating system error.
     #[must_use]
     pub fn io(path: &Path, error: &std::io::Error, remedy: &'static str) -> FileError {
         use std::io::ErrorKind as K;
         let what = match error.kind() {
-            K::NotFound => "there is no such file or folder".to_owned(),
+            K::NotFound => MISSING.to_owned(),
             K::PermissionDenied => "permission denied".to_owned(),
             K::IsADirectory => "is a folder, not a file".to_owned(),
             K::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
@@ -66,7 +75,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         std::fs::File::open(folder)?.sync_all()?;
         Ok(())
     };
-    write().map_err(|e| FileError::io(path, &e, "free some space or choose another folder with --out"))
+    write().map_err(|e| unwritten(path, &e, "free some space or choose another folder with --out"))
 }
 
 /// Makes `folder` (and those above it) and checks that files can be written there, before hours are spent.
@@ -82,7 +91,14 @@ pub fn writable_folder(folder: &Path) -> Result<(), FileError> {
         let what = "is a file, where a folder belongs".to_owned();
         return Err(FileError { path: folder.to_owned(), what, remedy: "choose another folder with --out" });
     }
-    probe().map_err(|e| FileError::io(folder, &e, "choose a folder you may write to with --out"))
+    probe().map_err(|e| unwritten(folder, &e, "choose a folder you may write to with --out"))
+}
+
+/// What could not be made is not what was to be read and is missing.
+fn unwritten(path: &Path, error: &std::io::Error, remedy: &'static str) -> FileError {
+    let error = FileError::io(path, error, remedy);
+    let what = if error.missing() { "cannot be made there".to_owned() } else { error.what };
+    FileError { what, ..error }
 }
 
 #[cfg(test)]

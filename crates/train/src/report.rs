@@ -178,6 +178,9 @@ pub fn replaceable(path: &Path, overwrite: bool) -> Result<(), FileError> {
     if path.is_dir() {
         return bad("is a folder", "name a file with --out");
     }
+    if path.parent().is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
+        return bad("its folder is not there", "make it, or name another file with --out");
+    }
     let there = match std::fs::read(path) {
         Ok(bytes) => bytes,
         // Nothing there; what cannot be read is left to the writing to report.

@@ -19,7 +19,7 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
         (None, _) => PathBuf::from(REPORT),
     };
     let views: Vec<View> = args.runs.iter().map(|r| view::read(r)).collect::<Result<_, _>>()?;
-    replaceable(&out, args.overwrite)?;
+    replaceable(&out, args.overwrite).map_err(|e| Failure::Usage(e.to_string()))?;
     let timing = args.timing.then_some(TIMED);
     let options = Options { device: device(args.machine)?, data_dir: args.data_dir.clone(), timing };
     let mut subjects = Vec::new();
@@ -59,6 +59,7 @@ impl From<ReportError> for Failure {
         match e {
             ReportError::Data(e) => e.into(),
             ReportError::Spec(e) => e.into(),
+            ReportError::File(e) => e.into(),
             e => Failure::Other(e.to_string()),
         }
     }
