@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{bad, good, reclra, text, texts};
+use common::{bad, good, objects, reclra, text, texts};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -453,6 +453,20 @@ fn runs_are_listed_compared_and_cleaned() {
     assert_eq!(out.lines().filter(|l| l.contains("finished") && l.contains("2/2")).count(), 2, "{out}");
     let (out, _) = good(&["runs", "compare", text(&home)]);
     assert!(out.contains("optim.lr") && out.contains("0.001") && !out.contains("optim.beta1"), "{out}");
+    // The best by validation error stands first, unless told.
+    let figures = |sort: &[&str], what: &str| -> Vec<String> {
+        let (out, _) = good(&[&["runs", "compare", "--json", text(&home)], sort].concat());
+        let row = objects(&out).into_iter().find(|o| o["what"] == what).unwrap();
+        row["values"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect()
+    };
+    let ascending = |texts: Vec<String>| {
+        let numbers: Vec<f64> = texts.iter().map(|t| t.parse().unwrap()).collect();
+        numbers.len() == 2 && numbers.is_sorted()
+    };
+    assert!(ascending(figures(&[], "validation error %")));
+    assert!(ascending(figures(&["--sort", "time"], "seconds an epoch")));
+    // Their names end in the seed.
+    assert!(ascending(figures(&["--sort", "name"], "seed")));
     let (out, _) = good(&["runs", "clean", text(&home)]);
     assert!(out.contains("would be freed") && out.contains("--yes"), "{out}");
     let kept = || walk(&home).iter().filter(|p| p.ends_with("state.safetensors")).count();

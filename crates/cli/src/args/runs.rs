@@ -83,6 +83,9 @@ pub(crate) enum RunsCommand {
         /// Run folders, or folders that hold some [default: runs]
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         folders: Vec<PathBuf>,
+        /// By what they stand side by side, the least first: error (of validation), name, time (of an epoch)
+        #[arg(long, value_name = "WHAT", default_value = "error", value_parser = ["name", "error", "time"])]
+        sort: String,
     },
     /// Say what removing the checkpoints of runs that are over would free; --yes removes them
     ///

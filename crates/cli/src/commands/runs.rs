@@ -17,7 +17,16 @@ const DEPTH: usize = 3;
 pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
     match &args.command {
         None => list(voice, &all(voice, &args.folders)?),
-        Some(RunsCommand::Compare { folders }) => compare(voice, &all(voice, folders)?),
+        Some(RunsCommand::Compare { folders, sort }) => {
+            let mut views = all(voice, folders)?;
+            match sort.as_str() {
+                // They are found by name.
+                "name" => {}
+                "time" => sorted(&mut views, |v| v.record.epochs.last().map(|_| v.record.epoch_seconds())),
+                _ => sorted(&mut views, |v| v.record.validation_error()),
+            }
+            compare(voice, &views)
+        }
         Some(RunsCommand::Clean { folders, yes }) => clean(voice, &all(voice, folders)?, *yes),
     }
 }
@@ -52,6 +61,12 @@ fn search(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|e| e.path()).filter(|p| p.is_dir()).for_each(|p| search(&p, depth - 1, found));
     }
+}
+
+/// The least first; runs without a figure last, by name.
+fn sorted(views: &mut [View], of: impl Fn(&View) -> Option<f64>) {
+    let figure = |v: &View| of(v).filter(|f| !f.is_nan()).unwrap_or(f64::INFINITY);
+    views.sort_by(|a, b| figure(a).total_cmp(&figure(b)));
 }
 
 fn percent(v: Option<f64>) -> String {
