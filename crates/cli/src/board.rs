@@ -2,6 +2,7 @@
 //! elsewhere, objects with `--json`.
 
 use crate::args::Voice;
+use crate::output::count;
 use crate::progress::{PATIENCE, duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::compare::{Trial, Watch};
@@ -134,7 +135,7 @@ impl Observer for Lane<'_> {
         } else if self.board.said.lock().is_ok_and(|s| s.elapsed() > PATIENCE) {
             let (name, finished, total) = (&self.name, self.board.finished.load(Ordering::Relaxed), self.board.total);
             let at = format!("epoch {}/{}, step {}/{}", p.epoch, self.epochs, p.step, p.steps);
-            self.board.say(&format!("{finished} of {total} runs done; {name}: {at}, loss {:.4}", p.loss));
+            self.board.say(&format!("{finished} of {} done; {name}: {at}, loss {:.4}", count(total, "run"), p.loss));
         }
     }
 

@@ -19,6 +19,7 @@ mod train;
 
 use crate::args::{Cli, Command, MachineArgs, SpecFlags, VERSION};
 use crate::failure::Failure;
+use crate::output::count;
 use clap::CommandFactory;
 use reclra::{Device, Level};
 use reclra_train::experiment::Machine;
@@ -118,12 +119,17 @@ fn device(machine: MachineArgs) -> Result<Device, Failure> {
     })
 }
 
+/// What computes, in words.
+fn processor(device: &Device) -> String {
+    let (whole, threads) = (device.to_string(), device.threads());
+    whole.replace(&format!("{threads} threads"), &count(threads, "thread"))
+}
+
 /// The machine, for the heading of results.
 fn machine(args: MachineArgs) -> Machine {
     let threads = thread_count(args);
     let cpu = reclra_train::runs::cpu();
-    let plural = if threads == 1 { "" } else { "s" };
-    let description = format!("{cpu}, {threads} thread{plural}, {}", Level::best());
+    let description = format!("{cpu}, {}, {}", count(threads, "thread"), Level::best());
     Machine { version: VERSION.to_owned(), description, threads }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::Voice;
 use crate::failure::Failure;
-pub(crate) use reclra_train::report::grouped;
+pub(crate) use reclra_train::report::{count, grouped};
 use serde::Serialize;
 use std::io::Write;
 

@@ -297,3 +297,14 @@ fn experiments_are_made_once() {
     let (_, err) = good(&args);
     assert!(err.contains("three, seed 0") && !err.contains("one, seed"), "{err}");
 }
+
+/// One of a thing is said to be one.
+#[test]
+fn one_is_no_plural() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let (_, err) = good(&["train", "--epochs", "1", "--threads", "1", "--arch", "64-8-10", "--out", text(&run)]);
+    assert!(err.contains(", 1 epoch, seed 0; CPU, 1 thread, ") && err.contains("\n1 epoch in "), "{err}");
+    let (out, _) = good(&["runs", "clean", text(&run)]);
+    assert!(out.contains("the checkpoints of 1 run that is over; add --yes"), "{out}");
+}

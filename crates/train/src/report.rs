@@ -24,7 +24,7 @@ mod words;
 
 pub use drawing::picture;
 pub use findings::{Findings, Mistake};
-pub use words::grouped;
+pub use words::{count, grouped};
 
 use crate::bench::{self, Ceiling, StepTimes};
 use crate::data::{self, DataError, Dataset};

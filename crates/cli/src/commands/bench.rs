@@ -2,10 +2,10 @@
 
 mod scale;
 
-use super::{device, settings};
+use super::{device, processor, settings};
 use crate::args::{BenchCommand, BenchEpochArgs, BenchStepArgs, SpecArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{grouped, table};
+use crate::output::{count, grouped, table};
 use reclra::Device;
 use reclra_train::bench::{self, Ceiling, StepTimes};
 use reclra_train::run::prepare;
@@ -54,15 +54,16 @@ fn said(ceiling: &Ceiling) -> String {
 
 fn report(t: &StepTimes, device: &Device) -> String {
     let head = format!(
-        "{} on {}, batch {}; {device}\n{:.1} us a step (p10 {:.1}, p90 {:.1}; {} steps), {} samples/s\n\
+        "{} on {}, batch {}; {}\n{:.1} us a step (p10 {:.1}, p90 {:.1}; {}), {} samples/s\n\
          {:.1} GFLOP/s, {:.1} GB/s; floor {:.1} us, {:.2} times the floor; {:.1} MB of weights and moments, in {}\n",
         t.rule,
         t.arch(),
         t.batch,
+        processor(device),
         t.median_us,
         t.p10_us,
         t.p90_us,
-        grouped(t.steps),
+        count(t.steps, "step"),
         grouped(t.samples_per_second as usize),
         t.gflops,
         t.gigabytes_per_second,
@@ -89,11 +90,12 @@ fn epoch(voice: Voice, args: &BenchEpochArgs) -> Result<(), Failure> {
     let times = bench::epoch(&prepared.spec, &*prepared.dataset, &device, usize::from(args.rounds))?;
     voice.object("epoch", &times)?;
     voice.result(format_args!(
-        "{} on {}, {} steps of {}; {device}\nepoch {:.3} s, its steps alone {:.3} s: {:.2} times",
+        "{} on {}, {} of {}; {}\nepoch {:.3} s, its steps alone {:.3} s: {:.2} times",
         prepared.spec.rule.name(),
         prepared.facts.name,
-        grouped(times.steps as usize),
+        count(times.steps as usize, "step"),
         prepared.spec.batch,
+        processor(&device),
         times.epoch_seconds,
         times.steps_seconds,
         times.over_steps,

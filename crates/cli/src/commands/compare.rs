@@ -4,6 +4,7 @@ use super::{environment, machine, runs_home, settings, stop_flag, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::Board;
 use crate::failure::Failure;
+use crate::output::count;
 use reclra::Device;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
@@ -53,10 +54,13 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     };
     let (trials, tuned) = match args.tune {
         None => (compare::plan(&request, &facts)?, None),
-        Some(count) => {
-            let trials = compare::plan_tuning(&request, usize::from(count), &facts)?;
+        Some(most) => {
+            let trials = compare::plan_tuning(&request, usize::from(most), &facts)?;
             let each = trials.len() / request.rules.len().max(1);
-            voice.note(format_args!("tuning: {each} trials of each rule on one seed, chosen by validation error"));
+            voice.note(format_args!(
+                "tuning: {} of each rule on one seed, chosen by validation error",
+                count(each, "trial")
+            ));
             let _held = RunFolder::hold(&out)?;
             let rows = work.make(trials)?;
             (compare::chosen(&request, &rows, &facts)?, Some(rows))
@@ -70,7 +74,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     vacant(&trials)?;
     let _held = RunFolder::hold(&out)?;
     let rows = work.make(trials)?;
-    let how = if work.jobs.0 == 1 { "one run at a time".to_owned() } else { format!("{} runs at a time", work.jobs.0) };
+    let how = format!("{} at a time", count(work.jobs.0, "run"));
     let seeds: Vec<String> = (request.seed()..).take(request.seeds as usize).map(|s| s.to_string()).collect();
     let heading = format!(
         "Data {}, seeds {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",

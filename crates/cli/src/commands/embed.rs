@@ -3,7 +3,7 @@
 use super::{device, thread_count};
 use crate::args::{EmbedArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{grouped, table};
+use crate::output::{count, grouped, table};
 use crate::progress::{PATIENCE, percent};
 use reclra_train::data::{self, Dataset, Part, Split};
 use reclra_train::embed::{self, EmbedError, K, Method, Panel};
@@ -99,12 +99,12 @@ fn panel(voice: Voice, args: &EmbedArgs, run: Ready, method: Method) -> Result<P
     let (layer_name, units) = (region.name.clone(), region.width);
     let how = match method {
         Method::Tsne { perplexity, iterations, seed } => {
-            format!("t-SNE, perplexity {perplexity}, {} iterations, seed {seed}", grouped(iterations))
+            format!("t-SNE, perplexity {perplexity}, {}, seed {seed}", count(iterations, "iteration"))
         }
         Method::Pca => "principal components".to_owned(),
     };
-    let count = grouped(samples.len());
-    voice.note(format_args!("{name}: {layer_name}, {units} units, {count} {} samples; {how}", args.part));
+    let (wide, samples_said) = (count(units, "unit"), count(samples.len(), &format!("{} sample", args.part)));
+    voice.note(format_args!("{name}: {layer_name}, {wide}, {samples_said}; {how}"));
     let begun = Instant::now();
     let z = embed::activities(&mut model.learner, &*dataset, part, &samples, layer)?;
     let labels: Vec<u32> = samples.iter().map(|&i| dataset.label(part, i as usize)).collect();

@@ -3,7 +3,7 @@
 use super::device;
 use crate::args::{ExportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{grouped, shape, table};
+use crate::output::{count, shape, table};
 use reclra_train::export::{FOLDER, Format, NAME, export};
 use reclra_train::model;
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
     voice.result(table(&["tensor", "shape"], &rows))?;
     voice.note(format_args!("input: {}", written.preprocessing));
     voice.result(format_args!(
-        "{}: {} tensors ({} weights), {} bytes, read back and found equal",
+        "{}: {} ({} weights), {}, read back and found equal",
         written.path.display(),
-        written.tensors.len(),
+        count(written.tensors.len(), "tensor"),
         written.weights,
-        grouped(written.bytes as usize)
+        count(written.bytes as usize, "byte")
     ))
 }
 

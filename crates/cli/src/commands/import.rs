@@ -3,7 +3,7 @@
 use super::{device, settings};
 use crate::args::{ImportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{grouped, shape, table};
+use crate::output::{count, shape, table};
 use reclra_train::files::writable_folder;
 use reclra_train::import::{self, NameMap};
 use reclra_train::model;
@@ -42,6 +42,6 @@ pub(crate) fn run(voice: Voice, args: &ImportArgs) -> Result<(), Failure> {
         })
         .collect();
     voice.result(table(&["parameter", "shape", "from"], &rows))?;
-    let numbers = grouped(learner.graph().parameters());
-    voice.result(format_args!("{}: {} tensors, {numbers} parameters", saved.display(), weights.len()))
+    let (tensors, numbers) = (count(weights.len(), "tensor"), count(learner.graph().parameters(), "parameter"));
+    voice.result(format_args!("{}: {tensors}, {numbers}", saved.display()))
 }

@@ -3,7 +3,7 @@
 use super::{device, settings};
 use crate::args::{InspectArgs, MachineArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{grouped, table};
+use crate::output::{count, grouped, table};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};
 use reclra_train::memory::Memory;
@@ -29,7 +29,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
             }
             let graph = model.spec.graph()?;
             let heading =
-                format!("{} after {} steps on {}", path.display(), grouped(model.steps as usize), model.facts.name);
+                format!("{} after {} on {}", path.display(), count(model.steps as usize, "step"), model.facts.name);
             let memory = Memory::of_spec(&model.spec, model.facts.train)?;
             (graph.clone(), model.spec.rule.build(&graph)?, heading, notes, (memory, model.spec.batch))
         }
@@ -66,8 +66,8 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     voice.result(&heading)?;
     voice.result(regions(&graph))?;
     voice.result(format_args!(
-        "{} trainable parameters, {} more in the rule's own synapses",
-        grouped(graph.parameters()),
+        "{}, {} more in the rule's own synapses",
+        count(graph.parameters(), "trainable parameter"),
         grouped(own)
     ))?;
     voice.result(said(&memory.0, memory.1))?;

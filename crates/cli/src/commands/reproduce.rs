@@ -3,7 +3,7 @@
 use super::{machine, runs_home, stop_flag, surroundings};
 use crate::args::{EmbedArgs, ReproduceArgs, Voice};
 use crate::failure::Failure;
-use crate::output::table;
+use crate::output::{count, table};
 use crate::progress::{Show, duration};
 use reclra::Device;
 use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
@@ -50,8 +50,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
     )?;
     if ahead.runs > 0 {
         voice.note(format_args!(
-            "{} runs to make, {} there already: about {} on {} (from some measured steps), {megabytes:.0} MB of disk",
-            ahead.runs,
+            "{} to make, {} there already: about {} on {} (from some measured steps), {megabytes:.0} MB of disk",
+            count(ahead.runs, "run"),
             ahead.kept,
             duration(ahead.seconds),
             machine.description
@@ -95,7 +95,7 @@ fn list(voice: Voice) -> Result<(), Failure> {
     for (name, text) in KNOWN {
         let e = Experiment::parse(text, name)?;
         let (runs, seconds) = (e.run.len() * e.seeds.len(), rough(&e));
-        let size = if e.needs.is_empty() { format!("{runs} runs") } else { "cannot be made yet".to_owned() };
+        let size = if e.needs.is_empty() { count(runs, "run") } else { "cannot be made yet".to_owned() };
         voice.object(
             "experiment",
             &json!({ "name": name, "title": e.title, "runs": runs, "needs": e.needs, "seconds": seconds }),

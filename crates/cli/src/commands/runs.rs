@@ -3,7 +3,7 @@
 use super::runs_home;
 use crate::args::{RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
-use crate::output::table;
+use crate::output::{count, table};
 use reclra_train::files::FileError;
 use reclra_train::runs::view::{self, Standing, View};
 use reclra_train::runs::{CHECKPOINTS, RunFolder, SPEC, checkpoint};
@@ -172,11 +172,12 @@ fn clean(voice: Voice, views: &[View], yes: bool) -> Result<(), Failure> {
         voice.object("clean", &json!({ "folder": checkpoints, "bytes": bytes, "removed": yes }))?;
         voice.result(format_args!("{:>10} MB  {}", megabytes(bytes), checkpoints.display()))?;
     }
+    let over = |n| format!("{} that {} over", count(n, "run"), if n == 1 { "is" } else { "are" });
     let line = match (runs, yes) {
         (0, _) => "there is nothing to free".to_owned(),
-        (n, true) => format!("freed {} MB: the checkpoints of {n} runs that are over", megabytes(freed)),
+        (n, true) => format!("freed {} MB: the checkpoints of {}", megabytes(freed), over(n)),
         (n, false) => {
-            format!("{} MB would be freed: the checkpoints of {n} runs that are over; add --yes", megabytes(freed))
+            format!("{} MB would be freed: the checkpoints of {}; add --yes", megabytes(freed), over(n))
         }
     };
     voice.result(line)

@@ -1,9 +1,9 @@
 //! `reclra train`: resolve, fit in a run folder, say what came of it.
 
-use super::{device, environment, runs_home, settings, stop_flag};
+use super::{device, environment, processor, runs_home, settings, stop_flag};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
-use crate::output::grouped;
+use crate::output::{count, grouped};
 use crate::progress::{Show, duration, percent};
 use crate::tui::Tui;
 use reclra::Device;
@@ -107,14 +107,15 @@ pub(super) fn announce(
     let graph = spec.graph()?;
     let rule = spec.rule.build(&graph)?;
     let line = format!(
-        "{} on {}: {} parameters, {} training and {} validation images, {} epochs, seed {}; {device}",
+        "{} on {}: {}, {} training and {}, {}, seed {}; {}",
         rule.name(),
         facts.name,
-        grouped(graph.parameters()),
+        count(graph.parameters(), "parameter"),
         grouped(facts.train - spec.data.validation),
-        grouped(spec.data.validation),
-        spec.epochs,
+        count(spec.data.validation, "validation image"),
+        count(spec.epochs as usize, "epoch"),
         spec.seed,
+        processor(device),
     );
     voice.note(&line);
     folder.log(&line);
@@ -237,8 +238,8 @@ fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), F
         }),
     )?;
     voice.note(format_args!(
-        "{} epochs in {}; kept in {}",
-        record.epochs.len(),
+        "{} in {}; kept in {}",
+        count(record.epochs.len(), "epoch"),
         duration(record.seconds),
         folder.display()
     ));

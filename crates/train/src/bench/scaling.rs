@@ -3,6 +3,7 @@
 use super::StepTimes;
 use crate::files::{FileError, write_atomically};
 use crate::plot;
+use crate::report::count;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,10 +54,10 @@ pub fn write_scaling(all: &[Scaling], folder: &Path) -> Result<Vec<PathBuf>, Fil
     for (axis, by_threads) in axes {
         let mut lines = Vec::new();
         for (threads, points) in by_threads {
-            let plural = if threads == 1 { "" } else { "s" };
+            let threads = count(threads, "thread");
             let line = |of: fn(&StepTimes) -> f64| points.iter().map(|s| (s.at as f64, of(&s.times))).collect();
-            lines.push((format!("step, {threads} thread{plural}"), line(|t| t.median_us)));
-            lines.push((format!("floor, {threads} thread{plural}"), line(|t| t.floor_us)));
+            lines.push((format!("step, {threads}"), line(|t| t.median_us)));
+            lines.push((format!("floor, {threads}"), line(|t| t.floor_us)));
         }
         let path = folder.join(format!("scale-{axis}.svg"));
         let svg = plot::log_log(&lines, axis, "microseconds a step").map_err(|what| FileError {

@@ -50,9 +50,9 @@ fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
     there += &match spec.data.validation {
         0 => " All of it is trained on: there is no validation part.".to_owned(),
         n => format!(
-            " {} images of the training part are drawn at random with {seed} for validation, whatever their class; the \
+            " {} of the training part are drawn at random with {seed} for validation, whatever their class; the \
              other {} are trained on. The test part is judged once, after the last epoch, and chooses nothing.",
-            grouped(n),
+            count(n, "image"),
             grouped(trained),
         ),
     };

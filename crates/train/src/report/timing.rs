@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::page::wide;
-use super::words::{duration, grouped, short};
+use super::words::{count, duration, grouped, short};
 use crate::bench::{Phase, StepTimes};
 use maud::{Markup, html};
 
@@ -63,12 +63,11 @@ fn steps(t: &StepTimes, name: Option<&String>) -> Markup {
             }
         }
     };
-    let plural = if t.threads == 1 { "" } else { "s" };
     html! {
         p {
             @if let Some(name) = name { b { (name) } ": " }
-            "Measured while this report was made, on random samples, with " (t.threads) " thread" (plural) " and " (t.level)
-            ": a step of " (t.batch) " samples takes " (short(t.median_us)) " \u{b5}s in the median of " (grouped(t.steps))
+            "Measured while this report was made, on random samples, with " (count(t.threads, "thread")) " and " (t.level)
+            ": a step of " (count(t.batch, "sample")) " takes " (short(t.median_us)) " \u{b5}s in the median of " (grouped(t.steps))
             " (a tenth below " (short(t.p10_us)) ", a tenth above " (short(t.p90_us)) "), "
             (format!("{:.2}", t.over_floor)) " times the floor of this machine. Weights and moments, "
             (short(t.parameter_bytes as f64 * 1e-6)) " MB, fit in " (t.level_of_memory) "."

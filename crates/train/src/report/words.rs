@@ -21,7 +21,8 @@ pub fn grouped(n: usize) -> String {
 }
 
 /// A number of things, `1 image`, `2,000 images`.
-pub(super) fn count(n: usize, thing: &str) -> String {
+#[must_use]
+pub fn count(n: usize, thing: &str) -> String {
     format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 

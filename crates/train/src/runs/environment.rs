@@ -3,6 +3,7 @@
 use super::Keeping;
 use crate::data::{DataError, entry};
 use crate::files::FileError;
+use crate::report::count;
 use crate::spec::{DataFacts, DataSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -59,8 +60,7 @@ impl Environment {
     /// Processor, threads, instruction set in a line.
     #[must_use]
     pub fn machine(&self) -> String {
-        let plural = if self.threads == 1 { "" } else { "s" };
-        format!("{}, {} thread{plural}, {}", self.cpu, self.threads, self.features)
+        format!("{}, {}, {}", self.cpu, count(self.threads, "thread"), self.features)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::random_spec;
 use crate::args::{BenchScaleArgs, SpecArgs, Voice};
 use crate::failure::Failure;
-use crate::output::table;
+use crate::output::{count, table};
 use reclra::Device;
 use reclra_train::bench::{self, Ceiling, Scaling, StepTimes};
 use reclra_train::files::writable_folder;
@@ -24,8 +24,8 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
             1
         })
     };
-    for count in threads {
-        let device = Device::cpu(count);
+    for cores in threads {
+        let device = Device::cpu(cores);
         let ceiling = Ceiling::measure(&device);
         voice.note(super::said(&ceiling));
         let mut timed = |axis: &str, at: usize, depth: usize, width: usize, batch: usize| -> Result<(), Failure> {
@@ -33,7 +33,7 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
             spec.flags.arch = Some(format!("784-{depth}x{width}-10"));
             spec.flags.batch = Some(batch.to_string());
             let times = bench::step(&random_spec(&spec)?, &device, &ceiling, budget)?;
-            voice.note(format_args!("{axis} {at}, {count} threads: {:.1} us", times.median_us));
+            voice.note(format_args!("{axis} {at}, {}: {:.1} us", count(cores, "thread"), times.median_us));
             voice.object("scale", &serde_json::json!({ "axis": axis, "at": at, "step": times }))?;
             all.push(Scaling { axis: axis.to_owned(), at, times });
             Ok(())

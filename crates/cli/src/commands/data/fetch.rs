@@ -4,7 +4,7 @@
 use crate::args::{FetchArgs, Voice};
 use crate::commands::stop_flag;
 use crate::failure::Failure;
-use crate::output::grouped;
+use crate::output::{count, grouped};
 use crate::progress::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::data::{self, FetchEvent, FetchOptions};
@@ -40,7 +40,7 @@ pub(super) fn run(voice: Voice, args: FetchArgs) -> Result<(), Failure> {
     }
     let files = fetched?;
     voice.object("fetched", &json!({ "name": entry.name, "folder": options.folder, "files": files }))?;
-    voice.result(format_args!("{}: {} files in {}", entry.name, files.len(), options.folder.display()))
+    voice.result(format_args!("{}: {} in {}", entry.name, count(files.len(), "file"), options.folder.display()))
 }
 
 /// Shows one fetch.
