@@ -53,7 +53,7 @@ pub(crate) struct ResumeArgs {
     #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
     /// Train for so many epochs more than the run's spec says
-    #[arg(long, value_name = "MORE", value_parser = clap::value_parser!(u64).range(1..1_000_000))]
+    #[arg(long, value_name = "MORE", value_parser = epochs, allow_hyphen_values = true)]
     pub(crate) epochs: Option<u64>,
     /// Folder of the data set's files, if not where the run found them
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -64,6 +64,13 @@ pub(crate) struct ResumeArgs {
     pub(crate) keep: KeepArgs,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
+}
+
+fn epochs(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..1_000_000).contains(n))
+        .ok_or_else(|| "must be a whole number of 1 or more".to_owned())
 }
 
 #[derive(Args, Debug)]

@@ -170,19 +170,19 @@ impl<'a> Reader<'a> {
 
     /// A count.
     pub(super) fn count(&mut self, path: &'static str, default: u64) -> Result<u64> {
-        let whole = |v: &Value| v.as_integer().and_then(|i| u64::try_from(i).ok());
-        self.read(path, "a whole number of 0 or more", default, whole, |&v| {
-            Value::Integer(i64::try_from(v).unwrap_or(i64::MAX))
-        })
+        self.whole(path, default, 0)
     }
 
     /// A count of at least one.
     pub(super) fn positive(&mut self, path: &'static str, default: u64) -> Result<u64> {
-        let value = self.count(path, default)?;
-        if value == 0 {
-            return Err(SpecError::bad(path, &Value::Integer(0), "must be at least 1".into()));
-        }
-        Ok(value)
+        self.whole(path, default, 1)
+    }
+
+    fn whole(&mut self, path: &'static str, default: u64, least: u64) -> Result<u64> {
+        let whole = |v: &Value| v.as_integer().and_then(|i| u64::try_from(i).ok()).filter(|&n| n >= least);
+        self.read(path, &format!("a whole number of {least} or more"), default, whole, |&v| {
+            Value::Integer(i64::try_from(v).unwrap_or(i64::MAX))
+        })
     }
 
     /// A finite number.
