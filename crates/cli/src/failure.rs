@@ -1,5 +1,7 @@
 //! How a command fails: one line on standard error and an exit code.
 
+use crate::args::Cli;
+use clap::CommandFactory;
 use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
 use reclra_train::embed::EmbedError;
@@ -8,6 +10,7 @@ use reclra_train::export::ExportError;
 use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
 use reclra_train::spec::SpecError;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Why a command did not do what was asked.
@@ -67,7 +70,25 @@ fn one_line(error: &clap::Error) -> String {
     let separator = if first.ends_with(':') { " " } else { ", " };
     let line = std::iter::once(first.to_owned()).chain((!rest.is_empty()).then(|| rest.join(", ")));
     let line = line.collect::<Vec<_>>().join(separator);
-    if line.contains("did you mean") { line } else { format!("{line}; see `reclra --help`") }
+    if line.contains("did you mean") { line } else { format!("{line}; see `{} --help`", asked(std::env::args_os())) }
+}
+
+/// The command and its commands within a command line: whose help is meant.
+fn asked(args: impl Iterator<Item = OsString>) -> String {
+    let mut command = Cli::command();
+    let mut path = command.get_name().to_owned();
+    for arg in args.skip(1) {
+        match command.find_subcommand(&arg).cloned() {
+            Some(found) => {
+                path = format!("{path} {}", found.get_name());
+                command = found;
+            }
+            // Flags may stand before a command; after any other word none is to come.
+            None if arg.to_string_lossy().starts_with('-') => {}
+            None => break,
+        }
+    }
+    path
 }
 
 impl From<clap::Error> for Failure {
@@ -173,5 +194,19 @@ impl From<std::io::Error> for Failure {
         } else {
             Failure::Other(format!("standard output: {e}; free some space or send it elsewhere"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_is_that_of_the_command_asked_for() {
+        let of = |line: &str| asked(line.split(' ').map(OsString::from));
+        assert_eq!(of("reclra train --threads 0"), "reclra train");
+        assert_eq!(of("reclra --json data fetch --timeout 0"), "reclra data fetch");
+        assert_eq!(of("reclra runs compare --sort runs compare"), "reclra runs compare");
+        assert_eq!(of("/usr/bin/reclra --no-such"), "reclra");
     }
 }

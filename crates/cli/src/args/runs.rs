@@ -70,7 +70,7 @@ fn epochs(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
         .filter(|n| (1..1_000_000).contains(n))
-        .ok_or_else(|| "must be a whole number of 1 or more".to_owned())
+        .ok_or_else(|| "must be a whole number of 1 or more, below a million".to_owned())
 }
 
 #[derive(Args, Debug)]
