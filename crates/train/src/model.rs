@@ -2,6 +2,7 @@
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
 use crate::files::{FileError, write_atomically};
+use crate::runs::view::locked;
 use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::rule::Param;
@@ -110,7 +111,10 @@ fn little_endian(values: &[f32]) -> Vec<u8> {
 /// # Errors
 /// Names the file and what is wrong with it.
 pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
-    let path = &file_of(path);
+    let (asked, path) = (path, &file_of(path));
+    if !path.exists() {
+        unbegun(asked)?;
+    }
     let bytes = std::fs::read(path)
         .map_err(|e| FileError::io(path, &e, "name a folder that `reclra train --out` has written"))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(path, format!("no whole safetensors file ({e})")))?;
@@ -154,6 +158,22 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
         learner.set_averaged(*param, &values).map_err(|e| bad(path, e.to_string()))?;
     }
     Ok(Model { spec, facts, learner, steps })
+}
+
+/// Refuses a run that has kept nothing yet, in other words than what is no run at all.
+fn unbegun(folder: &Path) -> Result<(), FileError> {
+    if !folder.join(SPEC_FILE).is_file() || folder.join(RESULT).exists() {
+        return Ok(());
+    }
+    let what = match checkpoint::list(&folder.join(CHECKPOINTS)) {
+        Ok(all) if !all.is_empty() => "holds a run without a checkpoint that is whole",
+        _ => "holds a run without a checkpoint yet",
+    };
+    let remedy = match locked(folder) {
+        true => "wait until it has written one",
+        false => "go on with it first: `reclra resume` with this folder",
+    };
+    Err(FileError { path: folder.to_owned(), what: what.to_owned(), remedy })
 }
 
 /// The file that holds the network of a run or checkpoint.
@@ -234,6 +254,11 @@ mod tests {
         let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
         std::fs::write(&path, foreign).unwrap();
         assert!(load(&path, Device::cpu(1)).unwrap_err().to_string().contains("no reclra model"));
+        std::fs::remove_file(&path).unwrap();
+        let begun = load(dir.path(), Device::cpu(1)).unwrap_err().to_string();
+        assert!(begun.contains("without a checkpoint yet; go on with it first: `reclra resume`"), "{begun}");
+        std::fs::write(dir.path().join(RESULT), "{}").unwrap();
+        assert!(load(dir.path(), Device::cpu(1)).unwrap_err().missing());
         let missing = load(&dir.path().join("none"), Device::cpu(1)).unwrap_err().to_string();
         assert!(missing.contains("no such file"), "{missing}");
     }
