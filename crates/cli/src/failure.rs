@@ -9,6 +9,7 @@ use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
 use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
+use reclra_train::run::RunError;
 use reclra_train::spec::SpecError;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -153,6 +154,17 @@ impl From<EmbedError> for Failure {
     }
 }
 
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Self {
+        match e {
+            RunError::Data(e) => e.into(),
+            RunError::Spec(e) => e.into(),
+            RunError::File(e) => e.into(),
+            e => Failure::Other(e.to_string()),
+        }
+    }
+}
+
 impl From<FitError> for Failure {
     fn from(e: FitError) -> Self {
         match e {
@@ -179,9 +191,7 @@ impl From<CompareError> for Failure {
     fn from(e: CompareError) -> Self {
         match e {
             CompareError::Interrupted => Failure::Interrupted(e.to_string()),
-            CompareError::Data(e) => e.into(),
-            CompareError::Spec(e) => e.into(),
-            CompareError::File(e) => e.into(),
+            CompareError::Run(e) => e.into(),
             e => Failure::Other(e.to_string()),
         }
     }

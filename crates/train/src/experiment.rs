@@ -16,7 +16,8 @@ use crate::files::{FileError, write_atomically};
 use crate::fit::Observer;
 use crate::plot;
 use crate::record::{Record, mean};
-use crate::runs::{self, Environment, Keeping, MakeError, Shared, data_files};
+use crate::run::RunError;
+use crate::runs::{self, Environment, Keeping, Shared, data_files};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use reclra::Device;
 use serde::{Deserialize, Serialize};
@@ -349,9 +350,9 @@ impl Experiment {
             let record = match made {
                 Ok(Some(record)) => record,
                 Ok(None) => return Err(ExperimentError::Interrupted),
-                Err(MakeError::Data(e)) => return Err(e.into()),
-                Err(MakeError::File(e)) => return Err(e.into()),
-                Err(MakeError::Spec(error)) => return Err(ExperimentError::Spec { run: run.name.clone(), error }),
+                Err(RunError::Data(e)) => return Err(e.into()),
+                Err(RunError::File(e)) => return Err(e.into()),
+                Err(RunError::Spec(error)) => return Err(ExperimentError::Spec { run: run.name.clone(), error }),
             };
             done.push(Done { name: run.name.clone(), record });
             self.write(work, &done, &kept)?;

@@ -30,26 +30,12 @@ use crate::bench::{self, Ceiling, StepTimes};
 use crate::data::{self, DataError, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::model;
+use crate::run::RunError;
 use crate::runs::{REPORT, View};
-use crate::spec::{DataFacts, SpecError};
+use crate::spec::DataFacts;
 use reclra::{Device, Learner};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReportError {
-    /// Data that is there and cannot be read.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A spec that cannot be.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// A network that cannot be read, or a report that cannot be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
 
 /// How a report is made.
 #[derive(Clone, Debug)]
@@ -95,7 +81,7 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// If the network or the data is there and cannot be read.
-    pub fn gather(view: &'a View, options: &Options) -> Result<Subject<'a>, ReportError> {
+    pub fn gather(view: &'a View, options: &Options) -> Result<Subject<'a>, RunError> {
         let mut subject = Subject::bare(view);
         if let Some(budget) = options.timing {
             let ceiling = Ceiling::measure(&options.device);
@@ -109,7 +95,7 @@ impl<'a> Subject<'a> {
 }
 
 /// What the saved network makes of the test part, or why it cannot be asked.
-fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, ReportError> {
+fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, RunError> {
     let mut model = model::load(&view.folder, options.device.clone())?;
     if model.spec != view.spec {
         return Ok(Err(format!("{} was trained with another spec than {}.", model::FILE, model::SPEC_FILE)));
@@ -131,7 +117,7 @@ fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, Rep
 ///
 /// # Errors
 /// As [`Subject::gather`].
-pub fn html(views: &[View], options: &Options) -> Result<String, ReportError> {
+pub fn html(views: &[View], options: &Options) -> Result<String, RunError> {
     let subjects: Result<Vec<_>, _> = views.iter().map(|v| Subject::gather(v, options)).collect();
     Ok(render(&subjects?))
 }
@@ -154,7 +140,7 @@ pub fn render(subjects: &[Subject<'_>]) -> String {
 ///
 /// # Errors
 /// If a sample cannot be read or the file cannot be written.
-pub fn write(view: &View, learner: &mut Learner, dataset: &dyn Dataset) -> Result<PathBuf, ReportError> {
+pub fn write(view: &View, learner: &mut Learner, dataset: &dyn Dataset) -> Result<PathBuf, RunError> {
     let path = view.folder.join(REPORT);
     save(&path, &render(&[Subject::with(view, learner, dataset)?]), false)?;
     Ok(path)

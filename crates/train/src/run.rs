@@ -1,10 +1,26 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
 use crate::data::{self, DataError, Dataset};
+use crate::files::FileError;
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Why something about a run, a whole comparison or a report cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A spec that cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
 
 /// A run that only has to be started.
 pub struct Prepared {

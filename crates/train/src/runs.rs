@@ -25,7 +25,7 @@ pub mod view;
 pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
 pub use folder::{RunFolder, fresh};
 pub use keeper::Keeping;
-pub use make::{End, MakeError, Task, make, resume};
+pub use make::{End, Task, make, resume};
 pub use once::{Shared, finished, once, place};
 pub use view::{StepRow, View};
 

@@ -3,7 +3,7 @@
 use super::device;
 use crate::args::{ReportArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::report::{Options, ReportError, Subject, render, replaceable, save};
+use reclra_train::report::{Options, Subject, render, replaceable, save};
 use reclra_train::runs::{REPORT, SPEC, View, view};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -52,15 +52,4 @@ pub(super) fn of_many(out: &Path, folders: impl Iterator<Item = PathBuf>) -> Res
     let path = out.join(REPORT);
     save(&path, &render(&views.iter().map(Subject::bare).collect::<Vec<_>>()), true)?;
     Ok(path)
-}
-
-impl From<ReportError> for Failure {
-    fn from(e: ReportError) -> Self {
-        match e {
-            ReportError::Data(e) => e.into(),
-            ReportError::Spec(e) => e.into(),
-            ReportError::File(e) => e.into(),
-            e => Failure::Other(e.to_string()),
-        }
-    }
 }

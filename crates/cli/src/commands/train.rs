@@ -13,7 +13,7 @@ use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::run::{Prepared, prepare, resolve};
 use reclra_train::runs::checkpoint::Manifest;
-use reclra_train::runs::{self, End, Environment, Keeping, MakeError, RunFolder, Task};
+use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
 use reclra_train::{import, model};
@@ -192,7 +192,7 @@ impl Run<'_> {
         if let Some(error) = board.as_ref().and_then(TensorBoard::failed) {
             voice.warn(&error.to_string());
         }
-        let end = end.map_err(failure)?;
+        let end = end?;
         if show.unread {
             return Err(Failure::Unread);
         }
@@ -257,13 +257,4 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-fn failure(error: MakeError) -> Failure {
-    match error {
-        MakeError::Data(e) => e.into(),
-        MakeError::Spec(e) => e.into(),
-        MakeError::File(e) => e.into(),
-        e => Failure::Other(e.to_string()),
-    }
 }

@@ -1,12 +1,11 @@
 //! Making the runs of a comparison, some at a time, and keeping each in a folder of its own.
 
 use super::Trial;
-use crate::data::DataError;
-use crate::files::FileError;
 use crate::fit::Observer;
 use crate::record::Record;
-use crate::runs::{self, MakeError, Shared};
-use crate::spec::{RunSpec, SpecError};
+use crate::run::RunError;
+use crate::runs::{self, Shared};
+use crate::spec::RunSpec;
 use reclra::Device;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -16,15 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
-    /// Data that cannot be read.
+    /// A run that cannot be made, or results that cannot be written.
     #[error(transparent)]
-    Data(#[from] DataError),
-    /// A spec that cannot be.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// Results that cannot be written.
-    #[error(transparent)]
-    File(#[from] FileError),
+    Run(#[from] RunError),
     /// A plot that could not be drawn.
     #[error("{0}: the plot could not be drawn: {1}; please report it")]
     Plot(PathBuf, String),
@@ -124,11 +117,7 @@ fn one(
     }
     let mut observer = watch.begins(trial, spec);
     let mut warn = |line: &str| watch.warn(line);
-    let record = runs::once(folder, spec, shared, device.clone(), &mut *observer, &mut warn).map_err(|e| match e {
-        MakeError::Data(e) => CompareError::Data(e),
-        MakeError::Spec(e) => CompareError::Spec(e),
-        MakeError::File(e) => CompareError::File(e),
-    })?;
+    let record = runs::once(folder, spec, shared, device.clone(), &mut *observer, &mut warn)?;
     drop(observer);
     if let Some(record) = &record {
         watch.ended(trial, record, false);

@@ -6,6 +6,7 @@ use crate::experiment::Machine;
 use crate::files::{FileError, write_atomically};
 use crate::plot;
 use crate::record::{Record, deviation, mean};
+use crate::run::RunError;
 use crate::spec::RunSpec;
 use crate::spec::keys::KEYS;
 use std::fmt::Write as _;
@@ -256,7 +257,7 @@ pub fn written(
     let contents = [text.as_bytes(), csv.as_bytes(), &json, by_epoch.as_bytes(), by_time.as_bytes()];
     for (name, bytes) in FILES.into_iter().zip(contents) {
         let path = folder.join(name);
-        write_atomically(&path, bytes)?;
+        write_atomically(&path, bytes).map_err(RunError::from)?;
         paths.push(path);
     }
     Ok(paths)

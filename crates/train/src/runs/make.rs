@@ -3,13 +3,14 @@
 use super::checkpoint::{Manifest, prune};
 use super::keeper::{Keeper, Keeping};
 use super::{CHECKPOINTS, INIT, REPORT, RESULT, RunFolder, TABLE, view};
-use crate::data::{DataError, Dataset};
+use crate::data::Dataset;
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::record::Record;
-use crate::report::{self, ReportError};
-use crate::spec::{DataFacts, RunSpec, SpecError};
+use crate::report;
+use crate::run::RunError;
+use crate::spec::{DataFacts, RunSpec};
 use reclra::{Device, Learner};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -54,21 +55,6 @@ pub enum End {
     },
 }
 
-/// Why a run could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MakeError {
-    /// Data that cannot be read.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A spec that cannot be.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// Results that cannot be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
 /// Makes a run from its beginning. `warn` hears of what could not be kept.
 ///
 /// # Errors
@@ -78,7 +64,7 @@ pub fn make(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
-) -> Result<End, MakeError> {
+) -> Result<End, RunError> {
     make_from(task, beginning(task)?, (0, String::new()), observer, stop, warn)
 }
 
@@ -93,7 +79,7 @@ pub fn resume(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
-) -> Result<End, MakeError> {
+) -> Result<End, RunError> {
     match found {
         None => make_from(task, beginning(task)?, (0, String::new()), observer, stop, warn),
         Some((manifest, left)) => {
@@ -107,7 +93,7 @@ pub fn resume(
 ///
 /// # Errors
 /// If there are some and they do not fit.
-pub(super) fn beginning(task: &Task<'_>) -> Result<Start, MakeError> {
+pub(super) fn beginning(task: &Task<'_>) -> Result<Start, RunError> {
     let path = task.folder.file(INIT);
     if !path.exists() {
         return Ok(Start::Fresh);
@@ -122,7 +108,7 @@ pub(super) fn make_from(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
-) -> Result<End, MakeError> {
+) -> Result<End, RunError> {
     let Task { folder, spec, facts, dataset, device, keeping } = task;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
@@ -179,7 +165,7 @@ pub(super) fn make_from(
 
 /// Writes the report of a run that is over. It can be made again at any time: without it the run is no less over.
 fn report(task: &Task<'_>, learner: Option<&mut Learner>, warn: &mut dyn FnMut(&str)) {
-    let write = || -> Result<PathBuf, ReportError> {
+    let write = || -> Result<PathBuf, RunError> {
         let view = view::read(task.folder.path())?;
         match learner {
             Some(learner) => report::write(&view, learner, task.dataset),

@@ -1,11 +1,12 @@
 //! One run of many, in a folder of its own: read if it is over, gone on with if it was begun, else made.
 
 use super::checkpoint;
-use super::make::{End, MakeError, Task, resume};
+use super::make::{End, Task, resume};
 use super::{CHECKPOINTS, Environment, Keeping, RESULT, RunFolder, SPEC};
 use crate::data::Dataset;
 use crate::fit::Observer;
 use crate::record::Record;
+use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::Device;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ pub fn once(
     device: Device,
     observer: &mut dyn Observer,
     warn: &mut dyn FnMut(&str),
-) -> Result<Option<Record>, MakeError> {
+) -> Result<Option<Record>, RunError> {
     let folder = RunFolder::hold(folder)?;
     let text = spec.to_toml();
     let begun = checkpoint::newest(&folder.file(CHECKPOINTS), warn)?.filter(|(m, _)| m.spec == text);
