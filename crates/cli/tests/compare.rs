@@ -168,23 +168,25 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
 /// A table that tells of other runs is not replaced unasked; one that tells of fewer is.
 #[test]
 fn another_comparison_does_not_take_the_place_of_one() {
-    let dir = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    // A folder that is yet to be made.
+    let dir = home.path().join("new/one");
     let compare = |rules: &'static str, seeds: &'static str| {
         let shape = ["--arch", "64-8-10", "--epochs", "1", "--seeds", seeds];
-        [&["compare", "--rules", rules, "--out", text(dir.path())][..], &shape].concat()
+        [&["compare", "--rules", rules, "--out", text(&dir)][..], &shape].concat()
     };
     good(&compare("backprop", "1"));
-    let table = || fs::read_to_string(dir.path().join("compare.md")).unwrap();
+    let table = || fs::read_to_string(dir.join("compare.md")).unwrap();
     let first = table();
     let line = bad(&compare("rec-lra", "1"), 2);
     assert!(line.contains("compare.md: is there and tells of other runs") && line.contains("--overwrite"), "{line}");
-    assert!(table() == first && !dir.path().join("rec-lra").exists());
+    assert!(table() == first && !dir.join("rec-lra").exists());
     // With more seeds, and with another rule beside it, nothing is lost.
     good(&compare("backprop", "2"));
     good(&compare("backprop,rec-lra", "2"));
     assert!(table().contains("| rec-lra |") && table().contains("| backprop |"));
     good(&[&compare("rec-lra", "1")[..], &["--overwrite"]].concat());
-    assert!(!table().contains("| backprop |") && dir.path().join("backprop/seed-1/result.json").exists());
+    assert!(!table().contains("| backprop |") && dir.join("backprop/seed-1/result.json").exists());
     // A file of somebody else.
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("compare.md"), "my notes").unwrap();

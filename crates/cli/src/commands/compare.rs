@@ -46,6 +46,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
 
     // The same command, and one with more seeds, goes on in its folder; another does not take its place.
     let vacant = |trials: &[Trial]| match args.overwrite {
+        _ if !out.exists() => Ok(()),
         true => Ok(()),
         false => compare::replaceable(&out, trials)
             .and_then(|()| replaceable(&out.join(runs::REPORT), false))
