@@ -15,6 +15,7 @@
 
 mod conv;
 mod convolve;
+mod correlate;
 mod naive;
 mod norm;
 mod planes;
