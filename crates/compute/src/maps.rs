@@ -13,6 +13,7 @@
 //! | [`Device::gather`], [`Device::spread`] | means over cells of the image, and back |
 //! | [`Device::perturb_units`], [`Device::respond`] and others | unit by unit |
 
+mod channels;
 mod conv;
 mod convolve;
 mod correlate;
@@ -21,6 +22,7 @@ mod norm;
 mod planes;
 mod pool;
 mod slide;
+mod turn;
 mod units;
 
 pub use conv::{Convolution, Room};

@@ -8,6 +8,7 @@
 use super::conv::{Convolution, Room};
 use super::convolve::distances;
 use super::planes::{Planes, grow};
+use super::turn::turn;
 use crate::dense::Out;
 use crate::device::Cpu;
 use pulp::{Simd, WithSimd};
@@ -17,7 +18,7 @@ use std::ops::Range;
 const WIDTH: usize = 32;
 
 /// Places and samples of a block: those of e stay in the nearest cache.
-const BLOCK: usize = 192;
+const BLOCK: usize = 128;
 
 /// Columns of D that one task makes: whole tiles of eight and of six rows.
 const TASK_COLS: usize = 48;
@@ -209,82 +210,4 @@ impl Task<'_> {
             }
         }
     }
-}
-
-/// Places that one task turns.
-const TURNED: usize = 1024;
-
-/// Turns e: panels of `width` channels, place by place.
-fn turn(cpu: &Cpu, e: &[f32], [groups, out, places, width]: [usize; 4], to: Out) {
-    let (panels, parts) = (out.div_ceil(width), places.div_ceil(TURNED));
-    cpu.pool.for_each(groups * panels * parts, &|t| {
-        let (panel, first) = (t / parts, t % parts * TURNED);
-        let (group, channel) = (panel / panels, panel % panels * width);
-        let places_here = TURNED.min(places - first);
-        let from = &e[(group * out + channel) * places..];
-        // SAFETY: these places of this panel are this task's alone, within the room.
-        let to =
-            unsafe { std::slice::from_raw_parts_mut(to.at((panel * places + first) * width), places_here * width) };
-        cpu.arch.dispatch(Turn { from: &from[first..], row: places, there: width.min(out - channel), width, to });
-    });
-}
-
-struct Turn<'a> {
-    from: &'a [f32],
-    /// From a channel to the next, and how many there are.
-    row: usize,
-    there: usize,
-    width: usize,
-    to: &'a mut [f32],
-}
-
-/// Numbers that are turned together.
-const SQUARE: usize = 16;
-
-impl WithSimd for Turn<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Turn { from, row, there, width, to } = self;
-        let places = to.len() / width;
-        for first in (0..places).step_by(SQUARE) {
-            let len = SQUARE.min(places - first);
-            for channel in (0..width).step_by(SQUARE) {
-                let mut square = [[0.0_f32; SQUARE]; SQUARE];
-                for (r, line) in square.iter_mut().enumerate().take(there.saturating_sub(channel)) {
-                    let from = &from[(channel + r) * row + first..];
-                    match from.first_chunk::<SQUARE>() {
-                        Some(whole) if len == SQUARE => *line = *whole,
-                        _ => line[..len].copy_from_slice(&from[..len]),
-                    }
-                }
-                let square = transpose(square);
-                for (p, line) in square.iter().enumerate().take(len) {
-                    to[(first + p) * width + channel..][..SQUARE].copy_from_slice(line);
-                }
-            }
-        }
-    }
-}
-
-/// Four rounds of exchange, each within pairs of rows: as shuffles of whole vectors where there are some.
-#[inline(always)]
-fn transpose(mut square: [[f32; SQUARE]; SQUARE]) -> [[f32; SQUARE]; SQUARE] {
-    macro_rules! round {
-        ($half:literal) => {{
-            let mut next = square;
-            for i in 0..SQUARE {
-                let partner = i ^ $half;
-                for j in 0..SQUARE {
-                    next[i][j] = if i & $half == j & $half { square[i][j] } else { square[partner][j ^ $half] };
-                }
-            }
-            square = next;
-        }};
-    }
-    round!(8);
-    round!(4);
-    round!(2);
-    round!(1);
-    square
 }
