@@ -193,14 +193,19 @@ impl<S: Simd> Place<S> {
         }
     }
 
+    /// The lanes that exist, and zeros.
+    #[inline(always)]
+    pub(crate) fn keep(&self, simd: S, value: S::f32s) -> S::f32s {
+        match self.mask {
+            None => value,
+            Some(mask) => simd.select_f32s(mask.mask(), value, simd.splat_f32s(0.0)),
+        }
+    }
+
     /// Sum of the lanes that exist.
     #[inline(always)]
     pub(crate) fn sum(&self, simd: S, value: S::f32s) -> f32 {
-        let kept = match self.mask {
-            None => value,
-            Some(mask) => simd.select_f32s(mask.mask(), value, simd.splat_f32s(0.0)),
-        };
-        simd.reduce_sum_f32s(kept)
+        simd.reduce_sum_f32s(self.keep(simd, value))
     }
 }
 

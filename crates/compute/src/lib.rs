@@ -11,6 +11,7 @@
 //! | `signals` | sums, noise and placing of whole signals |
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
+//! | `stretch` | walks along numbers, vector by vector |
 //! | `tally`, `probe` | what the kernels had to do, and what this machine can do at best |
 //! | `oracle` | everything once more, naive, in float64 |
 
@@ -27,6 +28,7 @@ mod probe;
 pub mod rng;
 mod signals;
 mod simd;
+mod stretch;
 mod tally;
 mod tensor;
 pub mod update;

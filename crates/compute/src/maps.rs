@@ -13,14 +13,17 @@
 //! | [`Device::gather`], [`Device::spread`] | means over cells of the image, and back |
 //! | [`Device::perturb_units`], [`Device::respond`] and others | unit by unit |
 
+mod channels;
 mod conv;
 mod convolve;
+mod correlate;
 mod naive;
 mod norm;
 mod planes;
 mod pool;
 mod slide;
 mod small;
+mod turn;
 mod units;
 
 pub use conv::{Convolution, Room};

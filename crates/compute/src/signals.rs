@@ -1,13 +1,14 @@
 //! Arithmetic on whole signals (units x samples): what rules do with activities and targets between the phases of a
-//! layer. Small beside the matrix products, so one thread runs them.
+//! layer.
 
 use crate::device::{Backend, Device};
 use crate::pointwise::Phi;
 use crate::rng::Key;
+use crate::stretch::{self, Blend, Lanes};
 use crate::tensor::Tensor;
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rand_distr::{Distribution, StandardNormal};
-use std::ops::{Add, Mul};
+use std::ops::Mul;
 
 /// A signal and the factor it is taken with.
 pub type Scaled<'a> = (f64, &'a Tensor);
@@ -21,8 +22,13 @@ impl Device {
         assert!(x.shape() == y.shape() && x.rows() == out.rows(), "blend: shapes differ");
         out.set_cols(x.cols());
         match &self.0 {
-            Backend::Cpu(_) => blend((a as f32, x.f32()), (b as f32, y.f32()), out.f32_mut()),
-            Backend::Oracle => blend((a, x.f64()), (b, y.f64()), out.f64_mut()),
+            Backend::Cpu(cpu) => {
+                stretch::map(cpu, Blend(a as f32, b as f32), [x.f32(), y.f32()], out.f32_mut());
+            }
+            Backend::Oracle => {
+                let from = x.f64().iter().zip(y.f64());
+                out.f64_mut().iter_mut().zip(from).for_each(|(o, (&x, &y))| *o = a * x + b * y);
+            }
         }
     }
 
@@ -71,7 +77,9 @@ impl Device {
         assert!(x.shape() == h.shape() && x.rows() == out.rows(), "slope: shapes differ");
         out.set_cols(x.cols());
         match &self.0 {
-            Backend::Cpu(cpu) => cpu.arch.dispatch(Slope { x: x.f32(), phi, h: h.f32(), out: out.f32_mut() }),
+            Backend::Cpu(cpu) => {
+                stretch::map(cpu, Slope(phi), [x.f32(), h.f32()], out.f32_mut());
+            }
             Backend::Oracle => {
                 out.f64_mut().iter_mut().zip(x.f64().iter().zip(h.f64())).for_each(|(o, (x, &h))| *o = x * phi.df(h));
             }
@@ -92,31 +100,15 @@ impl Device {
     }
 }
 
-struct Slope<'a> {
-    x: &'a [f32],
-    phi: Phi,
-    h: &'a [f32],
-    out: &'a mut [f32],
-}
+/// x phi'(h).
+#[derive(Clone, Copy)]
+struct Slope(Phi);
 
-impl WithSimd for Slope<'_> {
-    type Output = ();
+impl Lanes<2> for Slope {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let ((x, x_tail), (h, h_tail)) = (S::as_simd_f32s(self.x), S::as_simd_f32s(self.h));
-        let (out, out_tail) = S::as_mut_simd_f32s(self.out);
-        for (o, (&x, &h)) in out.iter_mut().zip(x.iter().zip(h)) {
-            *o = simd.mul_f32s(x, self.phi.vector_df(simd, h));
-        }
-        if !out_tail.is_empty() {
-            let (x, h) = (simd.partial_load_f32s(x_tail), simd.partial_load_f32s(h_tail));
-            simd.partial_store_f32s(out_tail, simd.mul_f32s(x, self.phi.vector_df(simd, h)));
-        }
+    fn lanes<S: Simd>(self, simd: S, [x, h]: [S::f32s; 2]) -> (S::f32s, Option<S::f32s>) {
+        (simd.mul_f32s(x, self.0.vector_df(simd, h)), None)
     }
-}
-
-fn blend<T: Copy + Add<Output = T> + Mul<Output = T>>((a, x): (T, &[T]), (b, y): (T, &[T]), out: &mut [T]) {
-    out.iter_mut().zip(x.iter().zip(y)).for_each(|(o, (&x, &y))| *o = a * x + b * y);
 }
 
 /// Writes a x, `cols` columns wide, from column `first` of `out`, `all` columns wide.

@@ -211,22 +211,6 @@ fn unbegun(folder: &Path) -> Result<(), FileError> {
     Err(FileError { path: folder.to_owned(), what: what.to_owned(), remedy })
 }
 
-/// Refuses a run that has kept nothing yet, in other words than what is no run at all.
-fn unbegun(folder: &Path) -> Result<(), FileError> {
-    if !folder.join(SPEC_FILE).is_file() || folder.join(RESULT).exists() {
-        return Ok(());
-    }
-    let what = match checkpoint::list(&folder.join(CHECKPOINTS)) {
-        Ok(all) if !all.is_empty() => "holds a run without a checkpoint that is whole",
-        _ => "holds a run without a checkpoint yet",
-    };
-    let remedy = match locked(folder) {
-        true => "wait until it has written one",
-        false => "go on with it first: `reclra resume` with this folder",
-    };
-    Err(FileError { path: folder.to_owned(), what: what.to_owned(), remedy })
-}
-
 /// The file that holds the network of a run or checkpoint.
 fn file_of(path: &Path) -> PathBuf {
     if !path.is_dir() {

@@ -1,6 +1,6 @@
 //! Convolution: forward, its transpose (messages and pull-backs), its local update.
 
-use super::{Extent, Window, convolve, naive};
+use super::{Extent, Window, convolve, correlate, naive};
 use crate::device::{Backend, Device};
 use crate::tensor::{Aligned, Tensor};
 
@@ -26,6 +26,8 @@ pub struct Room {
     pub(super) planes: Aligned<f32>,
     /// Weights as the inner loop reads them.
     pub(super) packed: Aligned<f32>,
+    /// Error neurons, channels side by side.
+    pub(super) turned: Aligned<f32>,
     /// Distances of taps in a signal, and of their weights.
     pub(super) offsets: Vec<usize>,
     pub(super) sources: Vec<usize>,
@@ -34,7 +36,7 @@ pub struct Room {
 impl Default for Room {
     fn default() -> Self {
         let none = || Aligned::new(64);
-        Room { planes: none(), packed: none(), offsets: Vec::new(), sources: Vec::new() }
+        Room { planes: none(), packed: none(), turned: none(), offsets: Vec::new(), sources: Vec::new() }
     }
 }
 
@@ -144,9 +146,10 @@ impl Device {
         let [rows, cols] = conv.shape();
         delta.reshape(rows, cols);
         let b = e.cols();
-        let _ = room;
         match &self.0 {
-            Backend::Cpu(_) => naive::correlate(conv, e.f32(), z.f32(), b, scale as f32, delta.f32_mut()),
+            Backend::Cpu(cpu) => {
+                correlate::correlate(cpu, conv, e.f32(), z.f32(), b, scale as f32, delta.f32_mut(), room);
+            }
             Backend::Oracle => naive::correlate(conv, e.f64(), z.f64(), b, scale, delta.f64_mut()),
         }
     }

@@ -1,6 +1,6 @@
 //! Batch normalisation, channel by channel: z = scale (h - mean) / sqrt(variance + epsilon) + shift.
 
-use super::naive;
+use super::{channels, naive};
 use crate::device::{Backend, Device};
 use crate::tensor::Tensor;
 
@@ -52,7 +52,7 @@ impl Device {
         let fits = variance.len() == channels && h.rows().is_multiple_of(channels.max(1));
         assert!(fits, "channel_moments: channels do not fit");
         match &self.0 {
-            Backend::Cpu(_) => naive::moments(h.f32(), channels, mean.f32_mut(), variance.f32_mut()),
+            Backend::Cpu(cpu) => channels::moments(cpu, h.f32(), [mean.f32_mut(), variance.f32_mut()]),
             Backend::Oracle => naive::moments(h.f64(), channels, mean.f64_mut(), variance.f64_mut()),
         }
     }
@@ -66,7 +66,7 @@ impl Device {
         assert_eq!(h.rows(), z.rows(), "normalise: h and z differ");
         z.set_cols(h.cols());
         match &self.0 {
-            Backend::Cpu(_) => naive::normalise(h.f32(), &norm.channel(Tensor::f32), z.f32_mut()),
+            Backend::Cpu(cpu) => channels::normalise(cpu, h.f32(), &norm.channel(Tensor::f32), z.f32_mut()),
             Backend::Oracle => naive::normalise(h.f64(), &norm.channel(Tensor::f64), z.f64_mut()),
         }
     }
@@ -84,9 +84,9 @@ impl Device {
         assert!(e.shape() == h.shape() && d.rows() == h.rows(), "normalise_back: shapes differ");
         d.set_cols(h.cols());
         match &self.0 {
-            Backend::Cpu(_) => {
+            Backend::Cpu(cpu) => {
                 let channel = norm.channel(Tensor::f32);
-                naive::normalise_back(e.f32(), h.f32(), &channel, d.f32_mut(), sums.map(Tensor::f32_mut));
+                channels::normalise_back(cpu, [e.f32(), h.f32()], &channel, d.f32_mut(), sums.map(Tensor::f32_mut));
             }
             Backend::Oracle => {
                 let channel = norm.channel(Tensor::f64);
