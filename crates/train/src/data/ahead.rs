@@ -54,7 +54,7 @@ pub(crate) fn each_batch<E: From<DataError>>(
 ) -> Result<(), E> {
     let mut batch = Batch::default();
     let all = loader.batches();
-    if loader.lazy() {
+    if loader.works() {
         return run_beside(loader, epoch, (from..all, DECODING), batch, done);
     }
     let (mut gathered, mut stepped) = (Duration::MAX, Duration::MAX);

@@ -124,9 +124,9 @@ impl<'a> Loader<'a> {
         Loader::new(dataset, split, spec.batch, spec.data.shift, spec.seed).augmented(spec.data.augment)
     }
 
-    /// Whether reading a sample is work.
-    pub(super) fn lazy(&self) -> bool {
-        self.dataset.lazy()
+    /// Whether making a sample is work: decoding a picture, or bringing a part of it to size.
+    pub(super) fn works(&self) -> bool {
+        self.dataset.lazy() || self.augment.zoom < 1.0
     }
 
     /// Batches in an epoch; the last may be smaller.
@@ -162,7 +162,7 @@ impl<'a> Loader<'a> {
             labels.extend(samples.iter().map(|&s| self.dataset.label(Part::Train, s as usize)));
             x.resize(samples.len() * n, 0.0);
             let key = within(streams::ZOOM);
-            each_row(self.dataset.lazy(), samples, x, n, |i, sample, row| {
+            each_row(true, samples, x, n, |i, sample, row| {
                 let zoom = Zoom { least: zoom, key: key.child(i as u64) };
                 self.dataset.zoomed(Part::Train, sample as usize, zoom, row)
             })?;

@@ -52,7 +52,11 @@ impl Window {
 
     /// What is looked at when judging: of the shorter side 7/8 and as much of the longer one as the shape wants, in the
     /// middle. The same as to resize the shorter side to 8/7 of the size wanted and to cut out the centre.
+    /// A picture that has the size already is shown as it is.
     pub(super) fn centre(height: usize, width: usize, shape: ImageShape) -> Window {
+        if (height, width) == (shape.height, shape.width) {
+            return Window::whole(height, width);
+        }
         let (h, w) = (height as f64, width as f64);
         let pixel = CENTRE * (h / shape.height as f64).min(w / shape.width as f64);
         let (tall, wide) = (pixel * shape.height as f64, pixel * shape.width as f64);
@@ -149,6 +153,14 @@ pub(super) fn show(source: Source<'_>, window: Window, shape: ImageShape, white:
         let line = (top + row) * source.width * pixel;
         for (x, (&first, weights)) in across.first.iter().zip(across.weights.chunks_exact(across.each)).enumerate() {
             let within = across.each.min(source.width - first);
+            if pixel == 3 {
+                let mut sum = [0.0_f32; 3];
+                for (p, &w) in source.bytes[line + 3 * first..].chunks_exact(3).zip(&weights[..within]) {
+                    sum.iter_mut().zip(p).for_each(|(s, &b)| *s += w * f32::from(b));
+                }
+                sum.iter().enumerate().for_each(|(c, &s)| narrow[(c * rows + row) * width + x] = s);
+                continue;
+            }
             for c in 0..channels {
                 let from = &source.bytes[line + c * plane + first * pixel..];
                 let taken = from.iter().step_by(pixel).zip(&weights[..within]);
@@ -237,6 +249,7 @@ mod tests {
     fn the_centre_is_seven_eighths_of_the_shorter_side() {
         let window = Window::centre(256, 400, shape(3, 224, 224));
         assert_eq!((window.top, window.left, window.height, window.width), (16.0, 88.0, 224.0, 224.0));
+        assert_eq!(Window::centre(224, 224, shape(3, 224, 224)), Window::whole(224, 224));
         let window = Window::centre(100, 64, shape(3, 224, 224));
         assert_eq!((window.height, window.width, window.left), (56.0, 56.0, 4.0));
     }
