@@ -24,6 +24,7 @@ mod pool;
 mod slide;
 mod turn;
 mod units;
+mod windows;
 
 pub use conv::{Convolution, Room};
 pub(crate) use norm::Channel;

@@ -122,8 +122,7 @@ impl WithSimd for NormaliseBack<'_> {
             [simd.mul_f32s(e, simd.mul_f32s(simd.sub_f32s(h, mean), inverse)), e]
         });
         let c = |v: f64| simd.splat_f32s(v as f32);
-        let (middle, slope, factor) =
-            (c(sum / n as f64), c(along_ / n as f64 / self.root), c(self.scale / self.root));
+        let (middle, slope, factor) = (c(sum / n as f64), c(along_ / n as f64 / self.root), c(self.scale / self.root));
         let d = self.d.as_mut_ptr();
         along(
             simd,
