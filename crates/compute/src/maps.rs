@@ -25,6 +25,7 @@ mod slide;
 mod small;
 mod turn;
 mod units;
+mod windows;
 
 pub use conv::{Convolution, Room};
 pub(crate) use norm::Channel;

@@ -57,21 +57,27 @@ impl<F: Lanes<N>, const N: usize> WithSimd for Stretch<F, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let mut sum = 0.0;
-        along(
-            simd,
-            self.len,
-            #[inline(always)]
-            |place, at| {
-                // SAFETY: `map` has checked that all of them are as long; the stretch is this task's alone.
-                unsafe {
-                    let (y, share) = self.f.lanes(simd, self.from.map(|x| place.load(simd, x, at)));
-                    place.store(simd, self.to, at, y);
-                    if let Some(share) = share {
-                        sum += f64::from(place.sum(simd, share));
+        // What is summed goes on in float32 within a block, in float64 over blocks.
+        for first in (0..self.len).step_by(BLOCK) {
+            let mut block = [simd.splat_f32s(0.0); 2];
+            along(
+                simd,
+                BLOCK.min(self.len - first),
+                #[inline(always)]
+                |place, at| {
+                    // SAFETY: `map` has checked that all of them are as long; the stretch is this task's alone.
+                    unsafe {
+                        let (y, share) = self.f.lanes(simd, self.from.map(|x| place.load(simd, x, first + at)));
+                        place.store(simd, self.to, first + at, y);
+                        if let Some(share) = share {
+                            // Two sums in turn: an addition need not wait for the one before it.
+                            block = [block[1], simd.add_f32s(block[0], place.keep(simd, share))];
+                        }
                     }
-                }
-            },
-        );
+                },
+            );
+            sum += f64::from(simd.reduce_sum_f32s(simd.add_f32s(block[0], block[1])));
+        }
         sum
     }
 }

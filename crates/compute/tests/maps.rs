@@ -2,13 +2,12 @@
 //! differences.
 
 use proptest::prelude::*;
-use reclra_compute::Device;
-use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Convolution, Extent, Norm, Pooling, Room, Statistic, Window};
 use reclra_compute::pointwise::{Mismatch, Phi};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Descend, Descent, Moments};
+use reclra_compute::{Device, Level, Tensor};
 
 fn numbers(seed: u64, name: &str, len: usize) -> Vec<f64> {
     // What float32 can hold, so that both devices begin with the same numbers.
@@ -58,7 +57,7 @@ fn usual() -> impl Strategy<Value = Convolution> {
         })
 }
 
-fn check_convolution(conv: Convolution, b: usize, threads: usize, seed: u64) -> Result<(), TestCaseError> {
+fn check_convolution(conv: Convolution, b: usize, fast: Device, seed: u64) -> Result<(), TestCaseError> {
     let run = |device: Device| {
         let tensor = |name: &str, shape: &[usize]| device.tensor(shape, &numbers(seed, name, shape.iter().product()));
         let (w, bias) = (tensor("w", &conv.shape()), tensor("b", &[conv.out]));
@@ -78,7 +77,7 @@ fn check_convolution(conv: Convolution, b: usize, threads: usize, seed: u64) -> 
         [h, plain, d, added, delta]
     };
     let exact = run(Device::oracle());
-    for (fast, exact) in run(Device::cpu(threads)).iter().zip(&exact) {
+    for (fast, exact) in run(fast).iter().zip(&exact) {
         // float32 sums of some thousand products.
         close(fast, exact, 2e-4)?;
     }
@@ -90,12 +89,12 @@ proptest! {
 
     #[test]
     fn convolutions_of_any_shape_agree_with_the_oracle(conv in convolutions(), b in 1_usize..20, threads in 1_usize..4, seed: u64) {
-        check_convolution(conv, b, threads, seed)?;
+        check_convolution(conv, b, Device::cpu(threads), seed)?;
     }
 
     #[test]
     fn the_usual_convolutions_agree_with_the_oracle(conv in usual(), b in 1_usize..36, threads in 1_usize..4, seed: u64) {
-        check_convolution(conv, b, threads, seed)?;
+        check_convolution(conv, b, Device::cpu(threads), seed)?;
     }
 
     #[test]
@@ -283,22 +282,78 @@ fn pull_backs_are_the_slopes_of_what_they_pull_back_through() {
     check_pull_back(&x, &e, forward, &d.to_vec());
 }
 
+/// Every path of the kernels: odd sizes, batches that fill no vector, few and many channels, strides of odd sizes, groups.
+fn corners() -> Vec<(Convolution, usize)> {
+    let of = |c: usize, side: [usize; 2], out: usize, window: Window, groups: usize| Convolution {
+        from: Extent::new(c, side[0], side[1]),
+        out,
+        window,
+        groups,
+    };
+    let square = Window::square;
+    let uneven = Window { kernel: [2, 3], stride: [2, 3], pad: [1, 2], dilation: [2, 1] };
+    vec![
+        (of(64, [9, 7], 64, square(3, 1, 1), 1), 10),
+        (of(3, [13, 11], 48, square(7, 2, 3), 1), 5),
+        (of(33, [7, 7], 17, square(3, 2, 1), 1), 13),
+        (of(70, [5, 5], 90, square(1, 1, 0), 1), 9),
+        (of(40, [9, 9], 24, square(1, 2, 0), 1), 6),
+        (of(12, [8, 10], 36, uneven, 2), 7),
+        (of(24, [6, 6], 24, square(3, 1, 1), 24), 4),
+        (of(16, [40, 37], 16, square(3, 1, 1), 1), 33),
+        (of(20, [4, 4], 130, square(3, 1, 1), 1), 1),
+        (of(5, [6, 6], 9, square(5, 1, 0), 1), 3),
+        (of(32, [1, 9], 32, Window { kernel: [1, 3], stride: [1; 2], pad: [0, 1], dilation: [1; 2] }, 1), 16),
+        (of(6, [5, 5], 4, square(1, 1, 1), 1), 3),
+    ]
+}
+
+#[test]
+fn convolutions_of_every_path_agree_with_the_oracle() {
+    for (i, (conv, b)) in corners().into_iter().enumerate() {
+        for level in Level::available() {
+            let fast = Device::cpu_at(1 + i % 3, level).expect("a level that is available");
+            let result = check_convolution(conv, b, fast, i as u64);
+            assert!(result.is_ok(), "{level}, {conv:?}, {b} samples: {result:?}");
+        }
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let conv = Convolution { from: Extent::new(16, 8, 8), out: 24, window: Window::square(3, 1, 1), groups: 1 };
-    let run = |threads: usize| {
-        let device = Device::cpu(threads);
-        let tensor = |name: &str, shape: &[usize]| device.tensor(shape, &numbers(5, name, shape.iter().product()));
-        let (w, z, e) =
-            (tensor("w", &conv.shape()), tensor("z", &[conv.from.units(), 10]), tensor("e", &[conv.to().units(), 10]));
-        let mut room = Room::default();
-        let [mut h, mut d, mut delta] = [conv.to().units(), conv.from.units(), 0].map(|n| device.zeros(&[n, 0]));
-        device.convolve(&conv, &w, None, &z, &mut h, &mut room);
-        device.convolve_back(&conv, &w, &e, &mut d, false, &mut room);
-        device.correlate(&conv, &e, &z, 1.0, &mut delta, &mut room);
-        let [mut mean, mut variance] = [(); 2].map(|()| device.zeros(&[24]));
-        device.channel_moments(&h, &mut mean, &mut variance);
-        [h, d, delta, mean, variance].map(|t| t.to_f32())
-    };
-    assert!(run(1) == run(2) && run(2) == run(5));
+    for (conv, b) in corners() {
+        let run = |threads: usize| {
+            let device = Device::cpu(threads);
+            let tensor = |name: &str, shape: &[usize]| device.tensor(shape, &numbers(5, name, shape.iter().product()));
+            let (from, to) = (conv.from.units(), conv.to().units());
+            let (w, z, e) = (tensor("w", &conv.shape()), tensor("z", &[from, b]), tensor("e", &[to, b]));
+            let mut room = Room::default();
+            let [mut h, mut d, mut fired, mut back, mut delta] = [to, from, to, to, 0].map(|n| device.zeros(&[n, 0]));
+            device.convolve(&conv, &w, None, &z, &mut h, &mut room);
+            device.convolve_back(&conv, &w, &e, &mut d, false, &mut room);
+            device.correlate(&conv, &e, &z, 1.0, &mut delta, &mut room);
+            let [mut mean, mut variance, scale, shift, mut along, mut sum] =
+                [(); 6].map(|()| device.zeros(&[conv.out]));
+            device.channel_moments(&h, &mut mean, &mut variance);
+            let norm = Norm { mean: &mean, variance: &variance, scale: &scale, shift: &shift, epsilon: 1e-5 };
+            device.normalise_back(&e, &h, &norm, &mut back, [&mut along, &mut sum]);
+            let target = Response::Target { beta: 0.1, mismatch: Mismatch::L2 };
+            let discrepancy = device.respond(target, Phi::Tanh, [&h, &e, &e], &mut fired);
+            let mut w = w;
+            let descent = Descent::Sgd { rate: 0.1, momentum: 0.0, nesterov: false };
+            let mut moments = Moments::new(&device, &conv.shape(), &descent);
+            device.descend(Descend {
+                param: &mut w,
+                mirror: None,
+                moments: &mut moments,
+                delta: &delta,
+                scale: 1.0,
+                radius: Some(0.1),
+                descent,
+                decay: 0.0,
+            });
+            ([h, d, delta, mean, variance, back, along, sum, fired, w].map(|t| t.to_f32()), discrepancy.to_bits())
+        };
+        assert!(run(1) == run(2) && run(2) == run(5), "{conv:?}");
+    }
 }

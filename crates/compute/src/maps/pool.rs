@@ -1,6 +1,6 @@
 //! Pools: maxima and means of windows, and of cells of the whole image.
 
-use super::{Extent, Window, naive};
+use super::{Extent, Window, naive, windows};
 use crate::device::{Backend, Device};
 use crate::tensor::Tensor;
 
@@ -46,7 +46,7 @@ impl Device {
         let b = x.cols();
         z.set_cols(b);
         match &self.0 {
-            Backend::Cpu(_) => naive::pool(pool, x.f32(), b, z.f32_mut()),
+            Backend::Cpu(cpu) => windows::pool(cpu, pool, x.f32(), b, z.f32_mut()),
             Backend::Oracle => naive::pool(pool, x.f64(), b, z.f64_mut()),
         }
     }
@@ -61,7 +61,7 @@ impl Device {
         let b = e.cols();
         d.set_cols(b);
         match &self.0 {
-            Backend::Cpu(_) => naive::pool_back(pool, x.f32(), e.f32(), b, d.f32_mut()),
+            Backend::Cpu(cpu) => windows::pool_back(cpu, pool, [x.f32(), e.f32()], b, d.f32_mut()),
             Backend::Oracle => naive::pool_back(pool, x.f64(), e.f64(), b, d.f64_mut()),
         }
     }
@@ -78,7 +78,7 @@ impl Device {
         let b = x.cols();
         out.set_cols(b);
         match &self.0 {
-            Backend::Cpu(_) => naive::gather(extent, grid, x.f32(), b, out.f32_mut()),
+            Backend::Cpu(cpu) => windows::gather(cpu, extent, grid, x.f32(), b, out.f32_mut()),
             Backend::Oracle => naive::gather(extent, grid, x.f64(), b, out.f64_mut()),
         }
     }
@@ -95,7 +95,7 @@ impl Device {
         let b = d.cols();
         out.set_cols(b);
         match &self.0 {
-            Backend::Cpu(_) => naive::spread(extent, grid, scale, d.f32(), b, out.f32_mut()),
+            Backend::Cpu(cpu) => windows::spread(cpu, extent, grid, scale as f32, d.f32(), b, out.f32_mut()),
             Backend::Oracle => naive::spread(extent, grid, scale, d.f64(), b, out.f64_mut()),
         }
     }

@@ -10,13 +10,13 @@ use pulp::{Simd, WithSimd};
 
 /// The optimiser's step in the numbers the inner loop needs.
 #[derive(Clone, Copy)]
-enum Step {
+pub(super) enum Step {
     Adam { rate: f32, beta1: f32, beta2: f32, epsilon: f32 },
     Sgd { rate: f32, momentum: f32, nesterov: bool },
 }
 
 impl Step {
-    fn new(descent: &Descent) -> Step {
+    pub(super) fn new(descent: &Descent) -> Step {
         match *descent {
             // rate * m_hat / (sqrt(v_hat) + epsilon), with the bias corrections moved out of the loop.
             Descent::Adam { rate, beta1, beta2, epsilon, step } => {
@@ -139,7 +139,7 @@ impl<S: Simd> Epilogue<S> for Collect {
 /// The optimiser along one stretch of D; `factors` are those of D and of W.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // the tensors of one formula
-fn descend<S: Simd>(
+pub(super) fn descend<S: Simd>(
     simd: S,
     step: Step,
     factors: [f32; 2],
