@@ -37,7 +37,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(line));
     }
     let each = (cores / jobs).max(1);
-    let data = DataSpec { name: facts.name.clone(), dir: None, validation: 0, shift: 0 };
+    let data = DataSpec { name: facts.name.clone(), ..DataSpec::default() };
     let dir = request.base.get("data.dir").and_then(|d| d.as_str()).filter(|d| !d.is_empty()).map(Path::new);
     let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
     let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), stop: stop_flag() };
