@@ -50,11 +50,10 @@ pub(super) fn sources(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
 }
 
 fn named(dir: Option<&Path>) -> Result<&Path> {
-    dir.ok_or_else(|| DataError::Missing {
-        name: NAME.to_owned(),
-        file: "train/CLASS/*".to_owned(),
-        looked: vec!["no folder".to_owned()],
-        remedy: "name the folder or tar file of the pictures with --data-dir".to_owned(),
+    dir.ok_or_else(|| DataError::Setting {
+        key: "data.dir",
+        value: "\"\"".to_owned(),
+        want: "name the folder or tar file of the pictures with --data-dir".to_owned(),
     })
 }
 
