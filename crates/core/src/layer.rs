@@ -165,6 +165,11 @@ pub trait Layer: std::fmt::Debug + Send + Sync {
         self.params().first().is_some_and(ParamSpec::is_weight)
     }
 
+    /// Rows and columns of the image that a unit of a channel sees, if it is a convolution of one group: the shape of a row of W.
+    fn window(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     /// Multiplications with weights of one sample, forward.
     fn multiplications(&self) -> usize {
         0

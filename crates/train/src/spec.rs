@@ -15,7 +15,7 @@ pub use data::DataSpec;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
-pub use rules::{RuleSpec, names as rule_names, tuning};
+pub use rules::{OF_BLOCKS, RuleSpec, names as rule_names, tuning};
 
 use crate::data::ImageShape;
 use read::Reader;

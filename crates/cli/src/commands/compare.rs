@@ -12,7 +12,7 @@ use reclra_train::record::Record;
 use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
-use reclra_train::spec::{DataFacts, DataSpec, Settings, rule_names};
+use reclra_train::spec::{DataFacts, DataSpec, OF_BLOCKS, Settings, rule_names};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,12 +22,14 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     if args.spec.flags.rule.is_some() {
         return Err(Failure::Usage("--rule names one rule; name those to compare with --rules a,b".to_owned()));
     }
-    let rules = match args.rules.as_slice() {
+    let grid = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
+    let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
+    let blocks = base.get("net.model").and_then(|m| m.as_str()).is_some_and(|m| m != "mlp");
+    let rules: Vec<String> = match args.rules.as_slice() {
+        [] if blocks => OF_BLOCKS.map(str::to_owned).into(),
         [] => rule_names().into_iter().map(str::to_owned).collect(),
         some => some.to_vec(),
     };
-    let grid = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
-    let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
     let request = Request { base, rules, grid, seeds: args.seeds };
     let dataset = open(&request.base)?;
     let facts = DataFacts::of(&*dataset);

@@ -43,6 +43,10 @@ impl Layer for Conv {
         convolution_back(&self.conv, self.bias, back);
     }
 
+    fn window(&self) -> Option<[usize; 2]> {
+        (self.conv.groups == 1).then_some(self.conv.window.kernel)
+    }
+
     fn multiplications(&self) -> usize {
         self.conv.multiplications()
     }

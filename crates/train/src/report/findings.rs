@@ -24,8 +24,10 @@ pub struct Findings {
     pub weights: Vec<Vec<f32>>,
     /// Units of that region in all.
     pub units: usize,
-    /// Pixels of a sample and of a row of W.
+    /// Pixels of a sample.
     pub shape: ImageShape,
+    /// Pixels of a row of W: those of a sample, or of the window of a convolution.
+    pub window: ImageShape,
     /// Training and test samples of the data set.
     pub samples: (usize, usize),
 }
@@ -84,20 +86,32 @@ impl Findings {
         if let Some(raw) = dataset.raw() {
             mistakes.iter_mut().try_for_each(|m| raw.pixels(Part::Test, m.index, &mut m.pixels))?;
         }
-        let (weights, units) = first_weights(learner, shape.len());
+        let (weights, units, window) = first_weights(learner, shape);
         let samples = (dataset.len(Part::Train), test.len());
-        Ok(Findings { confusion, mistakes, weights, units, shape, samples })
+        Ok(Findings { confusion, mistakes, weights, units, shape, window, samples })
     }
 }
 
-/// The first rows of the W that leads from the input into the first region, and how many there are.
-fn first_weights(learner: &Learner, pixels: usize) -> (Vec<Vec<f32>>, usize) {
-    let first = Param::Weight { region: 1, source: 0 };
-    let from_input = learner.graph().regions()[1].sources.first() == Some(&0);
+/// The first rows of the W that leads from the input into the first region, how many there are, and their shape. A first
+/// convolution whose window is wider than a place has its filters shown.
+fn first_weights(learner: &Learner, shape: ImageShape) -> (Vec<Vec<f32>>, usize, ImageShape) {
+    let region = &learner.graph().regions()[1];
+    let (first, window) = match &region.inside {
+        None => (region.sources.first() == Some(&0)).then_some((Param::Weight { region: 1, source: 0 }, shape)),
+        Some(block) => block.path().first().and_then(|stage| stage.layer.window()).map(|[height, width]| {
+            (Param::Inside { region: 1, n: 0 }, ImageShape { channels: shape.channels, height, width })
+        }),
+    }
+    .filter(|(_, window)| window.height * window.width > 1)
+    .unzip();
     let list = learner.averaged().unwrap_or_else(|| learner.parameters());
-    match list.iter().find(|p| p.param == first).filter(|_| from_input) {
-        Some(w) => (w.values().chunks_exact(pixels.max(1)).take(UNITS).map(<[f32]>::to_vec).collect(), w.shape[0]),
-        None => (Vec::new(), 0),
+    let (Some(first), Some(window)) = (first, window) else { return (Vec::new(), 0, shape) };
+    match list.iter().find(|p| p.param == first) {
+        Some(w) if w.shape.get(1) == Some(&window.len()) => {
+            let rows = w.values().chunks_exact(window.len().max(1)).take(UNITS).map(<[f32]>::to_vec).collect();
+            (rows, w.shape[0], window)
+        }
+        _ => (Vec::new(), 0, shape),
     }
 }
 

@@ -44,8 +44,9 @@ pub(super) fn weights(runs: &[Subject<'_>]) -> Markup {
         Ok(f) if f.weights.is_empty() => html! { p { "The first hidden region has no synapses from the input." } },
         Ok(f) => {
             let most = f.weights.iter().flatten().fold(0.0_f32, |m, w| m.max(w.abs()));
-            let first = &run.view.spec.net.widths;
-            let name = if first.len() > 2 { "b1" } else { "out" };
+            let (net, first) = (&run.view.spec.net, &run.view.spec.net.widths);
+            let stem = net.image.as_ref().and_then(|i| i.blocks.first()).map(|b| b.name.as_str());
+            let name = stem.unwrap_or(if first.len() > 2 { "b1" } else { "out" });
             html! {
                 p {
                     @if f.weights.len() < f.units { "The first " (f.weights.len()) " of " (grouped(f.units)) " units" }
@@ -56,8 +57,8 @@ pub(super) fn weights(runs: &[Subject<'_>]) -> Markup {
                 div.scale aria-hidden="true" { span { (short(f64::from(-most))) } span.bar {} span { (short(f64::from(most))) } }
                 ol.pictures.units {
                     @for (n, row) in f.weights.iter().enumerate() {
-                        @if let Some(uri) = png::weights(row, most, f.shape) {
-                            li { img src=(uri) width=(f.shape.width) height=(f.shape.height) alt={ "weights of unit " (n) }; }
+                        @if let Some(uri) = png::weights(row, most, f.window) {
+                            li { img src=(uri) width=(f.window.width) height=(f.window.height) alt={ "weights of unit " (n) }; }
                         }
                     }
                 }

@@ -102,6 +102,10 @@ pub fn names() -> Vec<&'static str> {
     rules::KNOWN.iter().map(|k| k.0).collect()
 }
 
+/// Names of the rules that train image networks.
+pub const OF_BLOCKS: [&str; 5] =
+    ["rec-lra", "backprop", "feedback-alignment", "direct-feedback-alignment", "head-only"];
+
 /// Learning rates worth trying, for every rule.
 const RATES: &[f64] = &[1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3];
 
@@ -163,7 +167,7 @@ fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {
         }
         _ => "learned inverses of blocks are not there yet",
     };
-    let known = "rec-lra, backprop, feedback-alignment, direct-feedback-alignment, head-only";
+    let known = OF_BLOCKS.join(", ");
     let want = format!("cannot train net.model {model}: {why}; rules that can are {known}");
     Err(SpecError::bad("rule.name", &Value::String(name.to_owned()), want))
 }
