@@ -25,6 +25,7 @@ mod slide;
 mod turn;
 mod units;
 mod windows;
+mod winograd;
 
 pub use conv::{Convolution, Room};
 pub(crate) use norm::Channel;
