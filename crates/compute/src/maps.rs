@@ -26,6 +26,7 @@ mod small;
 mod turn;
 mod units;
 mod windows;
+mod winograd;
 
 pub use conv::{Convolution, Room};
 pub(crate) use norm::Channel;

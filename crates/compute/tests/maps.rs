@@ -305,6 +305,9 @@ fn corners() -> Vec<(Convolution, usize)> {
         (of(5, [6, 6], 9, square(5, 1, 0), 1), 3),
         (of(32, [1, 9], 32, Window { kernel: [1, 3], stride: [1; 2], pad: [0, 1], dilation: [1; 2] }, 1), 16),
         (of(6, [5, 5], 4, square(1, 1, 1), 1), 3),
+        (of(20, [9, 11], 27, square(3, 1, 1), 1), 13),
+        (of(17, [10, 9], 16, square(3, 1, 2), 1), 10),
+        (of(16, [36, 35], 18, square(3, 1, 0), 1), 1),
     ]
 }
 

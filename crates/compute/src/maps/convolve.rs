@@ -3,6 +3,7 @@
 use super::conv::{Convolution, Room};
 use super::planes::Planes;
 use super::slide::{Slide, pack};
+use super::winograd::{Winograd, pays};
 use crate::dense::Out;
 use crate::device::Cpu;
 use smallvec::SmallVec;
@@ -19,8 +20,13 @@ pub(super) fn convolve(
     h: &mut [f32],
     room: &mut Room,
 ) {
-    let Room { planes: padded, packed, offsets, sources, .. } = room;
     let [_, depth] = conv.shape();
+    if pays(conv, b) {
+        let strides = [depth, 9];
+        let fast = Winograd { image: conv.from, pad: conv.window.pad, rows: conv.out, w, strides, flipped: false };
+        return fast.run(cpu, z, b, bias, h, false, room);
+    }
+    let Room { planes: padded, packed, offsets, sources, .. } = room;
     let (groups, out) = (conv.groups, conv.out / conv.groups);
     sources.clear();
     sources.extend(0..depth);
@@ -149,9 +155,15 @@ pub(super) fn convolve_back(
     add: bool,
     room: &mut Room,
 ) {
-    let Room { planes: padded, packed, offsets, sources, .. } = room;
     let (from, to, win) = (conv.from, conv.to(), conv.window);
     let [_, depth] = conv.shape();
+    if pays(conv, b) {
+        // The transpose is the convolution of e with the taps in reverse.
+        let (pad, strides) = (win.pad.map(|p| 2 - p), [9, depth]);
+        let fast = Winograd { image: to, pad, rows: from.channels, w, strides, flipped: true };
+        return fast.run(cpu, e, b, None, d, add, room);
+    }
+    let Room { planes: padded, packed, offsets, sources, .. } = room;
     let (groups, channels, out) = (conv.groups, from.channels / conv.groups, conv.out / conv.groups);
     if conv.is_pointwise() {
         sources.clear();

@@ -67,6 +67,16 @@ impl Planes {
         Planes::new([axis(0, of.height), axis(1, of.width)], of.channels, b)
     }
 
+    /// A padded image for tiles of two by two places, each of which reads four by four: even and odd columns apart.
+    pub(super) fn tiles(of: Extent, pad: [usize; 2], tiles: [usize; 2], b: usize) -> Planes {
+        let axis = |a: usize, stride: usize, side: usize, kept: &[usize], len: usize| {
+            let (pad, kept) = (pad[a] as isize, SmallVec::from_slice(kept));
+            Axis { stride, pad, side, kept, len }
+        };
+        let (down, across) = (2 * tiles[0] + 2, tiles[1] + 1);
+        Planes::new([axis(0, 1, of.height, &[0], down), axis(1, 2, of.width, &[0, 1], across)], of.channels, b)
+    }
+
     fn new(axes: [Axis; 2], channels: usize, batch: usize) -> Planes {
         let line = axes[1].len * batch;
         let plane = ((axes[0].len * line).div_ceil(LINE) | 1) * LINE;

@@ -191,11 +191,11 @@ impl WithSimd for Task<'_> {
 }
 
 /// Where sums go.
-struct Target<'a> {
-    out: *mut f32,
-    row: usize,
-    bias: Option<&'a [f32]>,
-    add: bool,
+pub(super) struct Target<'a> {
+    pub(super) out: *mut f32,
+    pub(super) row: usize,
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) add: bool,
 }
 
 /// All columns, tile by tile; all rows pass over a tile's columns while those are in the cache.
@@ -203,7 +203,7 @@ struct Target<'a> {
 /// # Safety
 /// `cols` numbers lie in X at every distance; the output has `rows` rows of so many, nobody else's; weights of all bands.
 #[inline(always)]
-unsafe fn columns<S: Simd>(
+pub(super) unsafe fn columns<S: Simd>(
     simd: S,
     packed: &[f32],
     offsets: &[usize],
