@@ -171,6 +171,8 @@ mod tests {
     use crate::data::{Dataset, Part, entry};
 
     const FEW: usize = 7;
+    /// Writes the files of a test into a folder.
+    type Layout<'a> = &'a dyn Fn(&Path);
 
     /// File number `index` of `FEW` records: labels count up, a pixel tells its file, record and plane.
     fn file(index: usize) -> Vec<u8> {
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn files_and_archives_give_the_same_images() {
         let dir = tempfile::tempdir().unwrap();
-        let layouts: [(&str, &dyn Fn(&Path)); 5] = [
+        let layouts: [(&str, Layout); 5] = [
             ("files", &|d| written(d)),
             ("folder", &|d| written(&d.join(FOLDER))),
             ("named", &|d| written(&d.join("cifar10").join(FOLDER))),

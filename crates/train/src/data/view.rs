@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn other_sizes_agree_with_the_image_crate() {
         let (h, w) = (61, 83);
-        let bytes: Vec<u8> = (0..3 * h * w).map(|i| (i as u64 * 2_654_435_761 >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..3 * h * w).map(|i| ((i as u64 * 2_654_435_761) >> 7) as u8).collect();
         let picture = image::RgbImage::from_raw(w as u32, h as u32, bytes.clone()).unwrap();
         for (height, width) in [(20, 30), (61, 40), (120, 100), (1, 1), (7, 200)] {
             let got = shown(&bytes, (h, w), Window::whole(h, w), shape(3, height, width), true);
