@@ -43,10 +43,10 @@ fn all_rules_in_one_table_with_files_and_plots() {
     let dir = tempfile::tempdir().unwrap();
     let out = text(dir.path());
     let (table, err) = good(&[&["compare", "--out", out][..], &SMALL].concat());
-    assert!(err.contains("[18/18]") && err.contains(out), "{err}");
+    assert!(err.contains("[20/20]") && err.contains(out), "{err}");
     let (listed, _) = good(&["list", "rules"]);
     let rules: Vec<&str> = listed.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
-    assert_eq!(rules.len(), 9, "{listed}");
+    assert_eq!(rules.len(), 10, "{listed}");
     for rule in &rules {
         let cells = row(&table, rule);
         for (n, what) in [(2, "train"), (3, "validation"), (4, "test")] {
@@ -59,7 +59,7 @@ fn all_rules_in_one_table_with_files_and_plots() {
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     assert!(read("compare.md").contains(table.trim()), "the same table");
     let csv = read("compare.csv");
-    assert_eq!(csv.lines().count(), 1 + 18);
+    assert_eq!(csv.lines().count(), 1 + 20);
     assert!(csv.lines().all(|l| l.split(',').count() >= 13), "{csv}");
     let json: Value = serde_json::from_str(&read("compare.json")).unwrap();
     let mean = json[0]["test_error_percent"]["mean"].as_f64().unwrap();
@@ -67,7 +67,7 @@ fn all_rules_in_one_table_with_files_and_plots() {
     for plot in ["error-by-epoch.svg", "error-by-time.svg"] {
         let svg = read(plot);
         assert!(rules.iter().all(|r| svg.contains(&format!("{r}\n"))), "{plot} names every rule");
-        assert!(svg.matches("<polyline").count() >= 9, "{plot}");
+        assert!(svg.matches("<polyline").count() >= 10, "{plot}");
     }
     for file in ["spec.toml", "metrics.jsonl", "result.json"] {
         assert!(dir.path().join("backprop/seed-1").join(file).exists(), "{file}");

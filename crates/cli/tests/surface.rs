@@ -49,12 +49,14 @@ fn everything_with_a_name_is_listed() {
         let entries = objects(&out).into_iter().filter(|o| o["topic"] == topic);
         entries.map(|o| o["name"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(of("data"), ["digits", "mnist", "fashion-mnist"]);
+    assert_eq!(of("data"), ["digits", "mnist", "fashion-mnist", "cifar10", "image-folder"]);
     assert_eq!(of("wirings"), ["chain", "gap", "full", "graph", "list"]);
     assert_eq!(of("activations"), ["tanh", "sigmoid", "relu", "lrelu", "elu", "sign", "identity"]);
     assert_eq!(of("optimisers"), ["adam", "sgd"]);
     assert_eq!(of("schedules"), ["constant", "linear", "cosine", "step"]);
     assert_eq!(of("plasticities"), ["mirror", "fixed", "algorithm1", "algorithm2"]);
+    assert_eq!(of("models").len(), 8);
+    assert!(of("layers").contains(&"noise-map".to_owned()));
     assert!(of("rules").contains(&"rec-lra".to_owned()));
     // Each is one line that says something, and each name works where it is used.
     let entries = objects(&out);

@@ -8,14 +8,16 @@
 //! A rule gives the block the error neurons e_i at h_i; then the block is entered and its inside updated by a rule of its own
 //! ([`How`]), which sees nothing outside. Only if it is asked to does a signal leave at its input.
 
+mod way;
+
 use crate::error::{Error, Result, check};
-use crate::layer::{Back, Kept, Layer, LayerSpec, ParamSpec, Pass};
+use crate::layer::{Kept, Layer, LayerSpec, ParamSpec, Pass};
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
-use smallvec::SmallVec;
 use std::sync::Arc;
+use way::{Outs, Way};
 
 /// What a block is, before it knows its input.
 #[derive(Clone, Debug, PartialEq)]
@@ -439,102 +441,5 @@ impl Block {
         for (k, stage) in self.stages().enumerate() {
             stage.layer.follow(&mut params[stage.first..stage.first + stage.params], &inside.kept[k], device, batch);
         }
-    }
-}
-
-/// Outputs of some stages; the last one's may lie elsewhere.
-struct Outs<'a> {
-    outs: &'a [Tensor],
-    end: Option<&'a Tensor>,
-}
-
-/// A signal's way back through a block.
-struct Way<'a, 'h> {
-    device: &'a Device,
-    params: &'a [Tensor],
-    key: Key,
-    how: &'a How<'h>,
-    kept: &'a mut [Kept],
-    fixed: &'a [Option<Tensor>],
-    signals: &'a mut Vec<Tensor>,
-    room: &'a mut Room,
-    deltas: &'a mut [Tensor],
-    x: &'a Tensor,
-    e: &'a Tensor,
-}
-
-impl Way<'_, '_> {
-    /// A tensor of so many rows from those that are free.
-    fn take(&mut self, rows: usize) -> Tensor {
-        let mut tensor = self.signals.pop().unwrap_or_else(|| self.device.zeros(&[0, 0]));
-        tensor.reshape(rows, self.e.cols());
-        tensor
-    }
-
-    /// Down one path. `offset` and `synapses` number its operations, and those with synapses, among the block's.
-    fn down(
-        &mut self,
-        stages: &[Stage],
-        outs: Outs<'_>,
-        given: Option<Given<'_>>,
-        [offset, synapses]: [usize; 2],
-        d: Option<&mut Tensor>,
-    ) {
-        let trained = stages.iter().position(|s| s.params > 0).unwrap_or(stages.len());
-        let above: SmallVec<[usize; 8]> = activations(stages).collect();
-        let is_given = |k: usize| given.is_some() && above.contains(&k);
-        let mut synapse = synapses + stages.iter().filter(|s| s.layer.has_synapses()).count();
-        let mut direct = above.len();
-        let mut signal: Option<Tensor> = None;
-        for (k, stage) in stages.iter().enumerate().rev() {
-            let x = if k == 0 { self.x } else { &outs.outs[k - 1] };
-            let y = outs.end.filter(|_| k + 1 == stages.len()).unwrap_or(&outs.outs[k]);
-            // Nobody asks below the last trained operation, or where the signal comes from elsewhere.
-            let wanted = if k == 0 { d.is_some() } else { (d.is_some() || k > trained) && !is_given(k - 1) };
-            let mut next = wanted.then(|| self.take(x.rows()));
-            if stage.layer.has_synapses() {
-                synapse -= 1;
-            }
-            let received = match given.filter(|_| is_given(k)) {
-                Some(Given::Gate(gate)) => {
-                    if let Some(next) = &mut next {
-                        self.device.gate(gate, y, next);
-                    }
-                    self.signals.extend(signal.take());
-                    signal = next;
-                    continue;
-                }
-                Some(Given::Direct(list)) => {
-                    direct -= 1;
-                    let mut spread = self.take(y.rows());
-                    self.device.spread(&stage.layer.to(), 1, 1.0, &list[direct], &mut spread);
-                    Some(spread)
-                }
-                None => None,
-            };
-            let of = stage.first..stage.first + stage.params;
-            stage.layer.back(Back {
-                device: self.device,
-                params: &self.params[of.clone()],
-                fixed: self.fixed[offset + k].as_ref(),
-                feedback: stage.layer.has_synapses().then(|| (self.how.feedback)(synapse)).flatten(),
-                response: self.how.response,
-                key: self.key.child((offset + k) as u64),
-                x,
-                y,
-                e: received.as_ref().or(signal.as_ref()).unwrap_or(self.e),
-                kept: &mut self.kept[offset + k],
-                room: self.room,
-                deltas: &mut self.deltas[of],
-                d: next.as_mut(),
-            });
-            self.signals.extend(received);
-            self.signals.extend(signal.take());
-            signal = next;
-        }
-        if let (Some(d), Some(signal)) = (d, &mut signal) {
-            std::mem::swap(d, signal);
-        }
-        self.signals.extend(signal);
     }
 }

@@ -9,7 +9,7 @@ use reclra::graph::{Graph, GraphBuilder};
 use reclra::optim::Optim;
 use reclra::rule::Rule;
 use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig};
-use reclra::rules::{FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig, LraE, LraEConfig};
+use reclra::rules::{FeedbackAlignment, FeedbackConfig, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig};
 use reclra::rules::{RecLra, RecLraConfig, TargetProp, TargetPropConfig};
 use reclra::{Device, Learner, Phi, Result, Wiring};
 
@@ -51,6 +51,7 @@ pub(crate) fn rules(graph: &Graph) -> Vec<(&'static str, Result<Box<dyn Rule>>)>
         ("target-prop", made(TargetProp::new(TargetPropConfig::plain(), graph))),
         ("difference-target-prop", made(TargetProp::difference(TargetPropConfig::default(), graph))),
         ("equilibrium-prop", made(EquilibriumProp::new(EquilibriumPropConfig::default(), graph))),
+        ("head-only", Ok(Box::new(HeadOnly))),
         ("hebbian", made(Hebbian::new(HebbianConfig::default(), graph))),
     ]
 }
