@@ -22,8 +22,12 @@ pub struct Convolution {
 /// Room a convolution needs meanwhile: kept by the caller so that no step allocates.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// A signal padded and split for windows.
+    /// A signal padded and split for windows, and error neurons likewise.
     pub(super) planes: Aligned<f32>,
+    pub(super) errors: Aligned<f32>,
+    /// A part of a signal in the forms of `winograd`, and sums of products of such.
+    pub(super) forms: Aligned<f32>,
+    pub(super) sums: Aligned<f32>,
     /// Weights as the inner loop reads them.
     pub(super) packed: Aligned<f32>,
     /// Error neurons, channels side by side.
@@ -36,7 +40,16 @@ pub struct Room {
 impl Default for Room {
     fn default() -> Self {
         let none = || Aligned::new(64);
-        Room { planes: none(), packed: none(), turned: none(), offsets: Vec::new(), sources: Vec::new() }
+        Room {
+            planes: none(),
+            errors: none(),
+            forms: none(),
+            sums: none(),
+            packed: none(),
+            turned: none(),
+            offsets: Vec::new(),
+            sources: Vec::new(),
+        }
     }
 }
 

@@ -9,16 +9,17 @@ use super::conv::{Convolution, Room};
 use super::convolve::distances;
 use super::planes::{Planes, grow};
 use super::turn::turn;
+use super::winograd::{self, pays};
 use crate::dense::Out;
 use crate::device::Cpu;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Channels of h that lie side by side, where there are so many; else half of them.
-const WIDTH: usize = 32;
+pub(super) const WIDTH: usize = 32;
 
 /// Places and samples of a block: those of e stay in the nearest cache.
-const BLOCK: usize = 128;
+pub(super) const BLOCK: usize = 128;
 
 /// Columns of D that one task makes: whole tiles of eight and of six rows.
 const TASK_COLS: usize = 48;
@@ -35,6 +36,10 @@ pub(super) fn correlate(
     delta: &mut [f32],
     room: &mut Room,
 ) {
+    // Of few channels, turning the forms of e costs what the products save.
+    if pays(conv, b) && conv.from.channels.min(conv.out) >= 24 {
+        return winograd::correlate(cpu, conv, e, z, b, scale, delta, room);
+    }
     let Room { planes: padded, turned, offsets, .. } = room;
     let (to, groups, out) = (conv.to(), conv.groups, conv.out / conv.groups);
     let [_, depth] = conv.shape();
@@ -108,12 +113,13 @@ struct Task<'a> {
 }
 
 /// Stretches of places: (line, first, how many).
-struct Stretches {
-    line: usize,
-    first: usize,
-    lines: usize,
-    cols: usize,
-    left: usize,
+#[derive(Clone)]
+pub(super) struct Stretches {
+    pub(super) line: usize,
+    pub(super) first: usize,
+    pub(super) lines: usize,
+    pub(super) cols: usize,
+    pub(super) left: usize,
 }
 
 impl Iterator for Stretches {
@@ -136,21 +142,19 @@ impl Iterator for Stretches {
 impl WithSimd for Task<'_> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let (n, width) = (self.offsets.len(), self.width);
         self.sums.clear();
         self.sums.resize(n * width, 0.0);
-        for first in (0..self.lines * self.cols).step_by(BLOCK) {
-            // 32 registers hold the sums of eight rows, 16 those of six.
-            if S::F32_LANES >= 16 {
-                if width > S::F32_LANES {
-                    self.block::<S, 8, 2>(simd, first);
-                } else {
-                    self.block::<S, 12, 1>(simd, first);
-                }
-            } else {
-                self.block::<S, 6, 2>(simd, first);
-            }
+        let places = self.lines * self.cols;
+        for first in (0..places).step_by(BLOCK) {
+            let (line, at, left) = (first / self.cols, first % self.cols, BLOCK.min(places - first));
+            let stretches = Stretches { line, first: at, lines: self.lines, cols: self.cols, left };
+            let e = self.turned[first * width..].as_ptr();
+            let (offsets, x) = (self.offsets, self.x.as_ptr());
+            // SAFETY: `correlate` has checked that every line lies within z at every distance; the panel holds `width`
+            // channels of every place.
+            unsafe { add_products(simd, n, |c| offsets[c], x, stretches, self.x_line, e, width, self.sums) };
         }
         for (r, row) in self.rows.clone().enumerate() {
             // SAFETY: these columns of these rows are this task's alone.
@@ -162,51 +166,88 @@ impl WithSimd for Task<'_> {
     }
 }
 
-impl Task<'_> {
-    /// Adds the sums over one block of places, `R` columns and `V` vectors of channels at a time.
-    #[inline(always)]
-    fn block<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, first: usize) {
-        for channel in (0..self.width).step_by(V * S::F32_LANES) {
-            for col in (0..self.offsets.len()).step_by(R) {
-                self.tile::<S, R, V>(simd, first, col, channel);
-            }
+/// Adds to `sums`, `n` rows of `width`, the products of z[offset(row) + p] and the channels of e at p, summed over the places p
+/// of some stretches, of lines that lie `x_line` apart; e holds `width` channels of each of those places.
+///
+/// # Safety
+/// Those numbers of z and of e can be read.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // the operands of one product
+pub(super) unsafe fn add_products<S: Simd>(
+    simd: S,
+    n: usize,
+    offset: impl Fn(usize) -> usize + Copy,
+    x: *const f32,
+    stretches: impl Iterator<Item = (usize, usize, usize)> + Clone,
+    x_line: usize,
+    e: *const f32,
+    width: usize,
+    sums: &mut [f32],
+) {
+    // SAFETY: the caller's promise. 32 registers hold the sums of eight rows, 16 those of six.
+    unsafe {
+        if S::F32_LANES < 16 {
+            block::<S, 6, 2>(simd, n, offset, x, stretches, x_line, e, width, sums);
+        } else if width > S::F32_LANES {
+            block::<S, 8, 2>(simd, n, offset, x, stretches, x_line, e, width, sums);
+        } else {
+            block::<S, 12, 1>(simd, n, offset, x, stretches, x_line, e, width, sums);
         }
     }
+}
 
-    #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, first: usize, col: usize, channel: usize) {
-        let (lanes, width, n) = (S::F32_LANES, self.width, self.offsets.len());
-        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        // Columns that do not exist are made from the last one, and dropped.
-        let offsets: [usize; R] = std::array::from_fn(|r| self.offsets[(col + r).min(n - 1)]);
-        let left = BLOCK.min(self.lines * self.cols - first);
-        let stretches =
-            Stretches { line: first / self.cols, first: first % self.cols, lines: self.lines, cols: self.cols, left };
-        let mut e = self.turned[first * width + channel..].as_ptr();
-        for (line, at, len) in stretches {
-            let begin = line * self.x_line + at;
-            let z: [*const f32; R] = offsets.map(|o| self.x.as_ptr().wrapping_add(begin + o));
-            for k in 0..len {
-                // SAFETY: `correlate` has checked that every line lies within z at every distance; the panel holds `width`
-                // channels of every place, and vectors end within them.
-                unsafe {
-                    let es: [S::f32s; V] =
-                        std::array::from_fn(|v| e.wrapping_add(v * lanes).cast::<S::f32s>().read_unaligned());
-                    for (row, z) in sums.iter_mut().zip(z) {
-                        let z = simd.splat_f32s(*z.wrapping_add(k));
-                        for (sum, e) in row.iter_mut().zip(es) {
-                            *sum = simd.mul_add_e_f32s(z, e, *sum);
+/// The same, `R` rows and `V` vectors of channels at a time.
+///
+/// # Safety
+/// As [`add_products`].
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // the operands of one product
+unsafe fn block<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    n: usize,
+    offset: impl Fn(usize) -> usize + Copy,
+    x: *const f32,
+    stretches: impl Iterator<Item = (usize, usize, usize)> + Clone,
+    x_line: usize,
+    e: *const f32,
+    width: usize,
+    sums: &mut [f32],
+) {
+    let lanes = S::F32_LANES;
+    for channel in (0..width).step_by(V * lanes) {
+        for first in (0..n).step_by(R) {
+            let mut tile = [[simd.splat_f32s(0.0); V]; R];
+            // Rows that do not exist are made from the last one, and dropped.
+            let mut rows = [x; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = x.wrapping_add(offset((first + r).min(n - 1)));
+            }
+            let mut e = e.wrapping_add(channel);
+            for (line, at, len) in stretches.clone() {
+                let z = rows.map(|z| z.wrapping_add(line * x_line + at));
+                for k in 0..len {
+                    // SAFETY: the caller's promise; vectors end within the channels of a place.
+                    unsafe {
+                        let mut es = [simd.splat_f32s(0.0); V];
+                        for (v, es) in es.iter_mut().enumerate() {
+                            *es = e.wrapping_add(v * lanes).cast::<S::f32s>().read_unaligned();
+                        }
+                        for (row, z) in tile.iter_mut().zip(z) {
+                            let z = simd.splat_f32s(*z.wrapping_add(k));
+                            for (sum, e) in row.iter_mut().zip(es) {
+                                *sum = simd.mul_add_e_f32s(z, e, *sum);
+                            }
                         }
                     }
+                    e = e.wrapping_add(width);
                 }
-                e = e.wrapping_add(width);
             }
-        }
-        for (r, row) in sums.into_iter().enumerate().take(n - col) {
-            for (v, sum) in row.into_iter().enumerate() {
-                let to = &mut self.sums[(col + r) * width + channel + v * lanes..][..lanes];
-                let so_far = simd.partial_load_f32s(to);
-                simd.partial_store_f32s(to, simd.add_f32s(so_far, sum));
+            for (r, row) in tile.into_iter().enumerate().take(n - first) {
+                for (v, sum) in row.into_iter().enumerate() {
+                    let to = &mut sums[(first + r) * width + channel + v * lanes..][..lanes];
+                    let so_far = simd.partial_load_f32s(to);
+                    simd.partial_store_f32s(to, simd.add_f32s(so_far, sum));
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::simd::Level;
 const TURNED: usize = 1024;
 
 /// Numbers that are turned together.
-const SQUARE: usize = 16;
+pub(super) const SQUARE: usize = 16;
 
 /// Turns e, `groups` times `out` channels of `places` numbers: panels of `width` channels, place by place. Channels that do
 /// not exist are zeros.
@@ -33,21 +33,40 @@ fn turn_places(from: &[f32], [row, there]: [usize; 2], width: usize, to: &mut [f
     for first in (0..places).step_by(SQUARE) {
         let len = SQUARE.min(places - first);
         for channel in (0..width).step_by(SQUARE) {
-            let to = &mut to[first * width + channel..];
             let rows = there.saturating_sub(channel).min(SQUARE);
-            #[cfg(target_arch = "x86_64")]
-            if wide && len == SQUARE && rows == SQUARE {
-                let from = &from[channel * row + first..];
-                assert!((SQUARE - 1) * row + SQUARE <= from.len() && (SQUARE - 1) * width + SQUARE <= to.len());
-                // SAFETY: there is AVX-512, and the rows of both squares lie within their slices.
-                unsafe { square(from.as_ptr(), row, to.as_mut_ptr(), width) };
-                continue;
-            }
-            let _ = wide;
-            for r in 0..SQUARE {
-                let line = if r < rows { &from[(channel + r) * row + first..][..len] } else { &[0.0; SQUARE][..len] };
-                to.iter_mut().skip(r).step_by(width).zip(line).for_each(|(to, from)| *to = *from);
-            }
+            let from = if rows > 0 { &from[channel * row + first..] } else { &[] };
+            let to = to[first * width + channel..].as_mut_ptr();
+            // SAFETY: the places and channels of this square lie within `to`, which holds `width` channels a place.
+            unsafe { turn_square(from, [row, rows], len, to, width, wide) };
+        }
+    }
+}
+
+/// Turns `len` places of `rows` channels, which lie `row` apart, sixteen at most of both; channels from there to the sixteenth
+/// become zeros.
+///
+/// # Safety
+/// Sixteen numbers can be written, by nobody else, at each of `len` places that lie `width` apart; if `wide`, there is AVX-512.
+pub(super) unsafe fn turn_square(
+    from: &[f32],
+    [row, rows]: [usize; 2],
+    len: usize,
+    to: *mut f32,
+    width: usize,
+    wide: bool,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if wide && len == SQUARE && rows == SQUARE {
+        assert!((SQUARE - 1) * row + SQUARE <= from.len());
+        // SAFETY: there is AVX-512, and the rows of both squares can be read or written.
+        return unsafe { square(from.as_ptr(), row, to, width) };
+    }
+    let _ = wide;
+    for r in 0..SQUARE {
+        for p in 0..len {
+            let v = if r < rows { from[r * row + p] } else { 0.0 };
+            // SAFETY: the caller's promise.
+            unsafe { *to.add(p * width + r) = v };
         }
     }
 }

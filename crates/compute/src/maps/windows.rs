@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Calls `task` with every channel and its stretch of `to`.
 fn channels<'a>(cpu: &Cpu, count: usize, to: &'a mut [f32], task: impl Fn(usize, &'a mut [f32]) + Sync) {
     let n = to.len() / count.max(1);
+    if n == 0 {
+        return;
+    }
     let to = Out(to.as_mut_ptr());
     cpu.pool.for_each(count, &|c| {
         // SAFETY: one channel a task, within the tensor.

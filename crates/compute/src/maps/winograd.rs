@@ -5,6 +5,8 @@
 //! channels that is sixteen matrix products. With samples innermost and columns split into even and odd ones, (tile, sample)
 //! is one contiguous axis, and all of it runs on whole vectors. Sums of four numbers cost no accuracy to speak of.
 
+mod update;
+
 use super::conv::Room;
 use super::planes::{Planes, grow};
 use super::slide::{BAND, Target, columns};
@@ -15,6 +17,7 @@ use crate::gemm::Place;
 use crate::stretch::along;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
+pub(super) use update::correlate;
 
 /// Numbers of an image's part, in sixteen forms: it stays in the cache of a core, beside weights.
 const PART: usize = 96 << 10;
@@ -241,14 +244,7 @@ fn two<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
 /// The place lies in all of them.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)] // columns of a square
-pub(super) unsafe fn image<S: Simd>(
-    simd: S,
-    place: Place<S>,
-    from: [[*const f32; 4]; 4],
-    to: *mut f32,
-    at: usize,
-    form: usize,
-) {
+unsafe fn image<S: Simd>(simd: S, place: Place<S>, from: [[*const f32; 4]; 4], to: *mut f32, at: usize, form: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         // Loops, as what is called in a closure is not always compiled for the vectors at hand.
