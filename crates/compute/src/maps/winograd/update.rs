@@ -22,7 +22,7 @@ use std::ops::Range;
 const CHANNELS: usize = 8;
 
 /// Channels times tiles and samples of a block.
-const SIZE: usize = 8192;
+const SIZE: usize = 16384;
 
 /// Sizes of everything.
 #[derive(Clone, Copy)]
