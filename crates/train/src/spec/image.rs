@@ -3,7 +3,7 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, layers};
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
-use reclra::{BlockSpec, Extent, Mismatch, Noise, models};
+use reclra::{BlockSpec, Extent, Graph, Mismatch, Noise, models};
 use toml::Value;
 
 /// The blocks of an image network.
@@ -53,6 +53,13 @@ pub(super) fn net(r: &mut Reader<'_>, facts: &DataFacts, model: &str, (rule, wir
     } else {
         models::by_name(&model, &plan)?.unwrap_or_default()
     };
+    let graph = Graph::of_blocks(input, blocks.clone())?;
+    let (ends, classes) = (graph.regions()[graph.output()].width, facts.classes());
+    if ends != classes {
+        let want =
+            format!("ends in {ends} units, and {} has {classes} classes; leave out the last layer's `out`", facts.name);
+        return Err(SpecError::bad("net.layers", &Value::String(model), want));
+    }
     let widths = vec![facts.pixels(), facts.classes()];
     let image = Some(ImageNet { model, blocks, input });
     Ok(NetSpec { image, widths, act: "relu".to_owned(), residual: None, bias: true, w_std: 0.0 })
