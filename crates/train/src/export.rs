@@ -70,6 +70,11 @@ pub enum ExportError {
         /// The activation.
         phi: &'static str,
     },
+    /// Images that are prepared by more than a division.
+    #[error(
+        "this network's images are prepared by more than a division, so it cannot be given raw pixels; leave out --raw-pixels"
+    )]
+    Prepared,
     /// Blocks of layers.
     #[error("an image network is not written as ONNX yet; export it as safetensors or npz")]
     Blocks,
@@ -152,6 +157,9 @@ struct Forward {
 pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, ExportError> {
     refuse_settling(model.learner.rule())?;
     let raw = format == Format::Onnx { raw_pixels: true };
+    if raw && model.prepare.is_some() {
+        return Err(ExportError::Prepared);
+    }
     let forward = forward(model, raw);
     let bytes = match format {
         Format::Onnx { raw_pixels } => onnx::write(&forward, raw_pixels)?,
@@ -182,7 +190,7 @@ pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, Ex
         format: format.name(),
         bytes: bytes.len() as u64,
         weights: kind(model),
-        preprocessing: preprocessing(&model.facts, raw),
+        preprocessing: preprocessing(model, raw),
         tensors: forward.tensors.iter().map(|t| Written { name: named(t), shape: t.shape.clone() }).collect(),
     })
 }
@@ -211,7 +219,7 @@ fn forward(model: &Model, raw: bool) -> Forward {
         ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
         ("reclra.dataset", facts.name.clone()),
         ("reclra.classes", serde_json::Value::from(facts.class_names.clone()).to_string()),
-        ("reclra.preprocessing", preprocessing(facts, raw)),
+        ("reclra.preprocessing", preprocessing(model, raw)),
         ("reclra.arch", arch),
         ("reclra.activation", spec.net.act.clone()),
         ("reclra.weights", kind(model).to_owned()),
@@ -230,8 +238,9 @@ fn spec_without_folder(spec: &str) -> String {
     toml::to_string(&table).unwrap_or_else(|_| spec.to_owned())
 }
 
-fn preprocessing(facts: &DataFacts, raw: bool) -> String {
-    let (shape, white) = (facts.shape, facts.white);
+fn preprocessing(model: &Model, raw: bool) -> String {
+    let (shape, white) = (model.facts.shape, model.facts.white);
+    let then = model.prepare.as_ref().map_or_else(String::new, |p| format!(", then prepared: {}", p.words()));
     let pixels = format!(
         "one image a row of x: {} channel{} of {} x {} pixels, channel by channel, row by row",
         shape.channels,
@@ -242,7 +251,7 @@ fn preprocessing(facts: &DataFacts, raw: bool) -> String {
     if raw {
         format!("{pixels}, each the stored byte (0 to {white}) as a float; the graph divides it by {white}")
     } else {
-        format!("{pixels}, each the stored byte (0 to {white}) divided by {white}")
+        format!("{pixels}, each the stored byte (0 to {white}) divided by {white}{then}")
     }
 }
 

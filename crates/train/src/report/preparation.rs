@@ -3,7 +3,9 @@
 use super::Subject;
 use super::page::wide;
 use super::words::{count, grouped};
+use crate::data::Normalise;
 use crate::runs::DataFile;
+use crate::spec::DataSpec;
 use maud::{Markup, html};
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
@@ -56,18 +58,11 @@ fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
             grouped(trained),
         ),
     };
-    let shift = match spec.data.shift {
-        0 => "Images are not shifted, turned or otherwise varied.".to_owned(),
-        s => format!(
-            "Each training image is moved by up to {} each way, both ways at random and anew in every epoch; what comes \
-             in from outside is 0. Validation and test images stay as they are.",
-            count(s, "pixel")
-        ),
-    };
     let done = format!(
-        "Each byte of a pixel is divided by {}, so that pixels lie between 0 and 1; nothing is subtracted, no mean and no \
-         deviation taken out. {shift}",
-        facts.white
+        "Each byte of a pixel is divided by {}, so that pixels lie between 0 and 1; {}. {}",
+        facts.white,
+        taken_out(&spec.data),
+        varied(&spec.data)
     );
     let steps = trained.div_ceil(spec.batch);
     let rest = trained % spec.batch;
@@ -79,6 +74,55 @@ fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
         if rest == 0 { String::new() } else { format!(", the last of {}", count(rest, "image")) },
     );
     vec![there, done, order]
+}
+
+/// What is taken out of every image.
+fn taken_out(data: &DataSpec) -> String {
+    let first = match data.normalise {
+        Normalise::None => "nothing is subtracted, no mean and no deviation taken out",
+        Normalise::MeanStd => {
+            "the mean of each channel over the images trained on is subtracted, and their deviation divided by"
+        }
+        Normalise::Gcn => "each image's own mean of each channel is subtracted (global contrast normalisation)",
+        Normalise::GcnStd => {
+            "each image's own mean of each channel is subtracted, and its deviation divided by (global contrast normalisation)"
+        }
+    };
+    match data.zca {
+        Some(epsilon) => {
+            format!("{first}; then images are whitened (ZCA, fitted on the images trained on, epsilon {epsilon})")
+        }
+        None => first.to_owned(),
+    }
+}
+
+/// How training images are varied.
+fn varied(data: &DataSpec) -> String {
+    let mut ways = Vec::new();
+    if data.shift > 0 {
+        ways.push(format!(
+            "moved by up to {} each way, what comes in from outside being 0",
+            count(data.shift, "pixel")
+        ));
+    }
+    if data.augment.crop > 0 {
+        let pad = count(data.augment.crop, "pixel");
+        ways.push(format!("padded by {pad} of 0 on each side and cut to its size at a random place"));
+    }
+    if data.augment.zoom < 1.0 {
+        let least = 100.0 * data.augment.zoom;
+        ways.push(format!("cut to a random part of {least:.0} % of its area or more, which is brought to size"));
+    }
+    if data.augment.flip {
+        ways.push("mirrored left to right in half of the cases".to_owned());
+    }
+    if ways.is_empty() {
+        return "Images are not shifted, turned or otherwise varied.".to_owned();
+    }
+    format!(
+        "Each training image is {}, at random and anew in every epoch. Validation and test images stay as they are.",
+        ways.join("; ")
+    )
 }
 
 fn hashes(files: &[DataFile]) -> Markup {

@@ -171,7 +171,11 @@ impl<'a> Fields<'a> {
     }
 
     fn required(&mut self, name: &'static str) -> Result<usize> {
-        self.count(name)?.ok_or_else(|| self.bad(&format!("needs {name}")))
+        let given = self.count(name)?;
+        given.ok_or_else(|| match self.table.keys().find(|k| !did_you_mean(k, &[name]).is_empty()) {
+            Some(typed) => self.bad(&format!("has the unknown key `{typed}`, did you mean `{name}`?")),
+            None => self.bad(&format!("needs {name}")),
+        })
     }
 
     fn number(&mut self, name: &'static str) -> Result<Option<f64>> {
