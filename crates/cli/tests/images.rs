@@ -105,7 +105,7 @@ fn what_cannot_be_is_refused_in_one_line_with_its_place() {
         bad(&["train", "--model", text(&file), "--rule", "backprop", "--epochs", "1"], 2)
     };
     for (from, to, says) in [
-        ("out = 4, kernel", "uot = 4, kernel", "unknown key `uot`, did you mean `out`?"),
+        ("out = 4, kernel", "outs = 4, kernel", "unknown key `outs`, did you mean `out`?"),
         ("kind = \"conv\"", "kind = \"convv\"", "did you mean `conv`?"),
         ("kernel = 3", "kernel = 30", "larger than the padded image"),
         ("pad = 1", "pad = -1", "block stem, layer 1 (conv)"),
