@@ -86,6 +86,13 @@ impl Device {
         }
     }
 
+    /// So many passes over a signal, for the tally.
+    pub(crate) fn count(&self, times: u64, signal: &Tensor) {
+        if let Backend::Cpu(cpu) = &self.0 {
+            cpu.counter.pass(times, signal);
+        }
+    }
+
     /// A tensor of zeros.
     #[must_use]
     pub fn zeros(&self, shape: &[usize]) -> Tensor {

@@ -4,6 +4,7 @@
 //! measured elsewhere; this is what it is measured against.
 
 use crate::dense::{Forward, Receive};
+use crate::maps::Convolution;
 use crate::tensor::Tensor;
 use crate::update::Local;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,6 +67,19 @@ impl Counter {
             let shortcuts: u64 = r.shortcuts.iter().map(|s| size(s)).sum();
             self.add(r.messages.iter().map(|m| product(m.synapse, m.e)), shortcuts + 5 * size(r.h));
         }
+    }
+
+    /// W and the two signals are moved once; a convolution's multiplications are counted as the plain loop does them, so that
+    /// a kernel that needs fewer is seen above what multiplying takes.
+    pub(crate) fn convolve(&self, conv: &Convolution, batch: usize) {
+        let numbers = conv.shape().iter().product::<usize>() + (conv.from.units() + conv.to().units()) * batch;
+        let flops = 2 * (conv.multiplications() * batch) as u64;
+        self.add([(flops, 4 * numbers as u64)].into_iter(), 0);
+    }
+
+    /// So many passes over a signal.
+    pub(crate) fn pass(&self, times: u64, signal: &Tensor) {
+        self.add(std::iter::empty(), times * size(signal));
     }
 
     /// W, mirror and moments are read and written.

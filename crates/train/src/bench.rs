@@ -25,6 +25,20 @@ const BATCHES: usize = 8;
 /// # Errors
 /// If the settings name no `net.arch` that can be read.
 pub fn random_facts(settings: &Settings) -> Result<DataFacts, SpecError> {
+    let image = settings.get("net.model").and_then(toml::Value::as_str).is_some_and(|m| m != "mlp");
+    if image {
+        // As CIFAR-10, or as ImageNet where a size is given.
+        let side = settings.get("data.size").and_then(toml::Value::as_integer).unwrap_or(0).clamp(0, 2048) as usize;
+        let (side, classes) = if side == 0 { (32, 10) } else { (side, 1000) };
+        return Ok(DataFacts {
+            name: "random".to_owned(),
+            class_names: (0..classes).map(|c| c.to_string()).collect(),
+            white: 255,
+            train: 50_000,
+            validation: 5_000,
+            shape: ImageShape { channels: 3, height: side, width: side },
+        });
+    }
     let arch = settings.get("net.arch").and_then(toml::Value::as_str).unwrap_or("784-3x256-10");
     let (inputs, classes) = crate::spec::ends(arch).unwrap_or((784, 10));
     Ok(DataFacts {
@@ -63,6 +77,8 @@ pub struct StepTimes {
     pub rule: String,
     /// Widths from input to output.
     pub widths: Vec<usize>,
+    /// The model of an image network, and its width.
+    pub model: Option<String>,
     /// Samples a step.
     pub batch: usize,
     /// Threads that computed.
@@ -102,9 +118,12 @@ pub struct StepTimes {
 }
 
 impl StepTimes {
-    /// The widths as in `net.arch`, none of them gathered: 784-256-256-10.
+    /// The model, or the widths as in `net.arch`, none of them gathered: 784-256-256-10.
     #[must_use]
     pub fn arch(&self) -> String {
+        if let Some(model) = &self.model {
+            return model.clone();
+        }
         self.widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
     }
 }
@@ -179,6 +198,7 @@ pub fn step(spec: &RunSpec, device: &Device, ceiling: &Ceiling, budget: Duration
     Ok(StepTimes {
         rule: spec.rule.name().to_owned(),
         widths: spec.net.widths.clone(),
+        model: spec.net.image.is_some().then(|| spec.network()),
         batch: spec.batch,
         threads: device.threads(),
         level: device.level().to_string(),

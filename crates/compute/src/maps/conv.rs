@@ -106,6 +106,7 @@ impl Device {
         h.set_cols(b);
         match &self.0 {
             Backend::Cpu(cpu) => {
+                cpu.counter.convolve(conv, b);
                 let bias = bias.map(Tensor::f32);
                 convolve::convolve(cpu, conv, weight.f32(), bias, z.f32(), b, h.f32_mut(), room);
             }
@@ -135,6 +136,7 @@ impl Device {
         d.set_cols(b);
         match &self.0 {
             Backend::Cpu(cpu) => {
+                cpu.counter.convolve(conv, b);
                 convolve::convolve_back(cpu, conv, weight.f32(), e.f32(), b, d.f32_mut(), add, room);
             }
             Backend::Oracle => naive::convolve_back(conv, weight.f64(), e.f64(), b, d.f64_mut(), add),
@@ -161,6 +163,7 @@ impl Device {
         let b = e.cols();
         match &self.0 {
             Backend::Cpu(cpu) => {
+                cpu.counter.convolve(conv, b);
                 correlate::correlate(cpu, conv, e.f32(), z.f32(), b, scale as f32, delta.f32_mut(), room);
             }
             Backend::Oracle => naive::correlate(conv, e.f64(), z.f64(), b, scale, delta.f64_mut()),

@@ -51,6 +51,7 @@ impl Device {
         let channels = mean.len();
         let fits = variance.len() == channels && h.rows().is_multiple_of(channels.max(1));
         assert!(fits, "channel_moments: channels do not fit");
+        self.count(1, h);
         match &self.0 {
             Backend::Cpu(cpu) => channels::moments(cpu, h.f32(), [mean.f32_mut(), variance.f32_mut()]),
             Backend::Oracle => naive::moments(h.f64(), channels, mean.f64_mut(), variance.f64_mut()),
@@ -65,6 +66,7 @@ impl Device {
         norm.check(h);
         assert_eq!(h.rows(), z.rows(), "normalise: h and z differ");
         z.set_cols(h.cols());
+        self.count(2, h);
         match &self.0 {
             Backend::Cpu(cpu) => channels::normalise(cpu, h.f32(), &norm.channel(Tensor::f32), z.f32_mut()),
             Backend::Oracle => naive::normalise(h.f64(), &norm.channel(Tensor::f64), z.f64_mut()),
@@ -83,6 +85,7 @@ impl Device {
         assert!(sums.iter().all(|s| s.len() == channels), "normalise_back: channels do not fit");
         assert!(e.shape() == h.shape() && d.rows() == h.rows(), "normalise_back: shapes differ");
         d.set_cols(h.cols());
+        self.count(3, h);
         match &self.0 {
             Backend::Cpu(cpu) => {
                 let channel = norm.channel(Tensor::f32);

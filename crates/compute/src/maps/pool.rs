@@ -45,6 +45,7 @@ impl Device {
         assert_eq!((x.rows(), z.rows()), (pool.from.units(), pool.to().units()), "pool: shapes do not fit");
         let b = x.cols();
         z.set_cols(b);
+        self.count(1, x);
         match &self.0 {
             Backend::Cpu(cpu) => windows::pool(cpu, pool, x.f32(), b, z.f32_mut()),
             Backend::Oracle => naive::pool(pool, x.f64(), b, z.f64_mut()),
@@ -60,6 +61,7 @@ impl Device {
         assert!(x.rows() == d.rows() && x.cols() == e.cols(), "pool_back: batches differ");
         let b = e.cols();
         d.set_cols(b);
+        self.count(2, x);
         match &self.0 {
             Backend::Cpu(cpu) => windows::pool_back(cpu, pool, [x.f32(), e.f32()], b, d.f32_mut()),
             Backend::Oracle => naive::pool_back(pool, x.f64(), e.f64(), b, d.f64_mut()),

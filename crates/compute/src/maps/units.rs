@@ -17,6 +17,7 @@ impl Device {
         assert!(noise.is_none_or(|n| n.len() == z.rows()), "perturb_units: N does not fit");
         let b = z.cols();
         out.set_cols(b);
+        self.count(2, z);
         match &self.0 {
             Backend::Cpu(cpu) => match noise {
                 None => {
@@ -56,6 +57,7 @@ impl Device {
             Response::Plain => (d, 0.0),
         };
         let mut discrepancy = 0.0;
+        self.count(4, d);
         match &self.0 {
             Backend::Cpu(cpu) => {
                 discrepancy = stretch::map(cpu, Respond(response, phi), [h.f32(), z.f32(), d.f32()], e.f32_mut());
@@ -78,6 +80,7 @@ impl Device {
     /// If the shapes differ.
     pub fn add(&self, a: f64, x: &Tensor, out: &mut Tensor) {
         assert_eq!(x.shape(), out.shape(), "add: shapes differ");
+        self.count(3, x);
         match &self.0 {
             Backend::Cpu(cpu) => stretch::change(cpu, Blend(1.0, a as f32), x.f32(), out.f32_mut()),
             Backend::Oracle => out.f64_mut().iter_mut().zip(x.f64()).for_each(|(o, &x)| *o += a * x),
