@@ -210,6 +210,13 @@ fn stages(
             names.push(kind.clone());
             let params = layer.params().len();
             from = layer.to();
+            let numbers: u128 = layer.params().iter().map(|p| p.shape[0] as u128 * p.shape[1].max(1) as u128).sum();
+            let units = from.channels as u128 * from.height as u128 * from.width as u128;
+            let want = format!(
+                "{} comes to {from} units and {numbers} parameters, more than 2^28 or 2^31; make it smaller",
+                layer.kind()
+            );
+            check(units <= 1 << 28 && numbers <= 1 << 31, "block", block, &want)?;
             list.push(Stage { layer, name: format!("{kind}{number}"), first: *first, params });
             *first += params;
         }
@@ -262,6 +269,11 @@ pub struct Insides {
 }
 
 impl Insides {
+    /// Room that kernels need, for the rule's own phases.
+    pub fn room(&mut self) -> &mut Room {
+        &mut self.shared.room
+    }
+
     /// Room for the blocks of a graph.
     #[must_use]
     pub fn new(device: &Device, graph: &crate::graph::Graph) -> Insides {
@@ -307,6 +319,8 @@ pub struct Lent<'a> {
     pub fixed: &'a [Option<Tensor>],
     /// Randomness of this step and block.
     pub key: Key,
+    /// Whether it learns from this batch.
+    pub training: bool,
     /// Its activities.
     pub inside: &'a mut Inside,
     /// Room that blocks share.
@@ -336,9 +350,10 @@ impl Block {
         self.stages().map(|s| s.layer.fixed(device, own.child_named(&s.name))).collect()
     }
 
-    /// h = path(x) + shortcut(x), in training: everything that the way back needs is kept.
+    /// h = path(x) + shortcut(x): everything that the way back needs is kept. In training normalisations go by the batch and
+    /// dropout drops, else as in [`Block::evaluate`].
     pub fn forward(&self, lent: Lent<'_>, x: &Tensor, h: &mut Tensor) {
-        let Lent { device, params, fixed, key, inside, shared } = lent;
+        let Lent { device, params, fixed, key, training, inside, shared } = lent;
         let (Inside { outs, shortcut_outs, kept }, room) = (inside, &mut shared.room);
         let mut run = |stages: &[Stage], outs: &mut [Tensor], offset: usize, mut end: Option<&mut Tensor>| {
             for (k, stage) in stages.iter().enumerate() {
@@ -349,7 +364,7 @@ impl Block {
                     device,
                     params: &params[stage.first..stage.first + stage.params],
                     fixed: fixed[n].as_ref(),
-                    training: true,
+                    training,
                     key: key.child(n as u64),
                     room,
                 };
@@ -416,7 +431,7 @@ impl Block {
         deltas: &mut [Tensor],
         mut d: Option<&mut Tensor>,
     ) {
-        let Lent { device, params, fixed, key, inside, shared } = lent;
+        let Lent { device, params, fixed, key, inside, shared, .. } = lent;
         let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
         let mut way = Way { device, params, key, how, kept, fixed, signals, room, deltas, x, e };
         way.down(&self.path, Outs { outs, end: Some(h) }, how.given, [0, 0], d.as_deref_mut());

@@ -17,18 +17,18 @@ use std::sync::Arc;
 
 /// (name in a model file, one line) of each layer.
 pub const KNOWN: &[(&str, &str)] = &[
-    ("conv", "convolution: out, kernel, stride, pad, dilation, groups, bias"),
-    ("noise-map", "noise, batch norm, 1x1 combination: out, noise, level"),
+    ("conv", "convolution: out, kernel, stride, pad, dilation, groups, bias, gain"),
+    ("noise-map", "noise, batch norm, 1x1 combination: out, noise, level, gain"),
     ("noise", "relu of the input and a fixed mask of noise: noise, level"),
     ("batch-norm", "batch normalisation: epsilon, momentum"),
     ("act", "activation: phi"),
-    ("max-pool", "maxima of windows: kernel, stride, pad"),
-    ("mean-pool", "means of windows: kernel, stride, pad"),
+    ("max-pool", "maxima of windows: kernel, stride, pad, dilation"),
+    ("mean-pool", "means of windows: kernel, stride, pad, dilation"),
     ("global-mean", "mean of each channel"),
     ("pad", "zeros around the image: by"),
     ("flatten", "units in a row"),
     ("dropout", "units dropped in training: share"),
-    ("dense", "dense synapse: out, bias"),
+    ("dense", "dense synapse: out, bias, gain"),
 ];
 
 type Made = Result<Arc<dyn Layer>>;
@@ -94,8 +94,10 @@ pub(crate) fn act(from: Extent, phi: Phi) -> Made {
 
 pub(crate) fn max_pool(from: Extent, window: Window) -> Made {
     fitting("max-pool", from, window)?;
-    if window.pad.iter().zip(&window.kernel).any(|(p, k)| p >= k) {
-        return Err(unfit("max-pool", from, "needs a padding smaller than its window"));
+    let wide = |a: usize| window.pad[a] > 0 && (window.pad[a] >= window.kernel[a] || window.dilation[a] > 1);
+    if wide(0) || wide(1) {
+        // A window that lies in the padding alone has no maximum.
+        return Err(unfit("max-pool", from, "needs a padding smaller than its window, and none with a dilation"));
     }
     Ok(Arc::new(pool::Pool::new("max-pool", Pooling { from, window, statistic: Statistic::Max })))
 }

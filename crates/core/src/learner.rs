@@ -311,12 +311,13 @@ impl Learner {
         &self.activity
     }
 
-    /// The activities of the batch that is loaded, with the averaged weights if they are asked for and there are any.
+    /// The activities of the batch that is loaded, as evaluation has them if that is asked for: with the averaged weights if there
+    /// are any, and with running statistics.
     /// What settles begins at the kept states of `samples`, else at the forward pass.
     fn infer(&mut self, averaged: bool, samples: &[u32]) {
         let Learner { device, graph, activity, errors, params, average, particles, insides, .. } = self;
         let params = average.as_ref().filter(|_| averaged).unwrap_or(params);
-        forward(device, graph, params, activity, insides, self.key.child(self.steps));
+        forward(device, graph, params, activity, (insides, !averaged), self.key.child(self.steps));
         if !samples.is_empty() {
             particles.recall(samples, device, activity);
         }
@@ -360,7 +361,7 @@ impl Learner {
     #[must_use]
     pub fn moment_bytes(&self) -> u64 {
         let size = |t: &Option<Tensor>| t.as_ref().map_or(0, |t| 4 * t.len() as u64);
-        self.moments.iter().map(|m| size(&m.first) + size(&m.second)).sum()
+        self.moments.iter().chain(&self.block_moments).map(|m| size(&m.first) + size(&m.second)).sum()
     }
 
     /// Bytes of the activities of evaluation, apart from those of training.
@@ -385,6 +386,18 @@ impl Learner {
     #[must_use]
     pub fn parameters(&self) -> Vec<Named<'_>> {
         self.params.named(&self.graph)
+    }
+
+    /// The masks of noise by name, `noise.b1.noise1`: drawn from the seed, trained by nothing, part of no state.
+    #[must_use]
+    pub fn masks(&self) -> Vec<(String, Vec<f32>)> {
+        let mut all = Vec::new();
+        for (r, fixed) in self.graph.regions().iter().zip(&self.params.fixed) {
+            let stages = r.inside.iter().flat_map(|block| block.stages());
+            let masks = stages.zip(fixed).filter_map(|(s, mask)| Some((s, mask.as_ref()?)));
+            all.extend(masks.map(|(s, mask)| (format!("noise.{}.{}", r.name, s.name), mask.to_f32())));
+        }
+        all
     }
 
     /// Every W and b of the moving average, if one is kept.
@@ -430,7 +443,7 @@ pub(crate) fn forward(
     graph: &Graph,
     params: &Params,
     activity: &mut Activity,
-    insides: &mut Insides,
+    (insides, training): (&mut Insides, bool),
     key: Key,
 ) {
     for (l, region) in graph.regions().iter().enumerate().skip(1) {
@@ -442,6 +455,7 @@ pub(crate) fn forward(
                 params: &params.inside[l],
                 fixed: &params.fixed[l],
                 key: key.child(l as u64),
+                training,
                 inside,
                 shared,
             };

@@ -52,7 +52,7 @@ impl Learner {
         let (mut activity, mut errors) = (Activity::new(device, graph), Errors::new(device, graph, &[]));
         activity.z[0].clone_from(&self.activity.z[0]);
         let mut left = Insides::new(device, graph);
-        forward(device, graph, params, &mut activity, &mut left, self.key.child(self.steps));
+        forward(device, graph, params, &mut activity, (&mut left, true), self.key.child(self.steps));
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);
         let rule: Box<dyn Rule> =

@@ -362,7 +362,15 @@ impl<'a> Step<'a> {
         let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides.blocks[i]) else { return };
         let shared = &mut insides.shared;
         let Errors { e, d, deltas, .. } = &mut **errors;
-        let lent = Lent { device, params: &blocks.0[i], fixed: &blocks.1[i], key: key.child(i as u64), inside, shared };
+        let lent = Lent {
+            device,
+            params: &blocks.0[i],
+            fixed: &blocks.1[i],
+            key: key.child(i as u64),
+            training: true,
+            inside,
+            shared,
+        };
         let d = leave.then(|| &mut d[i - 1]);
         block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[i], d);
     }
@@ -413,7 +421,9 @@ impl<'a> Step<'a> {
 
 /// The warning of a rule that takes derivatives, if the graph has units without one.
 pub(crate) fn surrogate_warning(uses_derivative: bool, graph: &Graph) -> Vec<String> {
-    let sign = uses_derivative && graph.regions().iter().any(|r| r.phi == Phi::Sign);
+    let inside =
+        |r: &crate::graph::Region| r.inside.iter().any(|b| b.stages().any(|s| s.layer.phi() == Some(Phi::Sign)));
+    let sign = uses_derivative && graph.regions().iter().any(|r| r.phi == Phi::Sign || inside(r));
     let text = "sign units have no derivative: hard tanh's slope stands in (straight-through surrogate)";
     if sign { vec![text.to_owned()] } else { Vec::new() }
 }

@@ -104,7 +104,8 @@ pub fn plan_tuning(request: &Request, count: usize, facts: &DataFacts) -> Result
 /// Every combination of the values worth trying, but for keys that the request sets itself.
 fn space(request: &Request, rule: &str) -> Vec<Vec<(String, Value)>> {
     let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
-    for (key, values) in tuning(rule) {
+    let image = request.base.get("net.model").and_then(Value::as_str).is_some_and(|m| m != "mlp");
+    for (key, values) in tuning(rule, image) {
         if request.base.get(key).is_none() {
             let longer = |point: &Vec<(String, Value)>| {
                 let point = point.clone();

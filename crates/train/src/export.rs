@@ -211,7 +211,12 @@ fn kind(model: &Model) -> &'static str {
 fn forward(model: &Model, raw: bool) -> Forward {
     let all = model.learner.averaged().unwrap_or_else(|| model.learner.parameters());
     let ours = all.into_iter().filter(|p| !matches!(p.param, Param::Own(_)));
-    let tensors = ours.map(|p| Tensor { values: p.values(), name: p.name, shape: p.shape }).collect();
+    let mut tensors: Vec<Tensor> = ours.map(|p| Tensor { values: p.values(), name: p.name, shape: p.shape }).collect();
+    // Masks of noise come from the seed here; others cannot draw them.
+    tensors.extend(model.learner.masks().into_iter().map(|(name, values)| {
+        let shape = vec![values.len()];
+        Tensor { values, name, shape }
+    }));
     let (spec, facts) = (&model.spec, &model.facts);
     let widths: Vec<String> = spec.net.widths.iter().map(usize::to_string).collect();
     let arch = if spec.net.image.is_some() { spec.network() } else { widths.join("-") };

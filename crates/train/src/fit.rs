@@ -351,7 +351,7 @@ pub fn fit_from(
         }
         let trained = place.sums.seconds;
         let judging = Instant::now();
-        let alignment = if spec.alignment { alignment(&mut learner, dataset, &split)? } else { Vec::new() };
+        let alignment = if spec.alignment { alignment(&mut learner, dataset, &split, spec.batch)? } else { Vec::new() };
         let validation = evaluate(&mut learner, dataset, Part::Train, split.validation())?;
         if !validation.loss.is_finite() {
             return Err(diverged(spec, &learner, epoch + 1));
@@ -440,10 +440,23 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
 ///
 /// # Errors
 /// If a sample cannot be read.
-fn alignment(learner: &mut Learner, dataset: &dyn Dataset, split: &Split) -> Result<Vec<Angle>, DataError> {
-    let samples = &split.train()[..ALIGNED.min(split.train().len())];
+fn alignment(
+    learner: &mut Learner,
+    dataset: &dyn Dataset,
+    split: &Split,
+    batch: usize,
+) -> Result<Vec<Angle>, DataError> {
+    // Classes may lie one after the other, and feature maps are large: of an image network as many samples as a step has, from
+    // all over the training part.
+    let all = split.train();
+    let samples: Vec<u32> = if learner.graph().has_blocks() {
+        let count = batch.min(all.len()).max(1);
+        (0..count).map(|i| all[i * all.len() / count]).collect()
+    } else {
+        all[..ALIGNED.min(all.len())].to_vec()
+    };
     let (mut x, mut labels) = (Vec::new(), Vec::new());
-    gather(dataset, Part::Train, samples, &mut x, &mut labels)?;
+    gather(dataset, Part::Train, &samples, &mut x, &mut labels)?;
     learner.errors_of(&x, &labels);
     let name = |i: usize| learner.graph().regions()[i].name.clone();
     Ok(learner.alignment().into_iter().map(|(i, degrees)| Angle { region: name(i), degrees }).collect())

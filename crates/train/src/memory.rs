@@ -35,8 +35,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// For steps of `batch` samples out of `samples`. All is exact but the signals of two rules: hebbian leaves some
-    /// empty, equilibrium propagation lays both its phases side by side in some.
+    /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons all is exact but the signals of some rules:
+    /// hebbian and head-only leave some empty, equilibrium propagation lays both its phases side by side in some. Of image
+    /// networks it is an estimate: what kernels take besides is reckoned as a few copies of the widest feature map.
     #[must_use]
     pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
         let regions = graph.regions();

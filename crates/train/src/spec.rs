@@ -220,7 +220,8 @@ impl RunSpec {
         let net = if model == "mlp" {
             net(&mut r, facts, rule_name)?
         } else {
-            image::net(&mut r, facts, &model, (rule_name, wiring))?
+            let inner = settings.get("rule.inner").and_then(Value::as_str).unwrap_or_default();
+            image::net(&mut r, facts, &model, [rule_name, wiring, inner])?
         };
         let rule = rules::read(&mut r, facts, &net)?;
         let optim = optim(&mut r, facts, &net, rule_name)?;

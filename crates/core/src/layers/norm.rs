@@ -76,8 +76,11 @@ impl Layer for BatchNorm {
 
     fn follow(&self, params: &mut [Tensor], kept: &Kept, device: &Device, batch: usize) {
         let n = (batch * self.extent.places()) as f64;
+        if n < 2.0 {
+            return; // one number has no variance
+        }
         // The running variance is that of the population the batch was drawn from.
-        let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };
+        let unbiased = n / (n - 1.0);
         for (running, (of_batch, factor)) in params[2..].iter_mut().zip(kept.tensors.iter().zip([1.0, unbiased])) {
             device.follow(1.0 - self.momentum, self.momentum * factor, of_batch, running);
         }

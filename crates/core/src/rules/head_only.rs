@@ -1,7 +1,7 @@
 //! The control: only the output learns, by its own error neurons e_L = z_L - y_L; everything below stays as it was drawn. What
 //! a rule reaches beyond this, it owes to its teaching the body.
 //!
-//! Needs: nothing. Settings: none. Cost of a step: one forward pass and the update of the output.
+//! Needs: phi' and W where the output is a block with activations inside, else nothing. Settings: none. Cost of a step: one forward pass and the update of the output.
 
 use crate::block::How;
 use crate::graph::Graph;
@@ -29,8 +29,12 @@ impl Rule for HeadOnly {
         block_updates(graph).into_iter().filter(|u| u.region == graph.output()).collect()
     }
 
+    fn uses_derivative(&self) -> bool {
+        true
+    }
+
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let how = How { response: Response::Plain, feedback: &|_| None, given: None };
+        let how = How { response: Response::Derivative, feedback: &|_| None, given: None };
         step.enter(step.graph.output(), &how, false);
     }
 }

@@ -20,7 +20,12 @@ pub struct ImageNet {
 /// The name of a model whose blocks the spec holds.
 const CUSTOM: &str = "custom";
 
-pub(super) fn net(r: &mut Reader<'_>, facts: &DataFacts, model: &str, (rule, wiring): (&str, &str)) -> Result<NetSpec> {
+pub(super) fn net(
+    r: &mut Reader<'_>,
+    facts: &DataFacts,
+    model: &str,
+    [rule, wiring, inner]: [&str; 3],
+) -> Result<NetSpec> {
     let shape = facts.shape;
     let input = Extent::new(shape.channels, shape.height, shape.width);
     let mut names: Vec<&str> = vec!["mlp", CUSTOM];
@@ -45,7 +50,14 @@ pub(super) fn net(r: &mut Reader<'_>, facts: &DataFacts, model: &str, (rule, wir
     };
     // Small weights and a head of zeros let error synapses that mirror W from zero catch up with it (method section 7b).
     let layered = ["", "rec-lra"].contains(&rule) && ["layer", "gap", "list"].contains(&wiring);
-    let gain = r.number("net.gain", if layered { 0.05 } else { 1.0 })?;
+    let gain = match (layered, inner) {
+        // Nothing normalises what its convolutions make.
+        _ if model == "lenet" => 1.0,
+        (true, _) => 0.05,
+        (false, "rec-lra") if ["", "rec-lra"].contains(&rule) => 0.2,
+        _ => 1.0,
+    };
+    let gain = r.number("net.gain", gain)?;
     let head_gain = r.number("net.head_gain", if layered { 0.0 } else { 1.0 })?;
     let plan = models::Plan { input, classes: facts.classes(), width, noise, gain, head_gain };
     let blocks = if model == CUSTOM {
@@ -104,8 +116,10 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     };
     let beta = r.number("rule.beta", if layered { 0.01 } else { 0.1 })?;
     let rate = r.number("rule.e_rate", 1.0)?;
-    let std = r.number("rule.e_std", if layered { 0.0 } else { 0.1 })?;
-    let twin_std = r.number("rule.twin_std", 0.0)?;
+    // What mirrors W may start at zero; what never learns must not.
+    let fixed = !twins_learn || synapse == MapSynapse::Seeded;
+    let std = r.number("rule.e_std", if layered && !fixed { 0.0 } else { 0.1 })?;
+    let twin_std = r.number("rule.twin_std", if twins_learn { 0.0 } else { 1.0 })?;
     let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
     let a = r.number("rule.mix", 0.5)?;
     let mismatch = match error.as_str() {

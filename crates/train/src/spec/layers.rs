@@ -46,17 +46,25 @@ fn block(value: &Value, n: usize, last: bool, plan: &Plan) -> Result<BlockSpec> 
     let mut f = Fields::of(value, format!("block {}", n + 1))?;
     let name = f.text("name")?.unwrap_or_else(|| if last { "out".to_owned() } else { format!("b{}", n + 1) });
     f.place = format!("block {name}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(f.bad("must be named by letters, digits, - and _"));
+    }
     let act = f.text("act")?;
     let phi = match act {
         Some(_) if last => return Err(f.bad("is the output, which ends in a softmax: remove its act")),
         None if last => Phi::Softmax,
         act => activation(&act.unwrap_or_else(|| "relu".to_owned()), &f)?,
     };
-    let layers = |list: Vec<Value>| -> Result<Vec<LayerSpec>> {
-        list.iter().enumerate().map(|(k, v)| layer(v, format!("block {name}, layer {}", k + 1), last, plan)).collect()
+    // The head is the last dense layer of the last block's path.
+    let layers = |list: Vec<Value>, what: &str, last: bool| -> Result<Vec<LayerSpec>> {
+        let dense = |v: &Value| v.get("kind").and_then(Value::as_str) == Some("dense");
+        let head = list.iter().rposition(dense).filter(|_| last);
+        let one = |(k, v): (usize, &Value)| layer(v, format!("block {name}, {what} {}", k + 1), head == Some(k), plan);
+        list.iter().enumerate().map(one).collect()
     };
-    let path = layers(f.list("layers")?.unwrap_or_default())?;
-    let shortcut = f.list("shortcut")?.map(layers).transpose()?;
+    let path = layers(f.list("layers")?.unwrap_or_default(), "layer", last)?;
+    let shortcut = f.list("shortcut")?.map(|list| layers(list, "shortcut layer", false)).transpose()?;
     f.done()?;
     Ok(BlockSpec { name, path, shortcut, phi })
 }
@@ -73,7 +81,7 @@ fn activation(name: &str, f: &Fields<'_>) -> Result<Phi> {
     phi::by_name(name).filter(|_| names.contains(&name)).ok_or_else(unknown)
 }
 
-fn layer(value: &Value, place: String, last: bool, plan: &Plan) -> Result<LayerSpec> {
+fn layer(value: &Value, place: String, head: bool, plan: &Plan) -> Result<LayerSpec> {
     let mut f = Fields::of(value, place)?;
     let kinds: Vec<&str> = reclra::layers::KNOWN.iter().map(|k| k.0).collect();
     let Some(kind) = f.text("kind")? else {
@@ -107,8 +115,8 @@ fn layer(value: &Value, place: String, last: bool, plan: &Plan) -> Result<LayerS
         "dropout" => LayerSpec::Dropout(f.number("share")?.unwrap_or(0.5)),
         "dense" => {
             // The last one has the classes for units.
-            let out = f.count("out")?.unwrap_or(if last { plan.classes } else { 0 });
-            let own = if last { plan.head_gain } else { plan.gain * 2.0_f64.sqrt() };
+            let out = f.count("out")?.unwrap_or(if head { plan.classes } else { 0 });
+            let own = if head { plan.head_gain } else { plan.gain * 2.0_f64.sqrt() };
             let bias = f.flag("bias")?.unwrap_or(true);
             LayerSpec::Dense { out, bias, gain: f.number("gain")?.unwrap_or(1.0) * own }
         }
@@ -205,8 +213,8 @@ impl<'a> Fields<'a> {
 
     /// The window of a pool, as far apart as it is wide unless told.
     fn pool(&mut self) -> Result<Window> {
-        let mut window = self.window(0)?;
-        if window.stride == [0; 2] {
+        let mut window = self.window(1)?;
+        if !self.table.contains_key("stride") {
             window.stride = window.kernel;
         }
         Ok(window)

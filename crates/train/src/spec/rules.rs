@@ -111,8 +111,10 @@ const RATES: &[f64] = &[1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3];
 
 /// Keys that matter most to a rule, and values worth trying: the space that tuning draws from.
 #[must_use]
-pub fn tuning(rule: &str) -> &'static [(&'static str, &'static [f64])] {
+pub fn tuning(rule: &str, image: bool) -> &'static [(&'static str, &'static [f64])] {
     match rule {
+        "rec-lra" if image => &[("optim.lr", RATES), ("rule.beta", &[0.003, 0.01, 0.03, 0.1])],
+        "backprop" | "head-only" if image => &[("optim.lr", RATES)],
         "rec-lra" | "lra-e" => &[("optim.lr", RATES), ("rule.beta", &[0.03, 0.1, 0.3, 1.0])],
         "feedback-alignment" | "direct-feedback-alignment" => {
             &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])]

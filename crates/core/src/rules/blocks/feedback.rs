@@ -13,7 +13,7 @@ use crate::graph::{Graph, RegionId};
 use crate::rule::{Layout, OwnSynapse, Rule, Step};
 use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
-use reclra_compute::maps::{Convolution, Extent, Room, Window};
+use reclra_compute::maps::{Convolution, Extent, Window};
 
 /// Feedback alignment on an image network.
 #[derive(Clone, Debug)]
@@ -154,10 +154,10 @@ impl Rule for DirectBlocks {
 }
 
 /// d = M^T e_L for the rule's own synapse `n`, kept as M, Y x C.
-fn send(step: &Step<'_>, n: usize, channels: usize, d: &mut Tensor) {
+fn send(step: &mut Step<'_>, n: usize, channels: usize, d: &mut Tensor) {
     let out = step.graph.output();
     let e = &step.errors.e[out];
     let (from, window) = (Extent::new(channels, 1, 1), Window::square(1, 1, 0));
     let conv = Convolution { from, out: e.rows(), window, groups: 1 };
-    step.device.convolve_back(&conv, &step.own[n], e, d, false, &mut Room::default());
+    step.device.convolve_back(&conv, &step.own[n], e, d, false, step.insides.room());
 }

@@ -18,7 +18,8 @@
 //!
 //! Under `layer` the message that leaves a block, E^T e of its first operations, sets the target of the block below:
 //! e_{i-1} = z - phi(h - s). (The method writes d = s / beta, and beta d in the target: beta cancels from there on.) A
-//! normalisation is pulled back through, channel by channel. E answers W by `mirror`: both have the same increments.
+//! normalisation is pulled back through, channel by channel. What lies below a block's first synapses (the normalisation of a noise
+//! map) learns from that message too where one leaves, whatever the inner rule. E answers W by `mirror`: both have the same increments.
 
 mod config;
 
@@ -32,7 +33,7 @@ use crate::rule::{BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Sig
 use crate::wiring::{ErrorGraph, ErrorSynapse};
 use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
-use reclra_compute::maps::{Convolution, Extent, Room, Window};
+use reclra_compute::maps::{Convolution, Extent, Window};
 
 /// A skip-error synapse in use: where its tensors and buffers are.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,13 @@ impl RecLraBlocks {
     pub fn new(config: RecLraBlocksConfig, graph: &Graph) -> Result<RecLraBlocks> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let finite = |x: f64| x.is_finite() && x >= 0.0;
+        let still = config.std == 0.0 && !config.learns();
+        check(
+            !still,
+            "rule.e_std",
+            0,
+            "must be positive where error synapses do not learn: nothing would ever be sent",
+        )?;
         check(positive(config.beta), "rule.beta", config.beta, "must be a positive number")?;
         check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
         check(finite(config.twin_std), "rule.twin_std", config.twin_std, "must be 0 or a positive number")?;
@@ -112,11 +120,10 @@ impl RecLraBlocks {
 
     /// beta d_i = beta spread(E e_L), into `d`.
     fn receive(&self, step: &mut Step<'_>, skip: Skip, d: &mut Tensor) {
-        let Step { device, own, errors, activity, graph, .. } = &mut *step;
+        let Step { device, own, errors, graph, insides, .. } = &mut *step;
         let out = graph.output();
-        let _ = activity;
         let (e, beta, extent) = (&errors.e[out], self.config.beta, skip.extent);
-        let room = &mut Room::default();
+        let room = insides.room();
         let mut received = std::mem::take(&mut errors.buffers[skip.buffer + 1]);
         let mut rank = std::mem::take(&mut errors.buffers[skip.buffer + 3]);
         match self.config.synapse {
@@ -143,9 +150,12 @@ impl RecLraBlocks {
 
     /// What the update of E needs beside e_L: z_i pooled, the block's own readout error, and the like.
     fn prepare(&self, step: &mut Step<'_>, i: RegionId, skip: Skip) {
-        let Step { device, own, errors, activity, graph, .. } = &mut *step;
-        let (z, out, room) = (&activity.z[i], graph.output(), &mut Room::default());
-        if self.config.learns() && self.config.synapse.is_pooled() {
+        if !self.config.learns() {
+            return;
+        }
+        let Step { device, own, errors, activity, graph, insides, .. } = &mut *step;
+        let (z, out, room) = (&activity.z[i], graph.output(), insides.room());
+        if self.config.synapse.is_pooled() {
             device.gather(&skip.extent, self.config.synapse.grid(skip.extent), z, &mut errors.buffers[skip.buffer]);
         }
         if let MapSynapse::LowRank(r) = self.config.synapse {
@@ -155,7 +165,7 @@ impl RecLraBlocks {
             errors.buffers[skip.buffer] = along;
             return;
         }
-        if self.config.plasticity == MapPlasticity::Readout && self.config.learns() {
+        if self.config.plasticity == MapPlasticity::Readout {
             let mut q = std::mem::take(&mut errors.buffers[skip.buffer + 2]);
             let x = if self.config.synapse.is_pooled() { &errors.buffers[skip.buffer] } else { z };
             let mut logits = device.zeros(&[self.classes, 0]);
@@ -403,7 +413,8 @@ impl Rule for RecLraBlocks {
     }
 
     fn uses_derivative(&self) -> bool {
-        self.config.inner == Inner::Backprop
+        // A Hebbian inside takes derivatives in shortcuts, and below its first synapses where a message leaves.
+        self.config.inner != Inner::RecLra
     }
 
     fn error_edges(&self) -> Vec<(RegionId, RegionId)> {
