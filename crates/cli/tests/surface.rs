@@ -50,11 +50,11 @@ fn everything_with_a_name_is_listed() {
         entries.map(|o| o["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(of("data"), ["digits", "mnist", "fashion-mnist", "cifar10", "image-folder"]);
-    assert_eq!(of("wirings"), ["chain", "gap", "full", "graph", "list"]);
+    assert_eq!(of("wirings"), ["chain", "gap", "full", "graph", "list", "skip", "layer"]);
     assert_eq!(of("activations"), ["tanh", "sigmoid", "relu", "lrelu", "elu", "sign", "identity"]);
     assert_eq!(of("optimisers"), ["adam", "sgd"]);
     assert_eq!(of("schedules"), ["constant", "linear", "cosine", "step"]);
-    assert_eq!(of("plasticities"), ["mirror", "fixed", "algorithm1", "algorithm2"]);
+    assert_eq!(of("plasticities"), ["mirror", "fixed", "algorithm1", "algorithm2", "readout"]);
     assert_eq!(of("models").len(), 8);
     assert!(of("layers").contains(&"noise-map".to_owned()));
     assert!(of("rules").contains(&"rec-lra".to_owned()));

@@ -2,6 +2,7 @@
 
 use crate::args::{ListArgs, Voice};
 use crate::failure::Failure;
+use reclra::rules::blocks;
 use reclra::{optim, phi, rules, wiring};
 use reclra_train::spec::keys::{KEYS, page};
 use reclra_train::{data, experiment};
@@ -49,10 +50,10 @@ fn entries(topic: &str) -> Vec<(String, String)> {
         "data" => data::entries().iter().map(|e| (e.name.to_owned(), e.about.to_owned())).collect(),
         "rules" => owned(rules::KNOWN),
         "activations" => phi::KNOWN.iter().map(|k| (k.name.to_owned(), k.about.to_owned())).collect(),
-        "wirings" => owned(wiring::KNOWN),
+        "wirings" => owned(&[wiring::KNOWN, blocks::WIRINGS].concat()),
         "models" => owned(reclra::models::KNOWN),
         "layers" => owned(reclra::layers::KNOWN),
-        "plasticities" => owned(rules::PLASTICITIES),
+        "plasticities" => owned(&[rules::PLASTICITIES, blocks::PLASTICITIES].concat()),
         "optimisers" => owned(optim::METHODS),
         "schedules" => owned(optim::SCHEDULES),
         "keys" => KEYS.iter().map(|k| (k.path.to_owned(), k.about.to_owned())).collect(),

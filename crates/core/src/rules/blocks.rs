@@ -16,6 +16,16 @@ pub use backprop::BackpropBlocks;
 pub use feedback::{DirectBlocks, FeedbackBlocks};
 pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig};
 
+/// (name, one line) of each wiring of image networks that others do not have.
+pub const WIRINGS: &[(&str, &str)] = &[
+    ("skip", "image networks: the output to every block; blocks are independent of each other"),
+    ("layer", "image networks: block to block, through error synapses of each convolution's shape"),
+];
+
+/// (name, one line) of each plasticity of image networks that others do not have.
+pub const PLASTICITIES: &[(&str, &str)] =
+    &[("readout", "image networks: dE = z_i q^T, q the error of the block's own readout of the label")];
+
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Layout, OwnSynapse};
 

@@ -127,7 +127,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(LARGEST);
     reader.limits(limits);
-    reader.decode().map_err(|e| format!("is a damaged picture: {}", e.to_string().lines().next().unwrap_or("?")))
+    let picture = reader
+        .decode()
+        .map_err(|e| format!("is a damaged picture: {}", e.to_string().lines().next().unwrap_or("?")))?;
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err("is a picture without pixels".to_owned());
+    }
+    Ok(picture)
 }
 
 /// Brings a picture to a shape: grey or colour, stretched to the size, or the `centre` of colour at that size.

@@ -182,9 +182,13 @@ fn of_archive(archive: &Path, part: Option<&str>, passed_over: &mut usize) -> Re
     let file = File::open(archive).map_err(|e| FileError::io(archive, &e, remedy))?;
     let damaged = |e: std::io::Error| bad(archive, format!("is no whole tar file ({e})"), remedy);
     let mut found: [Option<Found>; 3] = [None, None, None];
+    let whole = file.metadata().map_err(|e| FileError::io(archive, &e, remedy))?.len();
+    // A tar file ends with a block of zeros; one that was cut may look whole but for that.
+    let mut end = 0;
     let mut tar = tar::Archive::new(BufReader::with_capacity(1 << 10, file));
     for entry in tar.entries_with_seek().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
+        end = entry.raw_file_position() + entry.size().div_ceil(512) * 512;
         if !entry.header().entry_type().is_file() {
             continue;
         }
@@ -205,6 +209,9 @@ fn of_archive(archive: &Path, part: Option<&str>, passed_over: &mut usize) -> Re
         } else {
             *passed_over += 1;
         }
+    }
+    if whole < end + 512 {
+        return Err(bad(archive, "ends in the middle: it was cut".to_owned(), remedy));
     }
     Ok(found)
 }

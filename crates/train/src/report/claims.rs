@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::page::wide;
-use super::words::{percent, value};
+use super::words::{network, percent, value};
 use crate::paper::{Claim, PROTOCOL, SOURCE, claimed};
 use maud::{Markup, html};
 
@@ -61,7 +61,7 @@ fn protocols(found: &[(&Subject<'_>, Claim)]) -> Markup {
                 @for (run, _) in found {
                     @let spec = &run.view.spec;
                     tr {
-                        th scope="row" { (run.title) } td { (value(spec, "net.arch")) } td.n { (run.view.record.epochs.len()) }
+                        th scope="row" { (run.title) } td { (network(spec)) } td.n { (run.view.record.epochs.len()) }
                         td { (value(spec, "optim.name")) ", " (value(spec, "optim.lr")) } td { (value(spec, "optim.schedule")) }
                         td.n { (spec.batch) } td.n { (spec.data.shift) " px" }
                     }

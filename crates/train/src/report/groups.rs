@@ -18,7 +18,8 @@ pub(super) struct Group<'a> {
 const ASIDE: &[&str] = &["seed", "data.dir", "train.alignment"];
 
 /// Keys that say most of a run, tried first when groups are told apart.
-const TELLING: &[&str] = &["rule.name", "data.name", "net.arch", "net.act", "rule.wiring", "optim.lr", "train.epochs"];
+const TELLING: &[&str] =
+    &["rule.name", "data.name", "net.model", "net.arch", "net.act", "rule.wiring", "optim.lr", "train.epochs"];
 
 /// The runs in groups, in the order in which the first of each was named.
 pub(super) fn groups<'a>(runs: &'a [Subject<'a>]) -> Vec<Group<'a>> {
@@ -85,7 +86,7 @@ pub(super) fn differences(runs: &[Subject<'_>]) -> Vec<Difference> {
 pub(super) fn unusual(run: &Subject<'_>) -> Vec<(&'static str, String, String)> {
     let (spec, facts) = (&run.view.spec, &run.view.facts);
     let mut plain = Settings::default();
-    for key in ["data.name", "net.arch", "net.act", "rule.name"] {
+    for key in ["data.name", "data.size", "net.model", "net.layers", "net.width", "net.arch", "net.act", "rule.name"] {
         if let Some(v) = spec.value(key) {
             // A key that a spec has is known.
             let _ = plain.put(key, v.clone(), "spec");

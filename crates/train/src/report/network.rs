@@ -97,7 +97,10 @@ fn regions(graph: &Graph) -> Markup {
             thead { tr { @for h in ["region", "units", "activation", "from", "shortcuts from", "parameters"] { th scope="col" { (h) } } } }
             tbody {
                 @for r in graph.regions() {
-                    @let weights: usize = r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum();
+                    @let weights: usize = match &r.inside {
+                        Some(block) => block.parameters(),
+                        None => r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum(),
+                    };
                     @let bias = if r.bias && !r.sources.is_empty() { r.width } else { 0 };
                     tr {
                         th scope="row" { (r.name) } td.n { (grouped(r.width)) } td { (phi::name(r.phi)) }

@@ -3,7 +3,7 @@
 use super::Subject;
 use super::groups::groups;
 use super::page::{each, wide};
-use super::words::{count, duration, grouped, percent, value};
+use super::words::{count, duration, grouped, network, percent};
 use crate::record::{Record, deviation, mean};
 use crate::runs::view::Standing;
 use maud::{Markup, html};
@@ -25,7 +25,7 @@ pub(super) fn title(runs: &[Subject<'_>]) -> String {
 /// Rule, data, network.
 fn what(run: &Subject<'_>) -> String {
     let spec = &run.view.spec;
-    format!("{} on {}, {}", spec.rule.name(), run.view.facts.name, value(spec, "net.arch"))
+    format!("{} on {}, {}", spec.rule.name(), run.view.facts.name, network(spec))
 }
 
 /// The line below the heading.
@@ -144,7 +144,7 @@ fn table(runs: &[Subject<'_>]) -> Markup {
                         th scope="row" { (r.title) }
                         @for error in errors(&r.view.record) { td.n { (percent(error)) } }
                         td { (r.view.spec.rule.name()) } td { (r.view.facts.name) }
-                        td { (value(&r.view.spec, "net.arch")) } td.n { (r.view.spec.seed) }
+                        td { (network(&r.view.spec)) } td.n { (r.view.spec.seed) }
                         td { (standing(r.view.standing)) }
                         td.n { (r.view.record.epochs.len()) "/" (r.view.spec.epochs) }
                         td.n { (duration(r.view.record.seconds)) }

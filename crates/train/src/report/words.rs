@@ -81,6 +81,11 @@ pub(super) fn value(spec: &RunSpec, key: &str) -> String {
     }
 }
 
+/// The widths of a multilayer perceptron, or the model of an image network.
+pub(super) fn network(spec: &RunSpec) -> String {
+    if spec.net.image.is_some() { spec.network() } else { value(spec, "net.arch") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -79,10 +79,10 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
         let want = format!("must be below the {} training images of {}", facts.train, facts.name);
         return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
     }
-    let shift = pixels(r, "data.shift", u64::from(small(facts)))?;
+    let shift = pixels(r, "data.shift", u64::from(small(facts) && facts.shape.channels == 1))?;
     let crop = pixels(r, "data.crop", 0)?;
     // Photographs that are brought to one size are varied unless told otherwise.
-    let photographs = opening.size > 0;
+    let photographs = opening.size > 0 && name == "image-folder";
     let flip = r.flag("data.flip", photographs)?;
     let zoom = r.number("data.zoom", if photographs { 0.08 } else { 1.0 })?;
     if !(zoom > 0.0 && zoom <= 1.0) {
