@@ -227,16 +227,24 @@ impl RunSpec {
         let optim = optim(&mut r, facts, &net, rule_name)?;
         let epochs = r.positive(
             "train.epochs",
-            if net.image.is_some() {
-                10
-            } else if small(facts) {
-                100
-            } else {
-                12
+            match (net.image.is_some(), small(facts)) {
+                (true, true) => 30,
+                (true, false) => 10,
+                (false, true) => 100,
+                (false, false) => 12,
             },
         )?;
-        let batch = usize::try_from(r.positive("train.batch", if net.image.is_some() { 64 } else { 32 })?)
-            .unwrap_or(usize::MAX);
+        let batch = usize::try_from(r.positive(
+            "train.batch",
+            if net.image.is_some() && small(facts) {
+                16
+            } else if net.image.is_some() {
+                64
+            } else {
+                32
+            },
+        )?)
+        .unwrap_or(usize::MAX);
         let trained = facts.train - data.validation;
         if batch > trained {
             let want = format!("must be at most the {trained} training images");

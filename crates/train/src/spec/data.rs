@@ -134,7 +134,7 @@ mod tests {
         let left = DataSpec { name: "toy".into(), validation: 5_000, ..DataSpec::default() };
         assert_eq!(grey, left);
         assert_eq!(resolved("", 3).unwrap(), DataSpec { normalise: Normalise::MeanStd, ..left });
-        let photographs = resolved("data.size = 224", 3).unwrap();
+        let photographs = resolved("data.name = \"image-folder\"\ndata.size = 224", 3).unwrap();
         assert_eq!(photographs.augment, Augment { crop: 0, flip: true, zoom: 0.08 });
         assert_eq!(photographs.opening.size, 224);
     }

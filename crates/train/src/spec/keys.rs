@@ -190,8 +190,8 @@ pub const KEYS: &[Key] = &[
         "c of the re-projection Nm(D, c) of each matrix's update; 0 for none [1; 0 for sign and image networks]",
     ),
     key("optim.average", "decay of the moving average of weights that evaluation uses; 0 for none [0]"),
-    key("train.epochs", "passes over the training images [12; 100 for digits; 10 for image networks]"),
-    key("train.batch", "samples in a step [32; 64 for image networks]"),
+    key("train.epochs", "passes over the training images [12; 100 for digits; 10 for image networks, 30 on digits]"),
+    key("train.batch", "samples in a step [32; 64 for image networks, 16 on digits]"),
     key(
         "train.alignment",
         "measure the angle between each region's update and the gradient after every epoch, on 1,000 samples [false]",
