@@ -19,7 +19,7 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
         html! {
             p {
                 "The discrepancy of a region is how far its activity lies from its target; mean |e| is that of its error "
-                "neurons, over units and samples. Regions are named from the input (b1) to the output (out)."
+                "neurons, over units and samples. Regions stand in their order, the output last."
             }
             div.charts {
                 (chart("discrepancy", "Discrepancy by region", "", Axis::Log, layers(epochs, |l| l.discrepancy)))

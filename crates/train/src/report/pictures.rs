@@ -51,7 +51,8 @@ pub(super) fn weights(runs: &[Subject<'_>]) -> Markup {
                 p {
                     @if f.weights.len() < f.units { "The first " (f.weights.len()) " of " (grouped(f.units)) " units" }
                     @else { "All " (f.units) " units" }
-                    " of region " (name) ": the weights from each pixel. White is 0, vermilion positive, blue negative; the "
+                    " of region " (name) ": the weights from each pixel"
+                    @if f.window != f.shape { " of its window" } ". White is 0, vermilion positive, blue negative; the "
                     "same scale for all, from " (short(f64::from(-most))) " to " (short(f64::from(most))) "."
                 }
                 div.scale aria-hidden="true" { span { (short(f64::from(-most))) } span.bar {} span { (short(f64::from(most))) } }
