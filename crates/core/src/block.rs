@@ -8,10 +8,13 @@
 //! A rule gives the block the error neurons e_i at h_i; then the block is entered and its inside updated by a rule of its own
 //! ([`How`]), which sees nothing outside. Only if it is asked to does a signal leave at its input.
 
+mod evaluate;
 mod way;
 
+pub use evaluate::Evaluation;
+
 use crate::error::{Error, Result, check};
-use crate::layer::{Kept, Layer, LayerSpec, ParamSpec, Pass};
+use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass};
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
@@ -274,6 +277,23 @@ impl Insides {
         &mut self.shared.room
     }
 
+    /// A tensor of that shape from those that are free, for the rule's own signals.
+    pub(crate) fn take(&mut self, device: &Device, rows: usize, cols: usize) -> Tensor {
+        let mut tensor = self.shared.signals.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
+        tensor.reshape(rows, cols);
+        tensor
+    }
+
+    /// Free tensors, and room that kernels need.
+    pub(crate) fn spare(&mut self) -> (&mut Vec<Tensor>, &mut Room) {
+        (&mut self.shared.signals, &mut self.shared.room)
+    }
+
+    /// Gives tensors back that are no longer needed.
+    pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
+        self.shared.signals.extend(tensors);
+    }
+
     /// Room for the blocks of a graph.
     #[must_use]
     pub fn new(device: &Device, graph: &crate::graph::Graph) -> Insides {
@@ -327,21 +347,6 @@ pub struct Lent<'a> {
     pub shared: &'a mut Shared,
 }
 
-/// What a block is lent to run on a batch that nothing is learned from.
-#[derive(Debug)]
-pub struct Evaluation<'a> {
-    /// Where to compute.
-    pub device: &'a Device,
-    /// The block's parameters.
-    pub params: &'a [Tensor],
-    /// Its numbers that never learn, one for each operation.
-    pub fixed: &'a [Option<Tensor>],
-    /// Tensors for what lies between; they come back.
-    pub free: &'a mut Vec<Tensor>,
-    /// Room that kernels need.
-    pub room: &'a mut Room,
-}
-
 impl Block {
     /// The numbers that never learn, one for each operation, drawn by name under `key`.
     #[must_use]
@@ -378,48 +383,6 @@ impl Block {
         }
     }
 
-    /// h of a batch that nothing is learned from; `free` holds tensors for what lies between, and gets them back.
-    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
-        let Evaluation { device, params, fixed, free, room } = at;
-        let take = |free: &mut Vec<Tensor>, rows: usize| {
-            let mut tensor = free.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
-            tensor.reshape(rows, x.cols());
-            tensor
-        };
-        let mut run = |stages: &[Stage], offset: usize, h: &mut Tensor| {
-            let mut now: Option<Tensor> = None;
-            for (k, stage) in stages.iter().enumerate() {
-                let mut pass = Pass {
-                    device,
-                    params: &params[stage.first..stage.first + stage.params],
-                    fixed: fixed[offset + k].as_ref(),
-                    training: false,
-                    key: Key::new(0),
-                    room,
-                };
-                let from = now.as_ref().unwrap_or(x);
-                if k + 1 == stages.len() {
-                    stage.layer.forward(&mut pass, from, h, &mut Kept::default());
-                } else {
-                    let mut y = take(free, stage.layer.to().units());
-                    stage.layer.forward(&mut pass, from, &mut y, &mut Kept::default());
-                    free.extend(now.replace(y));
-                }
-            }
-            free.extend(now);
-        };
-        run(&self.path, 0, h);
-        match &self.shortcut {
-            None => {}
-            Some(shortcut) if shortcut.is_empty() => device.add(1.0, x, h),
-            Some(shortcut) => {
-                let mut message = device.zeros(&[h.rows(), x.cols()]);
-                run(shortcut, self.path.len(), &mut message);
-                device.add(1.0, &message, h);
-            }
-        }
-    }
-
     /// Brings the error neurons `e` at h down through the block: sets the local updates of all parameters, summed over the
     /// samples, and, if `d` is given, the signal that leaves at the input: what comes back through path and shortcut.
     pub fn down(
@@ -448,6 +411,29 @@ impl Block {
         if let (Some(message), Some(d)) = (message, d) {
             device.add(1.0, &message, d);
             way.signals.push(message);
+        }
+    }
+
+    /// Sets the local updates of all weights by association of what each operation is given and gives
+    /// ([`Layer::associate`]); nothing comes from outside.
+    pub fn associate(&self, lent: Lent<'_>, [x, h]: [&Tensor; 2], deltas: &mut [Tensor]) {
+        let Lent { device, params, inside, shared, .. } = lent;
+        let paths = [
+            (&self.path[..], &inside.outs, Some(h)),
+            (self.shortcut().unwrap_or_default(), &inside.shortcut_outs, None),
+        ];
+        for (stages, outs, end) in paths {
+            for (k, stage) in stages.iter().enumerate().filter(|(_, s)| s.layer.has_synapses()) {
+                let of = stage.first..stage.first + stage.params;
+                stage.layer.associate(Associate {
+                    device,
+                    params: &params[of.clone()],
+                    x: if k == 0 { x } else { &outs[k - 1] },
+                    y: end.filter(|_| k + 1 == stages.len()).unwrap_or(&outs[k]),
+                    room: &mut shared.room,
+                    deltas: &mut deltas[of],
+                });
+            }
         }
     }
 

@@ -120,6 +120,23 @@ pub struct Back<'a> {
     pub d: Option<&'a mut Tensor>,
 }
 
+/// What a layer learns by association of its own input and output.
+#[derive(Debug)]
+pub struct Associate<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The layer's parameters.
+    pub params: &'a [Tensor],
+    /// Input of the forward pass.
+    pub x: &'a Tensor,
+    /// Its output.
+    pub y: &'a Tensor,
+    /// Room that kernels need.
+    pub room: &'a mut Room,
+    /// The local update of each parameter, summed over the samples.
+    pub deltas: &'a mut [Tensor],
+}
+
 /// An operation on feature maps.
 pub trait Layer: std::fmt::Debug + Send + Sync {
     /// `conv`, `norm`, as in the names of parameters.
@@ -151,6 +168,10 @@ pub trait Layer: std::fmt::Debug + Send + Sync {
 
     /// The pull-back of a signal, and the local updates that follow from it.
     fn back(&self, back: Back<'_>);
+
+    /// Sets the local update of W by Oja's subspace rule, -dW = sum over samples and places of y (W^T y - x)^T, x what that
+    /// place of y is made of. Layers without synapses have none.
+    fn associate(&self, _: Associate<'_>) {}
 
     /// What statistics become after a training step.
     fn follow(&self, _params: &mut [Tensor], _kept: &Kept, _device: &Device, _batch: usize) {}

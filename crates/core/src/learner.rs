@@ -1,7 +1,8 @@
 //! [`Learner`]: a graph with numbers in it, a rule and an optimiser; one call is one training step.
 
-use crate::block::{Insides, Lent};
+use crate::block::Insides;
 use crate::error::{Result, check};
+use crate::forward::forward;
 use crate::graph::Graph;
 use crate::optim::Optim;
 use crate::params::transposed;
@@ -9,7 +10,6 @@ pub use crate::params::{Named, Params};
 use crate::particles::Particles;
 use crate::rooms::Rooms;
 use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
-use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Descend, Local, Moments, Scratch};
 use reclra_compute::{Device, Tensor, Verdict};
@@ -78,9 +78,11 @@ impl Learner {
         let params = Params::new(&device, &graph, rule.own_synapses(&graph), std, key.child(WEIGHTS));
         let updates = rule.local_updates(&graph);
         let block_updates = rule.block_updates(&graph);
+        let mut errors = Errors::new(&device, &graph, &rule.buffers(&graph));
+        errors.own_deltas = params.own_deltas(&device, &block_updates);
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
-            errors: Errors::new(&device, &graph, &rule.buffers(&graph)),
+            errors,
             insides: Insides::new(&device, &graph),
             key: key.child(RULE),
             scratch: Scratch::default(),
@@ -107,7 +109,7 @@ impl Learner {
         let descent = self.optim.descent(0, 1.0);
         let moments = |u: &LocalUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
         self.moments = self.updates.iter().map(moments).collect();
-        let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.inside[u.region][u.n].shape(), &descent);
+        let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
         self.block_moments = self.block_updates.iter().map(inside).collect();
         self.average = self.optim.average.map(|_| self.params.clone());
         self.steps = 0;
@@ -248,20 +250,22 @@ impl Learner {
         }
     }
 
-    /// The updates inside blocks, then the statistics that follow the batch.
+    /// The updates whose deltas are there, then the statistics that follow the batch.
     fn update_blocks(&mut self, batch: f64) {
         let Learner { device, graph, params, errors, optim, steps, .. } = self;
         for (u, moments) in self.block_updates.iter().zip(&mut self.block_moments) {
+            let mut param = std::mem::take(params.get_mut(u.param));
             device.descend(Descend {
-                param: &mut params.inside[u.region][u.n],
+                param: &mut param,
                 mirror: u.mirror.map(|n| &mut params.own[n]),
                 moments,
-                delta: &errors.deltas[u.region][u.n],
+                delta: u.delta(errors),
                 scale: u.factor / batch,
                 radius: optim.radius.filter(|_| u.is_weight),
-                descent: optim.descent(*steps, 1.0),
+                descent: optim.descent(*steps, u.rate),
                 decay: if u.is_weight { optim.decay } else { 0.0 },
             });
+            *params.get_mut(u.param) = param;
         }
         for (i, region) in graph.regions().iter().enumerate() {
             if let (Some(block), Some(inside)) = (&region.inside, &self.insides.blocks[i]) {
@@ -435,62 +439,4 @@ impl Learner {
         let bad = |n: &Named<'_>| n.values().iter().any(|v| !v.is_finite());
         self.parameters().into_iter().find(bad).map_or(Ok(()), |n| Err(n.name))
     }
-}
-
-/// h_l = W_l z_{l-1} + b_l (+ shortcuts), z_l = phi_l(h_l), region by region (Alg. 1, lines 2-4).
-pub(crate) fn forward(
-    device: &Device,
-    graph: &Graph,
-    params: &Params,
-    activity: &mut Activity,
-    (insides, training): (&mut Insides, bool),
-    key: Key,
-) {
-    for (l, region) in graph.regions().iter().enumerate().skip(1) {
-        let (mut h, mut z) = (std::mem::take(&mut activity.h[l]), std::mem::take(&mut activity.z[l]));
-        if let (Some(block), Some(inside)) = (&region.inside, &mut insides.blocks[l]) {
-            let shared = &mut insides.shared;
-            let lent = Lent {
-                device,
-                params: &params.inside[l],
-                fixed: &params.fixed[l],
-                key: key.child(l as u64),
-                training,
-                inside,
-                shared,
-            };
-            block.forward(lent, &activity.z[l - 1], &mut h);
-            activate(device, region.phi, &h, &mut z);
-            (activity.h[l], activity.z[l]) = (h, z);
-            continue;
-        }
-        let sources = region.sources.iter().zip(&params.weights[l]);
-        device.forward(Forward {
-            afferents: sources.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
-            messages: Default::default(),
-            bias: params.biases[l].as_ref(),
-            shortcuts: region.shortcuts.iter().map(|&k| &activity.z[k]).collect(),
-            phi: region.phi,
-            h: &mut h,
-            z: &mut z,
-        });
-        (activity.h[l], activity.z[l]) = (h, z);
-    }
-}
-
-/// z = phi(h); a softmax goes through the dense phase, which knows whole columns.
-pub(crate) fn activate(device: &Device, phi: crate::phi::Phi, h: &Tensor, z: &mut Tensor) {
-    if phi != crate::phi::Phi::Softmax {
-        return device.perturb_units(h, None, phi, z);
-    }
-    let mut copy = device.zeros(&[h.rows(), 0]);
-    device.forward(Forward {
-        afferents: Default::default(),
-        messages: Default::default(),
-        bias: None,
-        shortcuts: [h].into_iter().collect(),
-        phi,
-        h: &mut copy,
-        z,
-    });
 }

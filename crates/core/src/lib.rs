@@ -36,6 +36,7 @@
 
 pub mod block;
 pub mod error;
+mod forward;
 pub mod graph;
 pub mod layer;
 pub mod layers;

@@ -1,8 +1,9 @@
 //! What one looks at beside training: the local updates as tensors, the exact gradient, and the angle between them.
 
 use crate::block::Insides;
+use crate::forward::forward;
 use crate::graph::RegionId;
-use crate::learner::{Learner, forward};
+use crate::learner::Learner;
 use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Step};
 use crate::rules::Backprop;
 use crate::rules::blocks::BackpropBlocks;
@@ -34,11 +35,10 @@ impl Learner {
             list.push((u.param, d));
         }
         for u in inside {
-            let delta = &errors.deltas[u.region][u.n];
-            let values: Vec<f64> = delta.to_vec().iter().map(|v| v * u.factor / batch).collect();
-            let d = self.device.tensor(self.params.inside[u.region][u.n].shape(), &values);
+            let values: Vec<f64> = u.delta(errors).to_vec().iter().map(|v| v * u.factor / batch).collect();
+            let d = self.device.tensor(self.params.get(u.param).shape(), &values);
             list.extend(u.mirror.map(|n| (Param::Own(n), d.clone())));
-            list.push((Param::Inside { region: u.region, n: u.n }, d));
+            list.push((u.param, d));
         }
         list
     }

@@ -3,7 +3,7 @@
 use crate::error::{Result, check};
 use crate::graph::Graph;
 use crate::layer::Init;
-use crate::rule::{Layout, OwnSynapse, Param};
+use crate::rule::{BlockUpdate, Layout, OwnSynapse, Param};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 
@@ -63,6 +63,13 @@ impl Params {
         };
         let fixed = regions.iter().map(|r| r.inside.as_ref().map_or_else(Vec::new, |b| b.fixed(device, key))).collect();
         Params { weights, biases, own, inside: regions.iter().map(inside).collect(), fixed, synapses }
+    }
+
+    /// Room for the deltas that a rule sums of its own synapses.
+    pub(crate) fn own_deltas(&self, device: &Device, updates: &[BlockUpdate]) -> Vec<Tensor> {
+        let is_summed = |n: usize| updates.iter().any(|u| u.param == Param::Own(n));
+        let one = |(n, own): (usize, &Tensor)| if is_summed(n) { device.zeros(own.shape()) } else { Tensor::default() };
+        self.own.iter().enumerate().map(one).collect()
     }
 
     pub(crate) fn get(&self, param: Param) -> &Tensor {

@@ -1,8 +1,8 @@
 //! Evaluation in little room: an activity is given up as soon as the last region that reads it has done so.
 
 use crate::block::Evaluation;
+use crate::forward::activate;
 use crate::graph::{Graph, RegionId};
-use crate::learner::activate;
 use crate::params::Params;
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::{Device, Tensor};
@@ -37,7 +37,8 @@ impl Rooms {
             let mut z = take(&mut self.free, device, region.width, batch);
             if let Some(block) = &region.inside {
                 let (params, fixed) = (&params.inside[l], &params.fixed[l]);
-                let at = Evaluation { device, params, fixed, free: &mut self.free, room: &mut self.room };
+                let at =
+                    Evaluation { device, params, fixed, free: &mut self.free, room: &mut self.room, training: None };
                 block.evaluate(at, &self.z[l - 1], &mut self.h);
                 activate(device, region.phi, &self.h, &mut z);
                 self.z.push(z);

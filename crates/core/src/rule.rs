@@ -4,7 +4,8 @@
 //! local updates follow from its signals; at each step it fills the error neurons. The outer product, the mean over the
 //! batch, re-projection and optimiser are the same for all rules.
 
-use crate::block::{How, Insides, Lent};
+use crate::block::{Evaluation, How, Insides, Lent};
+use crate::forward::activate;
 use crate::graph::{Graph, RegionId};
 use crate::phi::Phi;
 use reclra_compute::dense::{Message, Receive, Response, Sources};
@@ -26,7 +27,8 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
         weight_updates(graph, |_| true, &[])
     }
 
-    /// The updates of the parameters inside blocks. Unless told: of all that are trained.
+    /// The updates of parameters whose deltas are summed already: those inside blocks, and of the rule's own those that it
+    /// sums itself. Unless told: of all parameters in blocks that are trained.
     fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
         block_updates(graph)
     }
@@ -220,19 +222,37 @@ pub fn weight_updates(graph: &Graph, learns: impl Fn(RegionId) -> bool, kappa: &
     updates
 }
 
-/// The update of a parameter inside a block: param = descend(param, Nm(factor * mean over the batch of its delta)).
+/// The update of a parameter whose local update a block or the rule has summed over the samples already: param =
+/// descend(param, Nm(factor * mean over the batch of its delta)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BlockUpdate {
-    /// The region.
-    pub region: RegionId,
-    /// Place in [`crate::block::Block::params`].
-    pub n: usize,
+    /// [`Param::Inside`], whose delta is in [`Errors::deltas`], or [`Param::Own`], whose delta is in [`Errors::own_deltas`].
+    pub param: Param,
     /// The rule's own synapse that receives the same increment, if one does.
     pub mirror: Option<usize>,
     /// kappa.
     pub factor: f64,
+    /// Factor on the learning rate.
+    pub rate: f64,
     /// Whether it is a matrix of weights, which decays and is re-projected.
     pub is_weight: bool,
+}
+
+impl BlockUpdate {
+    /// The region it lies in; none for a rule's own.
+    #[must_use]
+    pub fn region(&self) -> Option<RegionId> {
+        if let Param::Inside { region, .. } = self.param { Some(region) } else { None }
+    }
+
+    /// Its delta.
+    pub(crate) fn delta<'a>(&self, errors: &'a Errors) -> &'a Tensor {
+        match self.param {
+            Param::Inside { region, n } => &errors.deltas[region][n],
+            Param::Own(n) => &errors.own_deltas[n],
+            Param::Weight { .. } | Param::Bias(_) => unreachable!("dense regions sum no deltas"),
+        }
+    }
 }
 
 /// Every trained parameter of every block.
@@ -241,10 +261,10 @@ pub(crate) fn block_updates(graph: &Graph) -> Vec<BlockUpdate> {
     for (region, r) in graph.regions().iter().enumerate() {
         let params = r.inside.iter().flat_map(|block| block.params()).enumerate();
         updates.extend(params.filter(|(_, (_, p))| p.trained).map(|(n, (_, p))| BlockUpdate {
-            region,
-            n,
+            param: Param::Inside { region, n },
             mirror: None,
             factor: 1.0,
+            rate: 1.0,
             is_weight: p.is_weight(),
         }));
     }
@@ -284,6 +304,8 @@ pub struct Errors {
     pub buffers: Vec<Tensor>,
     /// The local updates of the parameters of each block, summed over the batch.
     pub deltas: Vec<Vec<Tensor>>,
+    /// Those of the rule's own synapses that it sums itself ([`BlockUpdate`]); the others have none.
+    pub own_deltas: Vec<Tensor>,
 }
 
 impl Errors {
@@ -297,7 +319,15 @@ impl Errors {
             None => Vec::new(),
         };
         let deltas = graph.regions().iter().map(deltas).collect();
-        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()], buffers, deltas }
+        Errors {
+            e: room(),
+            d: room(),
+            y: room(),
+            discrepancy: vec![0.0; graph.regions().len()],
+            buffers,
+            deltas,
+            own_deltas: Vec::new(),
+        }
     }
 }
 
@@ -373,6 +403,28 @@ impl<'a> Step<'a> {
         };
         let d = leave.then(|| &mut d[i - 1]);
         block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[i], d);
+    }
+
+    /// z of block `i` on another input `x`, by the statistics of this batch; what the forward pass left stays.
+    pub fn again(&mut self, i: RegionId, x: &Tensor, key: Key, z: &mut Tensor) {
+        let Step { device, graph, blocks, insides, .. } = self;
+        let region = &graph.regions()[i];
+        let Some(block) = &region.inside else { return };
+        let mut h = insides.take(device, region.width, x.cols());
+        let (free, room) = insides.spare();
+        let (params, fixed, training) = (&blocks.0[i], &blocks.1[i], Some(key));
+        block.evaluate(Evaluation { device, params, fixed, free, room, training }, x, &mut h);
+        activate(device, region.phi, &h, z);
+        insides.give([h]);
+    }
+
+    /// Block `i` learns by association alone: no error neuron enters it.
+    pub fn associate(&mut self, i: RegionId) {
+        let Step { device, graph, blocks, key, activity, errors, insides, .. } = self;
+        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides.blocks[i]) else { return };
+        let (params, fixed, shared) = (&blocks.0[i], &blocks.1[i], &mut insides.shared);
+        let lent = Lent { device, params, fixed, key: key.child(i as u64), training: true, inside, shared };
+        block.associate(lent, [&activity.z[i - 1], &activity.h[i]], &mut errors.deltas[i]);
     }
 
     /// e_i from what block `i` has received, and its share of the discrepancy.

@@ -52,7 +52,7 @@ impl Learner {
         }
         for (u, moments) in self.block_updates.iter().zip(&self.block_moments) {
             for (prefix, tensor) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
-                let name = || self.name_of(Param::Inside { region: u.region, n: u.n });
+                let name = || self.name_of(u.param);
                 all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", name()), t)));
             }
         }
@@ -104,7 +104,7 @@ impl Learner {
         }
         for n in 0..self.block_updates.len() {
             let u = self.block_updates[n];
-            let name = self.name_of(Param::Inside { region: u.region, n: u.n });
+            let name = self.name_of(u.param);
             let moments = &mut self.block_moments[n];
             for (prefix, tensor) in [(FIRST, &mut moments.first), (SECOND, &mut moments.second)] {
                 if let Some(tensor) = tensor {

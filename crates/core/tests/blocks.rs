@@ -5,11 +5,11 @@ use reclra::compute::rng::Key;
 use reclra::layer::{LayerSpec, Noise};
 use reclra::phi::CustomPhi;
 use reclra::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Param, Rule, Step};
-use reclra::rules::HeadOnly;
 use reclra::rules::blocks::{
-    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, Inner, MapPlasticity, MapSynapse, RecLraBlocks,
-    RecLraBlocksConfig,
+    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
+    RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
+use reclra::rules::{HeadOnly, HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor, Window, models};
 
 const INPUT: Extent = Extent { channels: 2, height: 6, width: 5 };
@@ -92,6 +92,10 @@ fn rec_lra(graph: &Graph, config: RecLraBlocksConfig) -> Box<dyn Rule> {
     Box::new(RecLraBlocks::new(config, graph).unwrap())
 }
 
+fn inverses() -> TargetPropConfig {
+    TargetPropConfig { std: 1.0, ..TargetPropConfig::default() }
+}
+
 /// Every rule on a residual graph.
 fn rules(graph: &Graph) -> Vec<(String, Box<dyn Rule>)> {
     let mut list: Vec<(String, Box<dyn Rule>)> = vec![
@@ -99,6 +103,9 @@ fn rules(graph: &Graph) -> Vec<(String, Box<dyn Rule>)> {
         ("feedback".into(), Box::new(FeedbackBlocks::new(1.0, graph).unwrap())),
         ("direct".into(), Box::new(DirectBlocks::new(0.3, graph).unwrap())),
         ("head only".into(), Box::new(HeadOnly)),
+        ("target".into(), Box::new(TargetPropBlocks::new(inverses(), graph).unwrap())),
+        ("difference".into(), Box::new(TargetPropBlocks::difference(inverses(), graph).unwrap())),
+        ("hebbian".into(), Box::new(HebbianBlocks::new(HebbianConfig::default(), graph).unwrap())),
     ];
     for wiring in [BlockWiring::Skip, BlockWiring::Layer, BlockWiring::Gap(2)] {
         for inner in [Inner::Backprop, Inner::RecLra, Inner::Hebbian] {

@@ -55,8 +55,12 @@ impl Memory {
         let in_blocks = rule
             .block_updates(graph)
             .iter()
-            .map(|u| {
-                graph.regions()[u.region].inside.as_ref().and_then(|b| b.params().nth(u.n)).map_or(0, |(_, p)| p.len())
+            .map(|u| match u.param {
+                Param::Inside { region, n } => {
+                    regions[region].inside.as_ref().and_then(|b| b.params().nth(n)).map_or(0, |(_, p)| p.len())
+                }
+                Param::Own(n) => own[n],
+                Param::Weight { .. } | Param::Bias(_) => 0,
             })
             .sum::<usize>();
         let statistics: usize = inside.iter().map(|(all, trained)| all - trained).sum();
@@ -79,7 +83,9 @@ impl Memory {
         let bytes = |numbers: usize| FLOAT * numbers as u64;
         // The local updates inside blocks are tensors of their own.
         let weights = bytes(graph.parameters() + statistics);
-        let deltas: usize = inside.iter().map(|i| i.1).sum();
+        let summed = rule.block_updates(graph).into_iter();
+        let of_rule = summed.map(|u| if let Param::Own(n) = u.param { own[n] } else { 0 }).sum::<usize>();
+        let deltas: usize = inside.iter().map(|i| i.1).sum::<usize>() + of_rule;
         let mut memory = Memory {
             weights,
             average: if optim.average.is_some() { weights } else { 0 },

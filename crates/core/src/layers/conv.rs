@@ -1,8 +1,8 @@
 //! Convolution: h = W z + b at every place; back: d = W^T e (or another matrix in place of W), dW = sum over places of e z^T.
 
-use crate::layer::{Back, Init, Kept, Layer, ParamSpec, Pass};
+use crate::layer::{Associate, Back, Init, Kept, Layer, ParamSpec, Pass};
 use reclra_compute::Tensor;
-use reclra_compute::maps::{Convolution, Extent};
+use reclra_compute::maps::{Convolution, Extent, Window};
 
 #[derive(Debug)]
 pub(super) struct Conv {
@@ -43,6 +43,10 @@ impl Layer for Conv {
         convolution_back(&self.conv, self.bias, back);
     }
 
+    fn associate(&self, at: Associate<'_>) {
+        oja(&self.conv, at);
+    }
+
     fn window(&self) -> Option<[usize; 2]> {
         (self.conv.groups == 1).then_some(self.conv.window.kernel)
     }
@@ -69,4 +73,18 @@ pub(super) fn convolution_back(conv: &Convolution, bias: bool, back: Back<'_>) {
     if let Some(d) = d {
         device.convolve_back(conv, feedback.unwrap_or(&params[0]), e, d, false, room);
     }
+}
+
+/// -dW = (sum over places of y y^T) W - sum over places of y x^T.
+pub(super) fn oja(conv: &Convolution, at: Associate<'_>) {
+    let Associate { device, params, x, y, room, deltas } = at;
+    let (to, groups) = (conv.to(), conv.groups);
+    let combine = |from: Extent| Convolution { from, out: to.channels, window: Window::square(1, 1, 0), groups };
+    let mut gram = device.zeros(&[to.channels, to.channels / groups]);
+    device.correlate(&combine(to), y, y, 1.0, &mut gram, room);
+    device.correlate(conv, y, x, 1.0, &mut deltas[0], room);
+    let mut delta = device.zeros(params[0].shape());
+    device.convolve(&combine(Extent::new(to.channels, 1, 1)), &gram, None, &params[0], &mut delta, room);
+    device.add(-1.0, &deltas[0], &mut delta);
+    deltas[0] = delta;
 }

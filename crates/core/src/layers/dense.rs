@@ -1,7 +1,7 @@
 //! A dense synapse from all units of a feature map: a 1x1 convolution of an image of one place.
 
-use super::conv::{convolution_back, weights};
-use crate::layer::{Back, Kept, Layer, ParamSpec, Pass};
+use super::conv::{convolution_back, oja, weights};
+use crate::layer::{Associate, Back, Kept, Layer, ParamSpec, Pass};
 use reclra_compute::Tensor;
 use reclra_compute::maps::{Convolution, Extent, Window};
 
@@ -44,6 +44,10 @@ impl Layer for Dense {
 
     fn back(&self, back: Back<'_>) {
         convolution_back(&self.conv, self.bias, back);
+    }
+
+    fn associate(&self, at: Associate<'_>) {
+        oja(&self.conv, at);
     }
 
     fn multiplications(&self) -> usize {

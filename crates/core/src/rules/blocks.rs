@@ -7,14 +7,20 @@
 //! | [`BackpropBlocks`] | phi' times what comes back through the block above | phi', W^T |
 //! | [`FeedbackBlocks`] | the same | phi', fixed random B of W's shape |
 //! | [`DirectBlocks`] | phi' times B e_L | phi' times B e_L at every activation |
+//! | [`TargetPropBlocks`] | phi' times what the activity exceeds its target by, from a learned inverse of the block above | backprop, alone |
+//! | [`HebbianBlocks`] | none | Oja's rule in each convolution |
 
 mod backprop;
 mod feedback;
+mod hebbian;
 mod rec_lra;
+mod target_prop;
 
 pub use backprop::BackpropBlocks;
 pub use feedback::{DirectBlocks, FeedbackBlocks};
+pub use hebbian::HebbianBlocks;
 pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig};
+pub use target_prop::TargetPropBlocks;
 
 /// (name, one line) of each wiring of image networks that others do not have.
 pub const WIRINGS: &[(&str, &str)] = &[

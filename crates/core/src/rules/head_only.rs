@@ -26,7 +26,7 @@ impl Rule for HeadOnly {
     }
 
     fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        block_updates(graph).into_iter().filter(|u| u.region == graph.output()).collect()
+        block_updates(graph).into_iter().filter(|u| u.region() == Some(graph.output())).collect()
     }
 
     fn uses_derivative(&self) -> bool {

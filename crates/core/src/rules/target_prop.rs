@@ -60,6 +60,17 @@ impl TargetPropConfig {
     pub fn plain() -> Self {
         TargetPropConfig { eta: 10.0, std: 0.05, rate: 5.0, ..TargetPropConfig::default() }
     }
+
+    /// Whether each setting lies in its range.
+    ///
+    /// # Errors
+    /// Names the one that does not.
+    pub(crate) fn check(&self) -> Result<()> {
+        check(finite(self.eta) && self.eta > 0.0, "rule.eta", self.eta, "must be a positive number")?;
+        check(finite(self.sigma), "rule.sigma", self.sigma, "must be 0 or a positive number")?;
+        check(finite(self.std), "rule.v_std", self.std, "must be 0 or a positive number")?;
+        check(finite(self.rate), "rule.v_rate", self.rate, "must be 0 or a positive number")
+    }
 }
 
 /// Target propagation on one chain, with the difference correction or without.
@@ -95,10 +106,7 @@ impl TargetProp {
     }
 
     fn with(name: &'static str, config: TargetPropConfig, difference: bool, graph: &Graph) -> Result<TargetProp> {
-        check(finite(config.eta) && config.eta > 0.0, "rule.eta", config.eta, "must be a positive number")?;
-        check(finite(config.sigma), "rule.sigma", config.sigma, "must be 0 or a positive number")?;
-        check(finite(config.std), "rule.v_std", config.std, "must be 0 or a positive number")?;
-        check(finite(config.rate), "rule.v_rate", config.rate, "must be 0 or a positive number")?;
+        config.check()?;
         chain(name, "each region needs one inverse, of the one region before it", graph)?;
         Ok(TargetProp { config, difference, output: graph.output() })
     }

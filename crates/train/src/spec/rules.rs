@@ -3,7 +3,9 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
-use reclra::rules::blocks::{BackpropBlocks, DirectBlocks, FeedbackBlocks, RecLraBlocks, RecLraBlocksConfig};
+use reclra::rules::blocks::{
+    BackpropBlocks, DirectBlocks, FeedbackBlocks, HebbianBlocks, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+};
 use reclra::{
     Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
     FeedbackConfig, Graph, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Plasticity, RecLra,
@@ -60,6 +62,11 @@ impl RuleSpec {
             RuleSpec::FeedbackAlignment(config) => Box::new(FeedbackAlignment::new(config, graph)?),
             RuleSpec::DirectFeedbackAlignment(config) => Box::new(DirectFeedbackAlignment::new(config, graph)?),
             RuleSpec::LraE(config) => Box::new(LraE::new(config, graph)?),
+            RuleSpec::TargetProp(config) if graph.has_blocks() => Box::new(TargetPropBlocks::new(config, graph)?),
+            RuleSpec::DifferenceTargetProp(config) if graph.has_blocks() => {
+                Box::new(TargetPropBlocks::difference(config, graph)?)
+            }
+            RuleSpec::Hebbian(config) if graph.has_blocks() => Box::new(HebbianBlocks::new(config, graph)?),
             RuleSpec::TargetProp(config) => Box::new(TargetProp::new(config, graph)?),
             RuleSpec::DifferenceTargetProp(config) => Box::new(TargetProp::difference(config, graph)?),
             RuleSpec::EquilibriumProp(config) => Box::new(EquilibriumProp::new(config, graph)?),
@@ -103,8 +110,16 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Names of the rules that train image networks.
-pub const OF_BLOCKS: [&str; 5] =
-    ["rec-lra", "backprop", "feedback-alignment", "direct-feedback-alignment", "head-only"];
+pub const OF_BLOCKS: [&str; 8] = [
+    "rec-lra",
+    "backprop",
+    "feedback-alignment",
+    "direct-feedback-alignment",
+    "target-prop",
+    "difference-target-prop",
+    "hebbian",
+    "head-only",
+];
 
 /// Learning rates worth trying, for every rule.
 const RATES: &[f64] = &[1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3];
@@ -149,6 +164,11 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Resu
     })
 }
 
+/// What difference target propagation learns image networks with: V starts at the size that keeps the size of what it is given.
+const OF_IMAGES: TargetPropConfig = TargetPropConfig { eta: 0.3, sigma: 0.1, std: 1.0, rate: 1.0 };
+/// The same for plain target propagation.
+const OF_IMAGES_PLAIN: TargetPropConfig = TargetPropConfig { eta: 10.0, ..OF_IMAGES };
+
 /// The rules that train image networks; of the others the reason why not.
 fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {
     let std = |r: &mut Reader<'_>, default: f64| -> Result<FeedbackConfig> {
@@ -164,10 +184,9 @@ fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {
             "its error synapses join dense regions; rec-lra with rule.wiring = \"layer\" is its counterpart on blocks"
         }
         "equilibrium-prop" => "it needs an energy, symmetric synapses without normalisation or pools",
-        "hebbian" => {
-            "Oja's rule here is one of dense regions; rec-lra with rule.inner = \"hebbian\" is a local rule on blocks"
-        }
-        _ => "learned inverses of blocks are not there yet",
+        "hebbian" => return Ok(RuleSpec::Hebbian(hebbian(r)?)),
+        "target-prop" => return Ok(RuleSpec::TargetProp(target_prop(r, OF_IMAGES_PLAIN)?)),
+        _ => return Ok(RuleSpec::DifferenceTargetProp(target_prop(r, OF_IMAGES)?)),
     };
     let known = OF_BLOCKS.join(", ");
     let want = format!("cannot train net.model {model}: {why}; rules that can are {known}");

@@ -171,7 +171,7 @@ impl RecLraBlocks {
             let mut logits = device.zeros(&[self.classes, 0]);
             device.convolve(&product(x.rows(), self.classes), &own[skip.own], None, x, &mut logits, room);
             let mut p = device.zeros(&[self.classes, 0]);
-            crate::learner::activate(device, crate::phi::Phi::Softmax, &logits, &mut p);
+            crate::forward::activate(device, crate::phi::Phi::Softmax, &logits, &mut p);
             device.blend((1.0, &p), (-1.0, &errors.y[out]), &mut q);
             errors.buffers[skip.buffer + 2] = q;
         }
@@ -404,7 +404,8 @@ impl Rule for RecLraBlocks {
             let Some(block) = &graph.regions()[i].inside else { continue };
             for (n, sender) in block.synapses().enumerate() {
                 if let Some(own) = self.twins[i].get(n).copied().flatten() {
-                    let of_w = |u: &&mut BlockUpdate| u.region == i && u.n == sender.stage.first;
+                    let w = Param::Inside { region: i, n: sender.stage.first };
+                    let of_w = |u: &&mut BlockUpdate| u.param == w;
                     updates.iter_mut().find(of_w).into_iter().for_each(|u| u.mirror = Some(own));
                 }
             }

@@ -1,0 +1,69 @@
+//! A block on a batch that nothing is learned from: no activity inside is kept.
+
+use super::{Block, Stage};
+use crate::layer::{Kept, Pass};
+use reclra_compute::maps::Room;
+use reclra_compute::rng::Key;
+use reclra_compute::{Device, Tensor};
+
+/// What a block is lent to run on a batch that nothing is learned from.
+#[derive(Debug)]
+pub struct Evaluation<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The block's parameters.
+    pub params: &'a [Tensor],
+    /// Its numbers that never learn, one for each operation.
+    pub fixed: &'a [Option<Tensor>],
+    /// Tensors for what lies between; they come back.
+    pub free: &'a mut Vec<Tensor>,
+    /// Room that kernels need.
+    pub room: &'a mut Room,
+    /// If given, normalisations go by the batch and dropout drops, under this key, as in training.
+    pub training: Option<Key>,
+}
+
+impl Block {
+    /// h of a batch that nothing is learned from; `free` holds tensors for what lies between, and gets them back.
+    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
+        let Evaluation { device, params, fixed, free, room, training } = at;
+        let take = |free: &mut Vec<Tensor>, rows: usize| {
+            let mut tensor = free.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
+            tensor.reshape(rows, x.cols());
+            tensor
+        };
+        let mut run = |stages: &[Stage], offset: usize, h: &mut Tensor| {
+            let mut now: Option<Tensor> = None;
+            for (k, stage) in stages.iter().enumerate() {
+                let mut pass = Pass {
+                    device,
+                    params: &params[stage.first..stage.first + stage.params],
+                    fixed: fixed[offset + k].as_ref(),
+                    training: training.is_some(),
+                    key: training.unwrap_or(Key::new(0)).child((offset + k) as u64),
+                    room,
+                };
+                let mut kept = if training.is_some() { stage.layer.kept(device) } else { Kept::default() };
+                let from = now.as_ref().unwrap_or(x);
+                if k + 1 == stages.len() {
+                    stage.layer.forward(&mut pass, from, h, &mut kept);
+                } else {
+                    let mut y = take(free, stage.layer.to().units());
+                    stage.layer.forward(&mut pass, from, &mut y, &mut kept);
+                    free.extend(now.replace(y));
+                }
+            }
+            free.extend(now);
+        };
+        run(&self.path, 0, h);
+        match &self.shortcut {
+            None => {}
+            Some(shortcut) if shortcut.is_empty() => device.add(1.0, x, h),
+            Some(shortcut) => {
+                let mut message = device.zeros(&[h.rows(), x.cols()]);
+                run(shortcut, self.path.len(), &mut message);
+                device.add(1.0, &message, h);
+            }
+        }
+    }
+}
