@@ -29,8 +29,11 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("feedback-alignment", "backprop with fixed random feedback in place of W^T (Lillicrap et al. 2016)"),
     ("direct-feedback-alignment", "the output error straight to every region by fixed random feedback (Nøkland 2016)"),
     ("lra-e", "local representation alignment with learned error synapses (Ororbia and Mali 2019); chains"),
-    ("target-prop", "targets through learned inverses (Bengio 2014; Lee et al. 2015); chains"),
-    ("difference-target-prop", "target-prop corrected by what the inverses miss (Lee et al. 2015); chains"),
+    ("target-prop", "targets through learned inverses (Bengio 2014; Lee et al. 2015); chains of regions or blocks"),
+    (
+        "difference-target-prop",
+        "target-prop corrected by what the inverses miss (Lee et al. 2015); chains of regions or blocks",
+    ),
     ("equilibrium-prop", "contrast of two nudged equilibria (Scellier and Bengio 2017; Laborieux et al. 2021); chains"),
     ("head-only", "the output alone learns, the rest stays as it was drawn: the control"),
     ("hebbian", "Oja's subspace rule below a trained readout; no error leaves the output"),

@@ -147,14 +147,22 @@ pub const KEYS: &[Key] = &[
         "rule.b_std",
         "standard deviation of the Gaussian the fixed feedback B is drawn from; on image networks feedback-alignment takes it in units of He's [0.3; 1]",
     ),
-    of(TARGETS, "rule.eta", "how far the top target lies along the gradient [0.3; 10 for target-prop]"),
+    of(
+        TARGETS,
+        "rule.eta",
+        "how far the top target lies along the gradient [0.3; 10 for target-prop, 1000 on image networks]",
+    ),
     of(TARGETS, "rule.sigma", "standard deviation of the noise the inverses learn to undo [0.1]"),
     of(
         TARGETS,
         "rule.v_std",
-        "standard deviation of the Gaussian the inverses V start from [0.1; 0.05 for target-prop]",
+        "standard deviation of the Gaussian the inverses V start from [0.1; 0.05 for target-prop; on image networks 1, a factor on 1 / sqrt(inputs)]",
     ),
-    of(TARGETS, "rule.v_rate", "factor on the learning rate of the inverses [3; 5 for target-prop]"),
+    of(
+        TARGETS,
+        "rule.v_rate",
+        "factor on the learning rate of the inverses [3; 5 for target-prop; on image networks 1 and 3]",
+    ),
     of(EQUILIBRIUM, "rule.free", "sweeps of the free phase, where there is more than one hidden region [10]"),
     of(EQUILIBRIUM, "rule.nudged", "sweeps of each nudged phase [4]"),
     of(

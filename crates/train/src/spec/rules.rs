@@ -134,6 +134,9 @@ pub fn tuning(rule: &str, image: bool) -> &'static [(&'static str, &'static [f64
         "feedback-alignment" | "direct-feedback-alignment" => {
             &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])]
         }
+        "target-prop" if image => {
+            &[("optim.lr", RATES), ("rule.eta", &[100.0, 300.0, 1000.0, 3000.0]), ("rule.v_rate", &[1.0, 3.0])]
+        }
         "target-prop" => &[("optim.lr", RATES), ("rule.eta", &[3.0, 10.0, 30.0]), ("rule.sigma", &[0.03, 0.1, 0.3])],
         "difference-target-prop" => {
             &[("optim.lr", RATES), ("rule.eta", &[0.1, 0.3, 1.0]), ("rule.sigma", &[0.03, 0.1, 0.3])]
@@ -166,8 +169,8 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Resu
 
 /// What difference target propagation learns image networks with: V starts at the size that keeps the size of what it is given.
 const OF_IMAGES: TargetPropConfig = TargetPropConfig { eta: 0.3, sigma: 0.1, std: 1.0, rate: 1.0 };
-/// The same for plain target propagation.
-const OF_IMAGES_PLAIN: TargetPropConfig = TargetPropConfig { eta: 10.0, ..OF_IMAGES };
+/// The same for plain target propagation, whose target has to stand out from the error of reconstruction.
+const OF_IMAGES_PLAIN: TargetPropConfig = TargetPropConfig { eta: 1000.0, rate: 3.0, ..OF_IMAGES };
 
 /// The rules that train image networks; of the others the reason why not.
 fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {

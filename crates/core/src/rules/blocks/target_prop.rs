@@ -1,17 +1,18 @@
 //! Target propagation and difference target propagation on image networks: a learned inverse for each block.
 //!
 //! ```text
-//! yhat_{L-1} = z_{L-1} - eta dC/dz_{L-1}                      through the output alone: the target of the top block
+//! yhat_{L-1} = z_{L-1} - eta P dC/dz_{L-1}                    through the output alone: the target of the top block, P places
 //! g_l(u) = phi_{l-1}(V_l^T * u + c_l)                         the inverse of block l, for l = L-1 .. 2
 //! yhat_{l-1} = g_l(yhat_l)                                    target propagation
 //! yhat_{l-1} = z_{l-1} + g_l(yhat_l) - g_l(z_l)               difference target propagation
-//! d_l = z_l - yhat_l,  e_l = d_l * phi_l'(h_l);               the block is entered with it, inside by backprop; all / eta
+//! d_l = z_l - yhat_l,  e_l = d_l * phi_l'(h_l);               the block is entered with it, inside by backprop; all / (eta P)
 //!
 //! zt = z_{l-1} + sigma noise,  f = z_l made from zt           the inverses learn to undo a noisy step forward
 //! r = (g_l(f) - zt) * phi_{l-1}',  dV_l = f * r (summed over places),  dc_l = r
 //! ```
 //!
-//! V_l is one convolution against the way of the block: from the places of z_l to the windows of z_{l-1} that they see, 3x3 for
+//! The mean over places that mostly follows the top block leaves each place 1/P of the gradient; P makes up for it, so that eta means the
+//! same for all sizes of image. V_l is one convolution against the way of the block: from the places of z_l to the windows of z_{l-1} that they see, 3x3 for
 //! a block that keeps the image's size, 4x4 for one that halves it, the whole image under dense layers. Normalisations go by the batch in
 //! the noisy step too, and their running statistics do not follow it.
 //!
@@ -38,6 +39,8 @@ pub struct TargetPropBlocks {
     /// Of the inverses of blocks 2 and up: the convolution whose way back they are.
     inverses: Vec<Convolution>,
     output: RegionId,
+    /// eta P
+    eta: f64,
 }
 
 impl TargetPropBlocks {
@@ -71,7 +74,10 @@ impl TargetPropBlocks {
                 remedy: "pad less, or choose rec-lra, backprop or feedback-alignment",
             })?);
         }
-        Ok(TargetPropBlocks { config, difference, inverses, output: graph.output() })
+        let output = graph.output();
+        let top = graph.regions()[output - 1].inside.as_ref().map_or(1, |b| b.to().places());
+        let eta = config.eta * top as f64;
+        Ok(TargetPropBlocks { config, difference, inverses, output, eta })
     }
 
     /// Pre-activation and activity of g_l(u).
@@ -163,8 +169,8 @@ impl Rule for TargetPropBlocks {
             let mut target = step.insides.take(step.device, rows, batch);
             let mut d = std::mem::take(&mut step.errors.d[l]);
             if l + 1 == out {
-                // d_{L-1} = eta dC/dz
-                step.device.blend((self.config.eta, &d), (0.0, &d), &mut target);
+                // d_{L-1} = eta P dC/dz
+                step.device.blend((self.eta, &d), (0.0, &d), &mut target);
                 std::mem::swap(&mut d, &mut target);
             }
             step.device.blend((1.0, z), (-1.0, &d), &mut target);
@@ -206,7 +212,7 @@ impl Rule for TargetPropBlocks {
     fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
         let mut updates = block_updates(graph);
         for u in updates.iter_mut().filter(|u| u.region() != Some(graph.output())) {
-            u.factor = 1.0 / self.config.eta;
+            u.factor = 1.0 / self.eta;
         }
         let inverse = |n: usize| BlockUpdate {
             param: Param::Own(2 * n),
