@@ -9,7 +9,7 @@
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
-//! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
+//! | [`metrics`] | error, top-5 error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`export`] | the forward network for other programs |
@@ -37,6 +37,7 @@ pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod paper;
+mod peak;
 mod plot;
 pub mod record;
 pub mod report;
