@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`bench`] | how fast a step is, and how fast it could be |
+//! | [`columns`] | columns that tables of results show when asked for |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`embed`] | maps of what a layer sees |
@@ -22,6 +23,7 @@
 //! | [`spec`] | what one TOML file says, validated |
 
 pub mod bench;
+pub mod columns;
 pub mod compare;
 pub mod data;
 pub mod embed;
