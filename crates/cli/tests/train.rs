@@ -22,9 +22,11 @@ fn a_result_is_the_same_for_any_number_of_threads() {
     let run = |threads| {
         let (out, _) = good(&["train", "--epochs", "3", "--threads", threads, "--json"]);
         let keep = |mut o: serde_json::Value| {
-            // What a clock says differs from run to run, and so does where the run is kept.
+            // What clock and allocator say differs from run to run, and so does where the run is kept.
             let fields = o.as_object_mut().unwrap();
-            ["seconds", "samples_per_second", "run", "saved"].iter().for_each(|k| drop(fields.remove(*k)));
+            ["seconds", "samples_per_second", "peak_memory", "run", "saved"]
+                .iter()
+                .for_each(|k| drop(fields.remove(*k)));
             o
         };
         objects(&out).into_iter().map(keep).collect::<Vec<_>>()
@@ -277,7 +279,7 @@ fn an_interrupted_run_saves_and_says_so() {
 fn experiments_are_made_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("tiny.toml");
-    let spec = "title = \"Tiny\"\nabout = \"Two runs.\"\nseeds = [0, 1]\n[[run]]\nname = \"one\"\nat_most = 99.0\n\
+    let spec = "title = \"Tiny\"\nabout = \"Two runs.\"\nseeds = [0, 1]\ncolumns = [\"top5\", \"f1\"]\n[[run]]\nname = \"one\"\nat_most = 99.0\n\
                 set = { \"train.epochs\" = 1 }\n[[run]]\nname = \"two\"\nat_most = 1.0\n\
                 set = { \"train.epochs\" = 1, \"optim.lr\" = 1e-9 }\n";
     fs::write(&file, spec).unwrap();
@@ -288,9 +290,19 @@ fn experiments_are_made_once() {
     assert!(err.contains("run 4 of 4: two, seed 1"), "{err}");
     let row = |name: &str| out.lines().find(|l| l.starts_with(&format!("| {name} "))).unwrap().to_owned();
     assert!(row("one").contains("| yes |") && row("two").contains("| no |"), "{out}");
+    assert!(out.contains("| top-5 error % | F1 % |"), "{out}");
     assert_eq!(fs::read_to_string(results.join("tiny.md")).unwrap().trim(), out.trim());
     let (again, err) = good(&args);
     assert_eq!(again, out);
+    // The figures are those of `eval`.
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(results.join("tiny.json")).unwrap()).unwrap();
+    let (eval, _) = good(&["eval", text(&runs.join("one/seed-0")), "--json"]);
+    let eval: serde_json::Value = serde_json::from_str(&eval).unwrap();
+    for figure in ["top5_error", "precision", "recall", "f1"] {
+        assert_eq!(kept[0]["scores"][figure], eval[figure], "{figure}");
+    }
+    assert!(kept[0]["scores"]["top5_error"].as_f64() < eval["error"].as_f64(), "{eval}");
+    assert_eq!(kept[0]["peak_memory"].as_u64().is_some(), cfg!(target_os = "linux"), "{}", kept[0]["peak_memory"]);
     assert!(!err.contains("seed"), "nothing is run again: {err}");
     // A changed run is made again, alone.
     fs::write(&file, spec.replace("name = \"two\"", "name = \"three\"")).unwrap();

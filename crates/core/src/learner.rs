@@ -36,11 +36,11 @@ pub struct StepReport {
 pub struct Learner {
     pub(crate) device: Device,
     pub(crate) graph: Graph,
-    rule: Box<dyn Rule>,
+    pub(crate) rule: Box<dyn Rule>,
     optim: Optim,
     pub(crate) params: Params,
     /// The moving average of weights and biases, if one is kept.
-    average: Option<Params>,
+    pub(crate) average: Option<Params>,
     pub(crate) updates: Vec<LocalUpdate>,
     /// One for each update.
     pub(crate) moments: Vec<Moments>,
@@ -53,7 +53,7 @@ pub struct Learner {
     pub(crate) insides: Insides,
     scratch: Scratch,
     pub(crate) particles: Particles,
-    rooms: Rooms,
+    pub(crate) rooms: Rooms,
     pub(crate) steps: u64,
     /// Randomness of the rule, one child a step.
     pub(crate) key: Key,
@@ -272,35 +272,6 @@ impl Learner {
                 block.follow(device, &mut params.inside[i], inside, batch as usize);
             }
         }
-    }
-
-    /// Runs the network forward, with the averaged weights if there are any, and judges it: sums over the samples.
-    ///
-    /// # Panics
-    /// If `x` and `labels` do not fit the network.
-    pub fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
-        if self.rule.settles().is_none() {
-            let params = self.average.as_ref().unwrap_or(&self.params);
-            let z = self.rooms.forward(&self.device, &self.graph, params, x);
-            return self.device.judge(z, labels, self.graph.is_classifier());
-        }
-        self.activate_evaluated(x);
-        self.device.judge(&self.activity.z[self.graph.output()], labels, self.graph.is_classifier())
-    }
-
-    /// The outputs for a batch, one sample a row (B x n_L): class probabilities where the output is a softmax.
-    ///
-    /// # Panics
-    /// If `x` is not a whole number of samples.
-    pub fn predict(&mut self, x: &[f32]) -> Vec<f32> {
-        let z = if self.rule.settles().is_none() {
-            let params = self.average.as_ref().unwrap_or(&self.params);
-            self.rooms.forward(&self.device, &self.graph, params, x)
-        } else {
-            let out = self.graph.output();
-            &self.activate_evaluated(x).z[out]
-        };
-        transposed(&z.to_f32(), z.rows(), z.cols())
     }
 
     /// The activities of a batch, one sample a row, as evaluation has them: with the averaged weights if there are any,

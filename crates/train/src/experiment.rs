@@ -11,6 +11,7 @@ pub use estimate::{Estimate, estimate, rough};
 pub use known::{KNOWN, about};
 pub use markdown::markdown;
 
+use crate::columns::{Column, Columns};
 use crate::data::{self, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::fit::Observer;
@@ -46,6 +47,9 @@ pub struct Experiment {
     /// Whether the validation error by epoch is drawn, all runs in one picture.
     #[serde(default)]
     pub plot: bool,
+    /// Columns of the table beside errors and time: `top5`, `f1`, `precision`, `recall`, `memory`.
+    #[serde(default)]
+    pub columns: Columns,
     /// The run to which the time of the others is compared.
     #[serde(default)]
     pub relative_to: String,
@@ -85,14 +89,36 @@ pub struct Run {
     pub set: BTreeMap<String, toml::Value>,
 }
 
-/// What the paper reports, in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+/// What the paper reports, in percent. Those of a column are shown where the experiment has that column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claimed {
     /// Test error.
-    pub test: f64,
+    pub test: Option<f64>,
     /// Training error.
     pub train: Option<f64>,
+    /// Top-5 error.
+    pub top5: Option<f64>,
+    /// F1.
+    pub f1: Option<f64>,
+    /// Precision.
+    pub precision: Option<f64>,
+    /// Recall.
+    pub recall: Option<f64>,
+}
+
+impl Claimed {
+    /// What is reported of that column.
+    #[must_use]
+    pub fn of(&self, column: Column) -> Option<f64> {
+        match column {
+            Column::Top5 => self.top5,
+            Column::F1 => self.f1,
+            Column::Precision => self.precision,
+            Column::Recall => self.recall,
+            Column::Memory => None,
+        }
+    }
 }
 
 /// An error that a goal can be about.

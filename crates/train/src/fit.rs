@@ -4,7 +4,7 @@
 //! figures of the epoch it is in: its [`Place`].
 
 use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather, ready};
-use crate::metrics::Evaluation;
+use crate::metrics::{Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::Param;
 use reclra::state::Kept;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub use crate::judge::{best, confusion, evaluate};
+pub use crate::judge::{Judged, best, evaluate, judge};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 const ALIGNED: usize = 1000;
@@ -264,6 +264,8 @@ pub struct Outcome {
     pub epochs: Vec<EpochReport>,
     /// The test part, judged after the last epoch; none if the run was interrupted.
     pub test: Option<Evaluation>,
+    /// Its top-5 error, precision, recall and F1.
+    pub scores: Option<Scores>,
     /// Whether it was stopped from outside.
     pub interrupted: bool,
     /// Time of the run.
@@ -305,9 +307,10 @@ pub fn fit_from(
     let gathering = Gathering::beside(device.threads());
     let (mut learner, mut place) = begin(start, spec, steps, device)?;
     let before = place.seconds;
-    let outcome = |learner, place: Place, test, interrupted| {
+    let outcome = |learner, place: Place, judged: Option<Judged>| {
         let took = Duration::from_secs_f64(before) + begun.elapsed();
-        Ok(Outcome { learner, epochs: place.epochs, test, interrupted, took })
+        let (test, scores) = (judged.as_ref().map(|j| j.evaluation), judged.as_ref().map(Judged::scores));
+        Ok(Outcome { learner, epochs: place.epochs, test, scores, interrupted: judged.is_none(), took })
     };
     while (place.epochs.len() as u64) < spec.epochs {
         let epoch = place.epochs.len() as u64;
@@ -342,7 +345,7 @@ pub fn fit_from(
             Ok(()) => {}
             Err(Halt::Stopped) => {
                 observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Stopped });
-                return outcome(learner, place, None, true);
+                return outcome(learner, place, None);
             }
             Err(Halt::Failed(error)) => return Err(error),
         }
@@ -377,11 +380,11 @@ pub fn fit_from(
         observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Epoch });
     }
     let all: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
-    let test = evaluate(&mut learner, dataset, Part::Test, &all)?;
-    if !test.loss.is_finite() {
+    let test = judge(&mut learner, dataset, Part::Test, &all)?;
+    if !test.evaluation.loss.is_finite() {
         return Err(diverged(spec, &learner, spec.epochs));
     }
-    outcome(learner, place, Some(test), false)
+    outcome(learner, place, Some(test))
 }
 
 /// The network and its place at the start.

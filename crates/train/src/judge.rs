@@ -1,7 +1,7 @@
-//! Judging a network on samples it does not learn from: error and loss, who is taken for whom.
+//! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error.
 
 use crate::data::{DataError, Dataset, Part, gather};
-use crate::metrics::{Confusion, Evaluation};
+use crate::metrics::{Confusion, Evaluation, Scores, in_top};
 use reclra::{Graph, Learner};
 
 /// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
@@ -32,24 +32,49 @@ pub fn evaluate(
     Ok(sum)
 }
 
-/// Who is taken for whom among the given samples of a part.
+/// A part of the data, judged: what is counted in one pass over it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Samples, mistakes, loss: those of [`evaluate`].
+    pub evaluation: Evaluation,
+    /// Who is taken for whom.
+    pub confusion: Confusion,
+    /// Samples whose class is not among the [`TOP`] of the largest outputs.
+    pub beyond: usize,
+}
+
+/// Guesses that top-5 error allows.
+const TOP: usize = 5;
+
+impl Judged {
+    /// The figures that follow.
+    #[must_use]
+    pub fn scores(&self) -> Scores {
+        let (precision, recall, f1) = self.confusion.macro_scores();
+        let top5_error = (self.confusion.classes() > TOP && self.evaluation.samples > 0)
+            .then(|| self.beyond as f64 / self.evaluation.samples as f64);
+        Scores { top5_error, precision, recall, f1 }
+    }
+}
+
+/// Judges the given samples of a part as [`evaluate`] does, and counts who is taken for whom.
 ///
 /// # Errors
 /// If a sample cannot be read.
-pub fn confusion(
-    learner: &mut Learner,
-    dataset: &dyn Dataset,
-    part: Part,
-    samples: &[u32],
-) -> Result<Confusion, DataError> {
+pub fn judge(learner: &mut Learner, dataset: &dyn Dataset, part: Part, samples: &[u32]) -> Result<Judged, DataError> {
     let classes = dataset.classes();
-    let mut counts = Confusion::new(classes);
+    let mut evaluation = Evaluation { samples: samples.len(), ..Evaluation::default() };
+    let (mut confusion, mut beyond) = (Confusion::new(classes), 0);
     each_chunk(dataset, part, samples, evaluated(learner.graph()), |x, labels| {
-        for (p, &label) in learner.predict(x).chunks_exact(classes).zip(labels) {
-            counts.add(label as usize, best(p));
+        let (verdict, outputs) = learner.judge(x, labels);
+        evaluation.wrong += verdict.wrong;
+        evaluation.loss += verdict.loss / samples.len().max(1) as f64;
+        for (p, &label) in outputs.chunks_exact(classes).zip(labels) {
+            confusion.add(label as usize, best(p));
+            beyond += usize::from(!in_top(p, label as usize, TOP));
         }
     })?;
-    Ok(counts)
+    Ok(Judged { evaluation, confusion, beyond })
 }
 
 /// The largest of some outputs; the first of equals.
@@ -71,4 +96,35 @@ fn each_chunk(
         judge(&x, &labels);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Class 0: 3 right, 1 taken for 1. Class 1: 2 right, 2 taken for 0. The others are neither there nor said.
+    fn judged(classes: usize) -> Judged {
+        let mut confusion = Confusion::new(classes);
+        for (truth, taken, n) in [(0, 0, 3), (0, 1, 1), (1, 1, 2), (1, 0, 2)] {
+            (0..n).for_each(|_| confusion.add(truth, taken));
+        }
+        Judged { evaluation: Evaluation { samples: 8, wrong: 3, loss: 0.5 }, confusion, beyond: 1 }
+    }
+
+    #[test]
+    fn figures_follow_from_the_counts() {
+        let Scores { top5_error, precision, recall, f1 } = judged(2).scores();
+        assert_eq!(top5_error, None, "two classes have no top-5 error");
+        // Precision 3/5 and 2/3, recall 3/4 and 1/2, F1 2/3 and 4/7.
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(
+            near(precision, 19.0 / 30.0) && near(recall, 0.625) && near(f1, 13.0 / 21.0),
+            "{precision} {recall} {f1}"
+        );
+        assert_eq!(judged(5).scores().top5_error, None);
+        // Four classes that were never said count 0.
+        let six = judged(6).scores();
+        assert_eq!(six.top5_error, Some(0.125));
+        assert!(near(six.precision, precision / 3.0) && near(six.recall, recall / 3.0) && near(six.f1, f1 / 3.0));
+    }
 }

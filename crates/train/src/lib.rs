@@ -3,13 +3,14 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`bench`] | how fast a step is, and how fast it could be |
+//! | [`columns`] | columns that tables of results show when asked for |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
 //! | [`data`] | data sets, splits, batches |
 //! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
-//! | [`metrics`] | error, confusion matrix, precision, recall, F1 |
+//! | [`metrics`] | error, top-5 error, confusion matrix, precision, recall, F1 |
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`export`] | the forward network for other programs |
@@ -22,6 +23,7 @@
 //! | [`spec`] | what one TOML file says, validated |
 
 pub mod bench;
+pub mod columns;
 pub mod compare;
 pub mod data;
 pub mod embed;
@@ -37,6 +39,7 @@ pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod paper;
+mod peak;
 mod plot;
 pub mod record;
 pub mod report;

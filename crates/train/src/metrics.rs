@@ -1,4 +1,5 @@
-//! What is measured of a classifier: error, loss, and the confusion matrix from which precision, recall and F1 follow.
+//! What is measured of a classifier: error, top-k error, loss, and the confusion matrix from which precision, recall and F1
+//! follow.
 
 /// Judgement of a set of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -17,6 +18,40 @@ impl Evaluation {
     pub fn error(&self) -> f64 {
         self.wrong as f64 / self.samples.max(1) as f64
     }
+}
+
+/// Figures of a set of samples beside its error, each a share in [0, 1].
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Scores {
+    /// Share of samples whose class is not among the five of the largest outputs ([`in_top`]); none for five classes or fewer,
+    /// of which it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5_error: Option<f64>,
+    /// Macro precision: the mean over the classes of (samples of the class said to be of it) / (samples said to be of it);
+    /// 0 for a class that was never said.
+    pub precision: f64,
+    /// Macro recall: the mean over the classes of (samples of the class said to be of it) / (samples of it); 0 for a class
+    /// without samples.
+    pub recall: f64,
+    /// Macro F1: the mean over the classes of 2 precision recall / (precision + recall); 0 where both are. It is no function of
+    /// the two means.
+    pub f1: f64,
+}
+
+/// Whether the output of class `label` is one of the `k` largest. Of outputs that are equal all others come first: a network
+/// that says the same of every class knows none of them. What is not a number is in no top.
+#[must_use]
+pub fn in_top(outputs: &[f32], label: usize, k: usize) -> bool {
+    let Some(&own) = outputs.get(label) else { return false };
+    let behind = |other: &f32| other.partial_cmp(&own).is_some_and(std::cmp::Ordering::is_lt);
+    let before = outputs.iter().enumerate().filter(|&(class, other)| class != label && !behind(other)).count();
+    !own.is_nan() && before < k
+}
+
+/// Whether people are told the top-5 error of so many classes unasked: of ten, five guesses are half.
+#[must_use]
+pub fn top5_tells(classes: usize) -> bool {
+    classes > 10
 }
 
 /// Counts of (true class, predicted class).
@@ -75,6 +110,16 @@ impl Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_in_the_top_by_its_rank() {
+        let outputs = [0.05, 0.3, 0.1, 0.2, 0.05, 0.3];
+        let rank = |label| (1..=6).find(|&k| in_top(&outputs, label, k));
+        // Of equals each is last: the two of 0.3 are second, the two of 0.05 sixth.
+        assert_eq!((0..6).map(rank).collect::<Vec<_>>(), [6, 2, 4, 3, 6, 2].map(Some));
+        assert!(!in_top(&[0.0; 6], 0, 5) && in_top(&[0.0; 6], 0, 6));
+        assert!(!in_top(&[f32::NAN, 0.5], 0, 2) && !in_top(&[f32::NAN, 0.5], 1, 1) && !in_top(&[0.5], 3, 5));
+    }
 
     #[test]
     fn scores_of_a_known_matrix() {

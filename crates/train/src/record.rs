@@ -1,7 +1,7 @@
 //! [`Record`]: what came of one run, in a form that files keep and tables, plots and comparisons read.
 
 use crate::fit::EpochReport;
-use crate::metrics::Evaluation;
+use crate::metrics::{Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,16 @@ pub struct Record {
     pub epochs: Vec<EpochReport>,
     /// The test part, judged after the last epoch; none if it diverged.
     pub test: Option<Evaluation>,
+    /// Its top-5 error, precision, recall and F1; none if the run diverged or was made before these were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
     /// Seconds of the whole run.
     pub seconds: f64,
+    /// Bytes: the most memory that the process held resident from the beginning of the run, or from where it was last gone on
+    /// with, until the test part was judged; program and data included, memory of other devices not. None where the system
+    /// does not tell, if runs shared the process, or if the run was made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Why it did not come to its end, if it did not.
     pub failed: Option<String>,
 }
@@ -48,6 +56,8 @@ impl Record {
             seconds: epochs.iter().map(|e| e.seconds).sum(),
             epochs,
             test: None,
+            scores: None,
+            peak_memory: None,
             failed: None,
         })
     }
@@ -68,6 +78,36 @@ impl Record {
     #[must_use]
     pub fn test_error(&self) -> Option<f64> {
         self.test.map(|t| 100.0 * t.error())
+    }
+
+    /// Top-5 error on the test part, in percent; none if it diverged or there are five classes or fewer.
+    #[must_use]
+    pub fn top5_error(&self) -> Option<f64> {
+        self.scores.and_then(|s| s.top5_error).map(|v| 100.0 * v)
+    }
+
+    /// Macro precision on the test part, in percent: the mean over the classes, a class that was never said counting 0.
+    #[must_use]
+    pub fn precision(&self) -> Option<f64> {
+        self.scores.map(|s| 100.0 * s.precision)
+    }
+
+    /// Macro recall on the test part, in percent: the mean over the classes.
+    #[must_use]
+    pub fn recall(&self) -> Option<f64> {
+        self.scores.map(|s| 100.0 * s.recall)
+    }
+
+    /// Macro F1 on the test part, in percent: the mean over the classes.
+    #[must_use]
+    pub fn f1(&self) -> Option<f64> {
+        self.scores.map(|s| 100.0 * s.f1)
+    }
+
+    /// The most memory that the process held resident, in MB (10^6 bytes).
+    #[must_use]
+    pub fn peak_megabytes(&self) -> Option<f64> {
+        self.peak_memory.map(|bytes| bytes as f64 * 1e-6)
     }
 
     fn finished(&self) -> Option<&Record> {
@@ -130,12 +170,29 @@ mod tests {
             warnings: Vec::new(),
             epochs,
             test: None,
+            scores: None,
             seconds: 0.0,
+            peak_memory: None,
             failed: None,
         };
         assert_eq!((record.seconds_to(5.0), record.seconds_to(4.0)), (Some(3.0), None));
         assert_eq!(record.epoch_seconds(), 2.0);
         assert_eq!(record.validation_error().map(f64::round), Some(7.0));
         assert_eq!(Record { failed: Some("diverged".into()), ..record }.validation_error(), None);
+    }
+
+    #[test]
+    fn records_from_before_are_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/results");
+        let text = std::fs::read_to_string(format!("{folder}/rules.json")).unwrap();
+        let old: Vec<Record> = serde_json::from_str(&text).unwrap();
+        assert!(old.len() > 5 && old.iter().all(|r| (r.scores, r.peak_memory) == (None, None)));
+        assert_eq!((old[0].f1(), old[0].top5_error(), old[0].peak_megabytes()), (None, None, None));
+        let read_again = |r: &Record| serde_json::from_str::<Record>(&serde_json::to_string(r).unwrap()).unwrap();
+        assert_eq!(read_again(&old[0]), old[0]);
+        let scores = Scores { top5_error: Some(0.0123), precision: 0.9, recall: 0.8, f1: 0.85 };
+        let new = Record { scores: Some(scores), peak_memory: Some(64_000_000), ..old[0].clone() };
+        assert_eq!(read_again(&new), new);
+        assert_eq!([new.top5_error(), new.f1(), new.peak_megabytes()], [1.23, 85.0, 64.0].map(Some));
     }
 }

@@ -6,6 +6,7 @@ use crate::board::Board;
 use crate::failure::Failure;
 use crate::output::count;
 use reclra::Device;
+use reclra_train::columns::Columns;
 use reclra_train::compare::{self, Request, Row, Trial};
 use reclra_train::data::Dataset;
 use reclra_train::record::Record;
@@ -22,6 +23,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     if args.spec.flags.rule.is_some() {
         return Err(Failure::Usage("--rule names one rule; name those to compare with --rules a,b".to_owned()));
     }
+    let columns = Columns::try_from(args.columns.clone()).map_err(|why| Failure::Usage(format!("--columns: {why}")))?;
     let grid = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
     let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
     let blocks = base.get("net.model").and_then(|m| m.as_str()).is_some_and(|m| m != "mlp");
@@ -83,15 +85,16 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         facts.name,
         seeds.join(", "),
     );
-    let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, args.target)?;
+    let shown = (args.target, &columns);
+    let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, shown)?;
     let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, &r.spec);
     let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r)));
     paths.push(super::report::of_many(&out, folders)?);
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
     if let Some(tuned) = tuned {
-        voice.note(compare::markdown(&tuned, args.target));
+        voice.note(compare::markdown(&tuned, args.target, &columns));
     }
-    voice.result(compare::markdown(&rows, args.target).trim_end())?;
+    voice.result(compare::markdown(&rows, args.target, &columns).trim_end())?;
     voice.note(format_args!("written to {}", out.display()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `reclra eval`: error, confusion matrix, precision, recall and F1 of a trained network.
+//! `reclra eval`: error, top-5 error, confusion matrix, precision, recall and F1 of a trained network.
 
 use super::device;
 use crate::args::{EvalArgs, Voice};
@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
 use reclra_train::data::{Part, Split};
-use reclra_train::fit::{confusion, evaluate};
+use reclra_train::fit::judge;
+use reclra_train::metrics::{Scores, top5_tells};
 use reclra_train::model;
 use reclra_train::run::dataset_of;
 use reclra_train::spec::DataFacts;
@@ -30,9 +31,9 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         "validation" => (Part::Train, split.validation()),
         _ => (Part::Test, &test[..]),
     };
-    let judged = evaluate(&mut model.learner, &*dataset, part, samples)?;
-    let counts = confusion(&mut model.learner, &*dataset, part, samples)?;
-    let (precision, recall, f1) = counts.macro_scores();
+    let found = judge(&mut model.learner, &*dataset, part, samples)?;
+    let Scores { top5_error, precision, recall, f1 } = found.scores();
+    let (judged, counts) = (found.evaluation, found.confusion);
     let error = (judged.samples > 0).then(|| judged.error());
     let rows: Vec<Vec<u64>> =
         (0..counts.classes()).map(|t| (0..counts.classes()).map(|p| counts.count(t, p)).collect()).collect();
@@ -40,7 +41,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         "eval",
         &json!({
             "part": args.part, "samples": judged.samples, "wrong": judged.wrong, "error": error, "loss": judged.loss,
-            "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
+            "top5_error": top5_error, "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
         }),
     )?;
     if !voice.quiet {
@@ -77,6 +78,9 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
             100.0 * recall,
             100.0 * f1
         ))?;
+        if top5_error.is_some() && top5_tells(facts.classes()) {
+            voice.result(format_args!("{} top-5 error {}", args.part, percent(top5_error)))?;
+        }
     }
     voice.result(format_args!("{} error {}", args.part, percent(error)))
 }

@@ -11,6 +11,7 @@ use reclra_train::data::Dataset;
 use reclra_train::files::{FileError, write_atomically};
 use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
+use reclra_train::metrics::top5_tells;
 use reclra_train::run::{Prepared, prepare, resolve};
 use reclra_train::runs::checkpoint::Manifest;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
@@ -208,12 +209,12 @@ impl Run<'_> {
         if show.unread {
             return Err(Failure::Unread);
         }
-        report(voice, spec, folder.path(), end)
+        report(voice, (spec, facts), folder.path(), end)
     }
 }
 
 /// Says how a run ended.
-fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), Failure> {
+fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, end: End) -> Result<(), Failure> {
     let (record, learner) = match end {
         End::Finished { record, learner } => (record, learner),
         End::Diverged { record } => {
@@ -245,7 +246,7 @@ fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), F
         "result",
         &json!({
             "train_error": train, "validation_error": validation, "test_error": error, "test": record.test,
-            "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
+            "scores": record.scores, "peak_memory": record.peak_memory, "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
             "saved": saved, "run": folder,
         }),
     )?;
@@ -259,6 +260,10 @@ fn report(voice: Voice, spec: &RunSpec, folder: &Path, end: End) -> Result<(), F
         voice.result(format_args!("train error {} (during the last epoch)", percent(train)))?;
         if validation.is_some() {
             voice.result(format_args!("validation error {}", percent(validation)))?;
+        }
+        let top5 = record.scores.and_then(|s| s.top5_error);
+        if top5.is_some() && top5_tells(facts.classes()) {
+            voice.result(format_args!("top-5 test error {}", percent(top5)))?;
         }
     }
     voice.result(format_args!("test error {}", percent(error)))

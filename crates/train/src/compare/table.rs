@@ -2,6 +2,7 @@
 
 use super::Trial;
 use super::store::CompareError;
+use crate::columns::{Column, Columns};
 use crate::experiment::Machine;
 use crate::files::{FileError, write_atomically};
 use crate::plot;
@@ -110,14 +111,15 @@ fn spread(values: &[Option<f64>], digits: usize) -> String {
     }
 }
 
-/// The table. `target` is the validation error, in percent, up to which time is counted.
+/// The table, with the columns that are asked for. `target` is the validation error, in percent, up to which time is counted.
 #[must_use]
-pub fn markdown(rows: &[Row], target: f64) -> String {
+pub fn markdown(rows: &[Row], target: f64, columns: &Columns) -> String {
     let several = rows.iter().any(|r| rows.iter().filter(|o| o.trial.rule == r.trial.rule).count() > 1);
+    let more: String = columns.iter().map(|c| format!("{} | ", c.heading())).collect();
     let mut text = format!(
-        "| rule | train error % | validation error % | test error % | s / epoch | s to {target} % | parameters | of the rule |\n\
-         |---|---|---|---|---|---|---|---|\n"
+        "| rule | train error % | validation error % | test error % | {more}s / epoch | s to {target} % | parameters | of the rule |\n"
     );
+    text.push_str(&("|---".repeat(8 + columns.iter().count()) + "|\n"));
     let mut notes: Vec<String> = Vec::new();
     for (row, own) in rows.iter().zip(own_defaults(rows)) {
         let note =
@@ -133,10 +135,13 @@ pub fn markdown(rows: &[Row], target: f64) -> String {
         let name = row.trial.name().replace('|', "\\|");
         let name = if several && row.chosen { format!("**{name}**") } else { name };
         let cell = |of: fn(&Record) -> Option<f64>| spread(&row.values(of), 2);
+        let records: Vec<&Record> = row.records.iter().collect();
+        let asked = |c: Column| c.plainly(&records).unwrap_or_else(|| spread(&row.values(|r| c.of(r)), 2));
+        let more: String = columns.iter().map(|c| format!("{} | ", asked(c))).collect();
         let count = |of: fn(&Record) -> usize| row.records.first().map_or("-".to_owned(), |r| of(r).to_string());
         let _ = writeln!(
             text,
-            "| {name}{mark} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {name}{mark} | {} | {} | {} | {more}{} | {} | {} | {} |",
             cell(Record::train_error),
             cell(Record::validation_error),
             cell(Record::test_error),
@@ -151,6 +156,10 @@ pub fn markdown(rows: &[Row], target: f64) -> String {
             "\nIn bold the trial of each rule with the lowest validation error; its test error is the rule's.\n",
         );
     }
+    let meaning = columns.meaning();
+    if !meaning.is_empty() {
+        let _ = write!(text, "\n{meaning}\n");
+    }
     for (n, note) in notes.iter().enumerate() {
         let _ = write!(text, "\n[{}] {note}\n", n + 1);
     }
@@ -162,7 +171,8 @@ pub fn markdown(rows: &[Row], target: f64) -> String {
 pub fn csv(rows: &[Row], target: f64) -> String {
     let mut text = String::from(
         "rule,setting,chosen,seed,train_error_percent,validation_error_percent,test_error_percent,epochs,\
-         seconds_per_epoch,seconds_to_target,parameters,rule_parameters,note\n",
+         seconds_per_epoch,seconds_to_target,parameters,rule_parameters,test_top5_error_percent,test_f1_percent,\
+         test_precision_percent,test_recall_percent,peak_memory_bytes,note\n",
     );
     let quoted = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
     for row in rows {
@@ -171,7 +181,7 @@ pub fn csv(rows: &[Row], target: f64) -> String {
         for r in &row.records {
             let _ = writeln!(
                 text,
-                "{rule},{label},{chosen},{},{},{},{},{},{:.4},{},{},{},{}",
+                "{rule},{label},{chosen},{},{},{},{},{},{:.4},{},{},{},{},{},{},{},{},{}",
                 r.seed,
                 number(r.train_error()),
                 number(r.validation_error()),
@@ -181,11 +191,16 @@ pub fn csv(rows: &[Row], target: f64) -> String {
                 number(r.seconds_to(target)),
                 r.parameters,
                 r.own_parameters,
+                number(r.top5_error()),
+                number(r.f1()),
+                number(r.precision()),
+                number(r.recall()),
+                r.peak_memory.map_or(String::new(), |b| b.to_string()),
                 quoted(r.failed.as_deref().unwrap_or_default()),
             );
         }
         if row.records.is_empty() {
-            let _ = writeln!(text, "{rule},{label},{chosen},,,,,0,,,,,{}", quoted(&row.note()));
+            let _ = writeln!(text, "{rule},{label},{chosen},,,,,0,,,,,,,,,,{}", quoted(&row.note()));
         }
     }
     text
@@ -201,6 +216,9 @@ pub fn json(rows: &[Row]) -> serde_json::Value {
             "train_error_percent": figures(Record::train_error),
             "validation_error_percent": figures(Record::validation_error),
             "test_error_percent": figures(Record::test_error),
+            "test_top5_error_percent": figures(Record::top5_error), "test_f1_percent": figures(Record::f1),
+            "test_precision_percent": figures(Record::precision), "test_recall_percent": figures(Record::recall),
+            "peak_memory_bytes": mean(&row.values(|r| r.peak_memory.map(|b| b as f64))),
             "seconds_per_epoch": row.epoch_seconds(), "runs": row.records,
         })
     };
@@ -238,18 +256,19 @@ pub fn written(
     folder: &Path,
     machine: &Machine,
     heading: &str,
-    target: f64,
+    (target, columns): (f64, &Columns),
 ) -> Result<Vec<PathBuf>, CompareError> {
     let series = shown(rows);
     let by_epoch = plot::by_epoch(&series).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
     let by_time = plot::by_time(&series).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
-    let trials = tuned.map_or(String::new(), |t| format!("\n## Trials of tuning, one seed\n\n{}", markdown(t, target)));
+    let trials =
+        tuned.map_or(String::new(), |t| format!("\n## Trials of tuning, one seed\n\n{}", markdown(t, target, columns)));
     let text = format!(
         "# Comparison\n\n{heading} reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
          ![validation error by time](error-by-time.svg)\n{trials}",
         machine.version,
         machine.description,
-        markdown(rows, target)
+        markdown(rows, target, columns)
     );
     let json = serde_json::to_vec_pretty(&json(rows)).unwrap_or_default();
     let mut paths = Vec::new();

@@ -1,6 +1,7 @@
 //! Planning, running, continuing and tabulating comparisons on the embedded digits.
 
 use super::*;
+use crate::columns::Columns;
 use crate::data::digits;
 use crate::experiment::Machine;
 use crate::fit::Observer;
@@ -121,17 +122,42 @@ fn what_diverges_or_is_refused_is_a_row_and_stops_nothing() {
     let notes: Vec<bool> = rows.iter().map(|r| r.note().contains("diverged (2 of 2)")).collect();
     assert_eq!(notes, [false, true, false, true]);
     assert_eq!(rows.iter().map(|r| r.chosen).collect::<Vec<_>>(), [true, false, true, false]);
-    let text = markdown(&rows, 5.0);
+    let none = Columns::default();
+    let text = markdown(&rows, 5.0, &none);
     assert!(text.contains("| **backprop optim.lr=0.01** |") && text.contains("| - |"), "{text}");
     assert_eq!(csv(&rows, 5.0).lines().count(), 9);
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
-    let paths = written(&rows, Some(&rows), dir.path(), &machine, "Made by a test with", 5.0).unwrap();
+    let paths = written(&rows, Some(&rows), dir.path(), &machine, "Made by a test with", (5.0, &none)).unwrap();
     let text = std::fs::read_to_string(&paths[0]).unwrap();
     assert!(text.contains("Trials of tuning"));
     assert_eq!(paths.len(), 5);
     assert!(text.contains("a machine"));
     let svg = std::fs::read_to_string(dir.path().join("error-by-epoch.svg")).unwrap();
     assert!(svg.contains("backprop") && svg.contains("polygon") && svg.contains("polyline"), "{svg}");
+}
+
+#[test]
+fn columns_are_shown_where_they_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let trials = plan(&request(&["rec-lra", "backprop"], &["optim.lr=1e30", "net.act=relu"]), &facts()).unwrap();
+    let (good, _) = made(&plan(&request(&["rec-lra"], &[]), &facts()).unwrap(), dir.path(), 2);
+    let broken = Record { failed: Some("diverged".into()), test: None, scores: None, ..good[0][0].clone() };
+    let rows = rows(trials, vec![good[0].clone(), vec![broken; 2]]);
+    let asked = Columns::try_from(["top5", "f1"].map(str::to_owned).to_vec()).unwrap();
+    let text = markdown(&rows, 5.0, &asked);
+    let mut lines = text.lines().map(|l| l.split('|').map(str::trim).collect::<Vec<_>>());
+    let (head, _, first, second) =
+        (lines.next().unwrap(), lines.next().unwrap(), lines.next().unwrap(), lines.next().unwrap());
+    assert_eq!(head[4..7], ["test error %", "top-5 error %", "F1 %"]);
+    assert_eq!([first.len(), second.len()], [head.len(); 2]);
+    assert!(first[5].contains(" ± ") && first[6].contains(" ± ") && second[5..7] == ["-", "-"], "{text}");
+    assert!(text.contains("means over the classes"), "{text}");
+    let table = csv(&rows, 5.0);
+    let columns: Vec<usize> = table.lines().map(|l| l.split(',').count()).collect();
+    assert!(columns.iter().all(|&n| n == columns[0]), "{table}");
+    let shown = json(&rows);
+    assert_eq!(shown[0]["test_f1_percent"]["mean"], crate::record::mean(&[good[0][0].f1(), good[0][1].f1()]).unwrap());
+    assert_eq!(shown[1]["test_f1_percent"]["mean"], serde_json::Value::Null);
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
         seeds.join(" and "),
         machine.description
     );
+    let meaning = experiment.columns.meaning();
+    if !meaning.is_empty() {
+        let _ = writeln!(text, "{meaning}\n");
+    }
     let mut notes = Vec::new();
     let mut rows = Vec::new();
     for run in &experiment.run {
@@ -30,13 +34,13 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
             rows.push(row(experiment, run, &mine, done, &mut notes));
         }
     }
+    let mut heading = ["run", "paper: test (train)", "test", "train", "validation"].map(str::to_owned).to_vec();
+    heading.extend(experiment.columns.iter().flat_map(|c| [format!("paper: {}", c.heading()), c.heading().to_owned()]));
+    heading.extend(["epochs", "goal", "reached", "s / epoch"].map(str::to_owned));
+    heading.push(format!("time / {}", experiment.relative_to));
     // A column that has nothing to say is left out.
-    let head =
-        ["run", "paper: test (train)", "test", "train", "validation", "epochs", "goal", "reached", "s / epoch", "time"];
-    let filled: Vec<usize> = (0..head.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty())).collect();
+    let filled: Vec<usize> = (0..heading.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty())).collect();
     let line = |cells: &[String]| filled.iter().map(|&c| format!("| {} ", cells[c])).collect::<String>() + "|\n";
-    let mut heading: Vec<String> = head.map(str::to_owned).into();
-    heading[9] = format!("time / {}", experiment.relative_to);
     text.push_str(&line(&heading));
     text.push_str(&("|---".repeat(filled.len()) + "|\n"));
     rows.iter().for_each(|r| text.push_str(&line(r)));
@@ -52,7 +56,7 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     text
 }
 
-fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], notes: &mut Vec<String>) -> [String; 10] {
+fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], notes: &mut Vec<String>) -> Vec<String> {
     let mut mark = String::new();
     let said = mine.iter().flat_map(|r| &r.warnings).chain((!run.differs.is_empty()).then_some(&run.differs));
     for note in said {
@@ -65,37 +69,51 @@ fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], note
             mark.push_str(&number);
         }
     }
-    let claimed = run.claimed.map_or(String::new(), |c| {
-        let train = c.train.map_or(String::new(), |t| format!(" ({t:.2})"));
-        format!("{:.2}{train}", c.test)
-    });
+    let claimed = run.claimed.unwrap_or_default();
+    let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.2}"));
+    let (test, train) = (number(claimed.test), claimed.train.map_or(String::new(), |t| format!(" ({t:.2})")));
     let mut epochs: Vec<usize> = mine.iter().map(|r| r.epochs.len()).collect();
     epochs.dedup();
     let time =
         |records: &[&Record]| records.iter().map(|r| r.epoch_seconds()).sum::<f64>() / records.len().max(1) as f64;
     let base: Vec<&Record> = done.iter().filter(|d| d.name == experiment.relative_to).map(|d| &d.record).collect();
     let relative = if base.is_empty() { String::new() } else { format!("{:.2}", time(mine) / time(&base)) };
-    [
+    // Of an experiment without a validation part there is nothing to say.
+    let validation = figures(mine, Record::validation_error);
+    let mut row = vec![
         format!("{}{mark}", run.name),
-        claimed,
+        format!("{test}{train}"),
         figures(mine, Record::test_error),
         figures(mine, Record::train_error),
-        figures(mine, Record::validation_error),
+        if validation == NONE { String::new() } else { validation },
+    ];
+    for c in experiment.columns.iter() {
+        row.push(number(claimed.of(c)));
+        row.push(c.plainly(mine).unwrap_or_else(|| figures(mine, |r| c.of(r))));
+    }
+    row.extend([
         epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
         run.goal.clone(),
         run.reached(mine).to_owned(),
         format!("{:.2}", time(mine)),
         relative,
-    ]
+    ]);
+    row
 }
 
+/// No figure, though the run came to its end.
+const NONE: &str = "-";
+
 /// **mean** ± deviation (each seed).
-fn figures(records: &[&Record], of: fn(&Record) -> Option<f64>) -> String {
+fn figures(records: &[&Record], of: impl Fn(&Record) -> Option<f64>) -> String {
     let values: Vec<Option<f64>> = records.iter().map(|r| of(r)).collect();
-    let each: Vec<String> = values.iter().map(|v| v.map_or("diverged".into(), |v| format!("{v:.2}"))).collect();
+    let missing = |r: &Record| if r.failed.is_some() { "diverged" } else { NONE }.to_owned();
+    let one = |(r, v): (&&Record, &Option<f64>)| v.map_or_else(|| missing(r), |v| format!("{v:.2}"));
+    let each: Vec<String> = records.iter().zip(&values).map(one).collect();
     match (mean(&values), deviation(&values)) {
         (Some(m), Some(d)) => format!("**{m:.2}** ± {d:.2} ({})", each.join(", ")),
         (Some(m), None) => format!("**{m:.2}**"),
+        _ if each.iter().all(|e| e == NONE) => NONE.to_owned(),
         _ => each.join(", "),
     }
 }

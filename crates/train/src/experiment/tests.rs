@@ -1,6 +1,7 @@
 //! Reading and making experiments; that those of the program are sound.
 
 use super::*;
+use crate::metrics::{Evaluation, Scores};
 
 const TOY: &str = r#"
     title = "Toy"
@@ -76,12 +77,61 @@ fn the_experiments_of_the_program_are_sound() {
     }
 }
 
+/// An experiment with columns and a record for each run.
+fn with_columns() -> (Experiment, Vec<Done>) {
+    let toy = TOY.replace("seeds =", "columns = [\"f1\", \"top5\", \"memory\"]\nseeds =");
+    let toy = toy.replace("at_most = 60.0", "at_most = 60.0\nclaimed = { test = 3.5, f1 = 96.25 }");
+    let experiment = Experiment::parse(&toy, "toy").unwrap();
+    let facts = crate::spec::toy_facts("digits", 8, 10, 1000, 100);
+    let done = |run: &Run, seed: u64, f1: f64| {
+        let record = Record::unfinished(&run.spec(seed, &facts).unwrap(), Vec::new()).unwrap();
+        let scores = Scores { top5_error: Some(0.0125), precision: 0.9, recall: 0.8, f1 };
+        let test = Evaluation { samples: 200, wrong: 10, loss: 0.1 };
+        let peak_memory = Some(100_000_000 + 2_000_000 * seed);
+        let record = Record { scores: Some(scores), test: Some(test), peak_memory, warnings: Vec::new(), ..record };
+        Done { name: run.name.clone(), record }
+    };
+    let [short, hopeless] = &experiment.run[..] else { panic!("two runs") };
+    let failed = Record { failed: Some("diverged".into()), test: None, scores: None, ..done(hopeless, 0, 0.0).record };
+    // Kept from before there were such figures.
+    let old = Record { scores: None, peak_memory: None, ..done(hopeless, 1, 0.0).record };
+    let name = || hopeless.name.clone();
+    let rest = [Done { name: name(), record: failed }, Done { name: name(), record: old }];
+    let all = [done(short, 0, 0.95), done(short, 1, 0.93)].into_iter().chain(rest).collect();
+    (experiment, all)
+}
+
+#[test]
+fn a_table_has_the_columns_that_are_asked_for() {
+    let (experiment, done) = with_columns();
+    let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
+    insta::assert_snapshot!(markdown(&experiment, "toy", &machine, &done));
+}
+
+#[test]
+fn results_from_before_are_kept_as_they_are() {
+    let (experiment, _) = with_columns();
+    let folder = tempfile::tempdir().unwrap();
+    let plan = experiment.plan(None).unwrap();
+    let facts = &plan[0].facts;
+    let record = Record::unfinished(&experiment.run[0].spec(0, facts).unwrap(), Vec::new()).unwrap();
+    let old = serde_json::to_value([Done { name: "short".into(), record }]).unwrap();
+    assert!(old[0].get("scores").is_none() && old[0].get("peak_memory").is_none(), "{old}");
+    std::fs::write(folder.path().join("toy.json"), old.to_string()).unwrap();
+    let kept = experiment.kept(folder.path(), "toy");
+    assert_eq!(experiment.found(&plan[0], &kept, folder.path()), Some(kept[0].record.clone()));
+}
+
 #[test]
 fn mistakes_are_one_line() {
     let error = Experiment::read("fondation").unwrap_err().to_string();
     assert!(error.contains("did you mean `foundation`?"), "{error}");
     let error = Experiment::parse("title = 3", "x.toml").unwrap_err().to_string();
     assert!(error.starts_with("x.toml: line 1: ") && !error.contains('\n'), "{error}");
+    let columns = "title = \"\"\nabout = \"\"\ncolumns = [\"f1\", \"top-5\"]";
+    let error = Experiment::parse(columns, "x.toml").unwrap_err().to_string();
+    let known = "there are top5, f1, precision, recall, memory";
+    assert_eq!(error, format!("x.toml: line 3: unknown column `top-5`, did you mean `top5`?; {known}; mend that line"));
     let e = Experiment::parse(&TOY.replace("train.epochs", "train.epoch"), "toy").unwrap();
     let facts = crate::spec::toy_facts("digits", 8, 10, 1000, 100);
     let error = e.run[0].spec(0, &facts).unwrap_err().to_string();
@@ -96,6 +146,6 @@ fn the_rough_time_of_an_experiment_is_told_without_data() {
         let s = seconds(name).unwrap();
         assert!((least..most).contains(&s), "{name}: {s}");
     }
-    assert_eq!(seconds("table2"), None);
+    assert_eq!(seconds("table3"), None);
     assert!(rough(&Experiment::parse(TOY, "toy").unwrap()).is_some_and(|s| s > 0.0 && s < 1.0));
 }

@@ -4,6 +4,7 @@ use super::Subject;
 use super::groups::groups;
 use super::page::{each, wide};
 use super::words::{count, duration, grouped, network, percent};
+use crate::metrics::top5_tells;
 use crate::record::{Record, deviation, mean};
 use crate::runs::view::Standing;
 use maud::{Markup, html};
@@ -56,7 +57,7 @@ fn standing(s: Standing) -> Markup {
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     match runs {
-        [one] => html! { (tiles(&one.view.record)) (remarks(one)) (facts(one)) },
+        [one] => html! { (tiles(one)) (remarks(one)) (facts(one)) },
         _ => html! { (table(runs)) (means(runs)) (each(runs, |_, r| html! { (remarks(r)) (facts(r)) })) },
     }
 }
@@ -68,7 +69,9 @@ fn errors(record: &Record) -> [Option<f64>; 3] {
     [record.test_error(), validation, last.map(|e| 100.0 * e.train_error)]
 }
 
-fn tiles(record: &Record) -> Markup {
+fn tiles(run: &Subject<'_>) -> Markup {
+    let record = &run.view.record;
+    let top5 = record.top5_error().filter(|_| top5_tells(run.view.facts.classes()));
     let [test, validation, train] = errors(record);
     let samples = record.test.map(|t| format!("{} of {} wrong", grouped(t.wrong), grouped(t.samples)));
     let note = match (&record.test, record.epochs.last()) {
@@ -81,6 +84,7 @@ fn tiles(record: &Record) -> Markup {
     html! {
         div.tiles {
             (tile("test error", test, samples.as_deref().unwrap_or("not judged")))
+            @if top5.is_some() { (tile("top-5 test error", top5, "class not among the five most likely")) }
             (tile("validation error", validation, &note))
             (tile("training error", train, if note.is_empty() { "during the last epoch" } else { &note }))
         }
@@ -119,6 +123,9 @@ fn facts(run: &Subject<'_>) -> Markup {
                 (row("Machine", html! { "not written down: the folder has no environment.json" }))
             }
             (row("Took", html! { (duration(record.seconds)) }))
+            @if let Some(megabytes) = record.peak_megabytes() {
+                (row("Memory", html! { (grouped(megabytes.round() as usize)) " MB at most, program and data included" }))
+            }
             (row("Seed", html! { (view.spec.seed) }))
             (row("Parameters", html! {
                 (grouped(record.parameters)) " trained"

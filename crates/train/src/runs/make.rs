@@ -7,6 +7,7 @@ use crate::data::{Dataset, Split, ready};
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
+use crate::peak::Peak;
 use crate::record::Record;
 use crate::report;
 use crate::run::RunError;
@@ -109,6 +110,7 @@ pub(super) fn make_from(
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, RunError> {
+    let peak = Peak::begin();
     let Task { folder, spec, facts, dataset, device, keeping } = task;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
@@ -121,6 +123,7 @@ pub(super) fn make_from(
     let ready = ready(*dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
     let ended = fit_from(start, spec, dataset, device.clone(), &mut keeper, stop);
+    let peak_memory = peak.bytes();
     keeper.close();
     let (saved, unkept) = (keeper.saved.take(), keeper.unkept.take());
     let finished = |record: &Record| -> Result<(), FileError> {
@@ -137,12 +140,12 @@ pub(super) fn make_from(
             let saved = saved.filter(|(at, _)| *at == steps).map(|(_, path)| path);
             Ok(End::Interrupted { steps, saved })
         }
-        Ok(Outcome { mut learner, test, took, .. }) => {
+        Ok(Outcome { mut learner, test, scores, took, .. }) => {
             if let Some(error) = unkept {
                 return Err(error.into());
             }
             let seconds = took.as_secs_f64();
-            let record = Record { test, seconds, ..Record::unfinished(spec, kept.epochs)? };
+            let record = Record { test, scores, seconds, peak_memory, ..Record::unfinished(spec, kept.epochs)? };
             model::save_with(folder.path(), spec, facts, &learner, dataset.prepared())?;
             finished(&record)?;
             if !keeping.end {
@@ -157,7 +160,7 @@ pub(super) fn make_from(
         Err(FitError::Data(e)) => Err(e.into()),
         Err(FitError::Spec(e)) => Err(e.into()),
         Err(e @ FitError::Diverged { .. }) => {
-            let record = Record { failed: Some(e.to_string()), ..Record::unfinished(spec, kept.epochs)? };
+            let record = Record { failed: Some(e.to_string()), peak_memory, ..Record::unfinished(spec, kept.epochs)? };
             folder.log(&e.to_string());
             finished(&record)?;
             report(task, None, warn);
