@@ -15,6 +15,7 @@ pub use evaluate::Evaluation;
 
 use crate::error::{Error, Result, check};
 use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass};
+use crate::spare::Spare;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
@@ -260,7 +261,7 @@ impl Inside {
 /// Room that all blocks of a network take turns in: signals on their way back, and what kernels need.
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
-    signals: Vec<Tensor>,
+    signals: Spare,
     room: Room,
 }
 
@@ -279,19 +280,17 @@ impl Insides {
 
     /// A tensor of that shape from those that are free, for the rule's own signals.
     pub(crate) fn take(&mut self, device: &Device, rows: usize, cols: usize) -> Tensor {
-        let mut tensor = self.shared.signals.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
-        tensor.reshape(rows, cols);
-        tensor
+        self.shared.signals.take(device, rows, cols)
     }
 
     /// Free tensors, and room that kernels need.
-    pub(crate) fn spare(&mut self) -> (&mut Vec<Tensor>, &mut Room) {
+    pub(crate) fn spare(&mut self) -> (&mut Spare, &mut Room) {
         (&mut self.shared.signals, &mut self.shared.room)
     }
 
     /// Gives tensors back that are no longer needed.
     pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
-        self.shared.signals.extend(tensors);
+        self.shared.signals.give(tensors);
     }
 
     /// Room for the blocks of a graph.
@@ -359,9 +358,12 @@ impl Block {
     /// dropout drops, else as in [`Block::evaluate`].
     pub fn forward(&self, lent: Lent<'_>, x: &Tensor, h: &mut Tensor) {
         let Lent { device, params, fixed, key, training, inside, shared } = lent;
-        let (Inside { outs, shortcut_outs, kept }, room) = (inside, &mut shared.room);
+        let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
         let mut run = |stages: &[Stage], outs: &mut [Tensor], offset: usize, mut end: Option<&mut Tensor>| {
             for (k, stage) in stages.iter().enumerate() {
+                if outs[k].bytes() == 0 && (end.is_none() || k + 1 < stages.len()) {
+                    outs[k] = signals.take(device, stage.layer.to().units(), x.cols());
+                }
                 let (before, rest) = outs.split_at_mut(k);
                 let y = end.as_deref_mut().filter(|_| k + 1 == stages.len()).unwrap_or(&mut rest[0]);
                 let n = offset + k;
@@ -384,7 +386,8 @@ impl Block {
     }
 
     /// Brings the error neurons `e` at h down through the block: sets the local updates of all parameters, summed over the
-    /// samples, and, if `d` is given, the signal that leaves at the input: what comes back through path and shortcut.
+    /// samples, and, if `d` is given, the signal that leaves at the input: what comes back through path and shortcut. The block's
+    /// activities are free after that: other blocks take turns in their storage.
     pub fn down(
         &self,
         lent: Lent<'_>,
@@ -398,19 +401,20 @@ impl Block {
         let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
         let mut way = Way { device, params, key, how, kept, fixed, signals, room, deltas, x, e };
         way.down(&self.path, Outs { outs, end: Some(h) }, how.given, [0, 0], d.as_deref_mut());
-        let Some(shortcut) = &self.shortcut else { return };
-        if shortcut.is_empty() {
-            if let Some(d) = d {
-                device.add(1.0, e, d);
+        way.signals.give(outs.iter_mut().map(std::mem::take));
+        match (self.shortcut(), d) {
+            (Some([]), Some(d)) => device.add(1.0, e, d),
+            (None | Some([]), _) => {}
+            (Some(shortcut), d) => {
+                let first = [self.path.len(), self.path.iter().filter(|s| s.layer.has_synapses()).count()];
+                let mut message = d.as_ref().map(|_| way.take(x.rows()));
+                way.down(shortcut, Outs { outs: shortcut_outs, end: None }, None, first, message.as_mut());
+                way.signals.give(shortcut_outs.iter_mut().map(std::mem::take));
+                if let (Some(message), Some(d)) = (message, d) {
+                    device.add(1.0, &message, d);
+                    way.signals.give([message]);
+                }
             }
-            return;
-        }
-        let first = [self.path.len(), self.path.iter().filter(|s| s.layer.has_synapses()).count()];
-        let mut message = d.as_ref().map(|_| way.take(x.rows()));
-        way.down(shortcut, Outs { outs: shortcut_outs, end: None }, None, first, message.as_mut());
-        if let (Some(message), Some(d)) = (message, d) {
-            device.add(1.0, &message, d);
-            way.signals.push(message);
         }
     }
 

@@ -50,6 +50,7 @@ pub mod phi;
 mod rooms;
 pub mod rule;
 pub mod rules;
+pub mod spare;
 pub mod state;
 pub mod wiring;
 

@@ -5,6 +5,7 @@ use crate::forward::activate;
 use crate::graph::{Graph, RegionId};
 use crate::learner::Learner;
 use crate::params::{Params, transposed};
+use crate::spare::Spare;
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::{Device, Tensor, Verdict};
 
@@ -16,7 +17,7 @@ pub(crate) struct Rooms {
     /// Activities that are still needed, by region.
     z: Vec<Tensor>,
     /// Storage of those that no longer are.
-    free: Vec<Tensor>,
+    free: Spare,
     /// Room that kernels need.
     room: reclra_compute::maps::Room,
 }
@@ -26,8 +27,8 @@ impl Rooms {
     pub(crate) fn forward(&mut self, device: &Device, graph: &Graph, params: &Params, x: &[f32]) -> &Tensor {
         let regions = graph.regions();
         let batch = x.len() / regions[0].width.max(1);
-        self.free.extend(self.z.drain(..).filter(|z| z.bytes() > 0));
-        let mut input = take(&mut self.free, device, regions[0].width, batch);
+        self.free.give(self.z.drain(..));
+        let mut input = self.free.take(device, regions[0].width, batch);
         device.load_batch(x, &mut input);
         self.z.push(input);
         for (l, region) in regions.iter().enumerate().skip(1) {
@@ -35,7 +36,7 @@ impl Rooms {
                 self.h = device.zeros(&[region.width, batch]);
             }
             self.h.reshape(region.width, batch);
-            let mut z = take(&mut self.free, device, region.width, batch);
+            let mut z = self.free.take(device, region.width, batch);
             if let Some(block) = &region.inside {
                 let (params, fixed) = (&params.inside[l], &params.fixed[l]);
                 let at =
@@ -43,7 +44,7 @@ impl Rooms {
                 block.evaluate(at, &self.z[l - 1], &mut self.h);
                 activate(device, region.phi, &self.h, &mut z);
                 self.z.push(z);
-                self.free.push(std::mem::take(&mut self.z[l - 1]));
+                self.free.give([std::mem::take(&mut self.z[l - 1])]);
                 continue;
             }
             device.forward(Forward {
@@ -59,7 +60,7 @@ impl Rooms {
             });
             self.z.push(z);
             for k in (0..l).filter(|&k| last_reader(graph, k) == l) {
-                self.free.push(std::mem::take(&mut self.z[k]));
+                self.free.give([std::mem::take(&mut self.z[k])]);
             }
         }
         &self.z[graph.output()]
@@ -67,7 +68,7 @@ impl Rooms {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
-        self.z.iter().chain(&self.free).chain([&self.h]).map(|t| t.bytes() as u64).sum()
+        self.free.bytes() + self.z.iter().chain([&self.h]).map(|t| t.bytes() as u64).sum::<u64>()
     }
 }
 
@@ -117,20 +118,6 @@ fn rows(z: &Tensor) -> Vec<f32> {
 /// The last region that reads z of `k`; `k` itself where none does.
 fn last_reader(graph: &Graph, k: RegionId) -> RegionId {
     graph.targets(k).last().unwrap_or(k)
-}
-
-/// A tensor of that shape from those that are free, the smallest that holds it or else the largest; a new one if none is.
-fn take(free: &mut Vec<Tensor>, device: &Device, rows: usize, cols: usize) -> Tensor {
-    let need = 4 * rows * cols;
-    let fit = |t: &Tensor| if t.bytes() >= need { (0, t.bytes()) } else { (1, usize::MAX - t.bytes()) };
-    match (0..free.len()).min_by_key(|&i| fit(&free[i])) {
-        Some(i) => {
-            let mut tensor = free.swap_remove(i);
-            tensor.reshape(rows, cols);
-            tensor
-        }
-        None => device.zeros(&[rows, cols]),
-    }
 }
 
 /// Numbers that [`Rooms`] come to hold for `batch` samples: the same walk without the arithmetic.

@@ -2,6 +2,7 @@
 
 use super::{Block, Stage};
 use crate::layer::{Kept, Pass};
+use crate::spare::Spare;
 use reclra_compute::maps::Room;
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
@@ -16,7 +17,7 @@ pub struct Evaluation<'a> {
     /// Its numbers that never learn, one for each operation.
     pub fixed: &'a [Option<Tensor>],
     /// Tensors for what lies between; they come back.
-    pub free: &'a mut Vec<Tensor>,
+    pub free: &'a mut Spare,
     /// Room that kernels need.
     pub room: &'a mut Room,
     /// If given, normalisations go by the batch and dropout drops, under this key, as in training.
@@ -27,12 +28,7 @@ impl Block {
     /// h of a batch that nothing is learned from; `free` holds tensors for what lies between, and gets them back.
     pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
         let Evaluation { device, params, fixed, free, room, training } = at;
-        let take = |free: &mut Vec<Tensor>, rows: usize| {
-            let mut tensor = free.pop().unwrap_or_else(|| device.zeros(&[0, 0]));
-            tensor.reshape(rows, x.cols());
-            tensor
-        };
-        let mut run = |stages: &[Stage], offset: usize, h: &mut Tensor| {
+        let mut run = |free: &mut Spare, stages: &[Stage], offset: usize, h: &mut Tensor| {
             let mut now: Option<Tensor> = None;
             for (k, stage) in stages.iter().enumerate() {
                 let mut pass = Pass {
@@ -48,21 +44,22 @@ impl Block {
                 if k + 1 == stages.len() {
                     stage.layer.forward(&mut pass, from, h, &mut kept);
                 } else {
-                    let mut y = take(free, stage.layer.to().units());
+                    let mut y = free.take(device, stage.layer.to().units(), x.cols());
                     stage.layer.forward(&mut pass, from, &mut y, &mut kept);
-                    free.extend(now.replace(y));
+                    free.give(now.replace(y));
                 }
             }
-            free.extend(now);
+            free.give(now);
         };
-        run(&self.path, 0, h);
+        run(free, &self.path, 0, h);
         match &self.shortcut {
             None => {}
             Some(shortcut) if shortcut.is_empty() => device.add(1.0, x, h),
             Some(shortcut) => {
-                let mut message = device.zeros(&[h.rows(), x.cols()]);
-                run(shortcut, self.path.len(), &mut message);
+                let mut message = free.take(device, h.rows(), x.cols());
+                run(free, shortcut, self.path.len(), &mut message);
                 device.add(1.0, &message, h);
+                free.give([message]);
             }
         }
     }

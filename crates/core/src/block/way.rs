@@ -2,6 +2,7 @@
 
 use super::{Given, How, Stage, activations};
 use crate::layer::{Back, Kept};
+use crate::spare::Spare;
 use reclra_compute::maps::Room;
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
@@ -21,7 +22,7 @@ pub(super) struct Way<'a, 'h> {
     pub(super) how: &'a How<'h>,
     pub(super) kept: &'a mut [Kept],
     pub(super) fixed: &'a [Option<Tensor>],
-    pub(super) signals: &'a mut Vec<Tensor>,
+    pub(super) signals: &'a mut Spare,
     pub(super) room: &'a mut Room,
     pub(super) deltas: &'a mut [Tensor],
     pub(super) x: &'a Tensor,
@@ -31,9 +32,7 @@ pub(super) struct Way<'a, 'h> {
 impl Way<'_, '_> {
     /// A tensor of so many rows from those that are free.
     pub(super) fn take(&mut self, rows: usize) -> Tensor {
-        let mut tensor = self.signals.pop().unwrap_or_else(|| self.device.zeros(&[0, 0]));
-        tensor.reshape(rows, self.e.cols());
-        tensor
+        self.signals.take(self.device, rows, self.e.cols())
     }
 
     /// Down one path. `offset` and `synapses` number its operations, and those with synapses, among the block's.
@@ -65,7 +64,7 @@ impl Way<'_, '_> {
                     if let Some(next) = &mut next {
                         self.device.gate(gate, y, next);
                     }
-                    self.signals.extend(signal.take());
+                    self.signals.give(signal.take());
                     signal = next;
                     continue;
                 }
@@ -93,13 +92,13 @@ impl Way<'_, '_> {
                 deltas: &mut self.deltas[of],
                 d: next.as_mut(),
             });
-            self.signals.extend(received);
-            self.signals.extend(signal.take());
+            self.signals.give(received);
+            self.signals.give(signal.take());
             signal = next;
         }
         if let (Some(d), Some(signal)) = (d, &mut signal) {
             std::mem::swap(d, signal);
         }
-        self.signals.extend(signal);
+        self.signals.give(signal);
     }
 }

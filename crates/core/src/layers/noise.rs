@@ -3,6 +3,7 @@
 
 use crate::layer::{Back, Kept, Layer, Noise, Pass};
 use crate::phi::Phi;
+use reclra_compute::dense::Response;
 use reclra_compute::maps::Extent;
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
@@ -55,6 +56,8 @@ impl Layer for NoiseLayer {
         let Some(d) = d else { return };
         match fixed {
             None => device.respond(response, Phi::Relu, [x, y, e], d),
+            // relu' can be told from y, which is 0 just where h is not above 0.
+            Some(_) if response == Response::Derivative => device.respond(response, Phi::Relu, [y, y, e], d),
             Some(_) => {
                 let h = &mut kept.tensors[0];
                 device.perturb_units(x, fixed, Phi::Identity, h);

@@ -1,0 +1,34 @@
+//! [`Spare`]: tensors that are free for the next who needs one, so that what one block has done with serves another.
+
+use reclra_compute::{Device, Tensor};
+
+/// Storage that is free.
+#[derive(Clone, Debug, Default)]
+pub struct Spare(Vec<Tensor>);
+
+impl Spare {
+    /// A matrix of that shape, its contents unspecified: the smallest that holds it, or else the largest, which grows; a new one
+    /// if none is free.
+    pub(crate) fn take(&mut self, device: &Device, rows: usize, cols: usize) -> Tensor {
+        let need = 4 * rows * cols;
+        let fit = |t: &Tensor| if t.bytes() >= need { (0, t.bytes()) } else { (1, usize::MAX - t.bytes()) };
+        match (0..self.0.len()).min_by_key(|&i| fit(&self.0[i])) {
+            Some(i) => {
+                let mut tensor = self.0.swap_remove(i);
+                tensor.reshape(rows, cols);
+                tensor
+            }
+            None => device.zeros(&[rows, cols]),
+        }
+    }
+
+    /// Gives tensors back that are no longer needed.
+    pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
+        self.0.extend(tensors.into_iter().filter(|t| t.bytes() > 0));
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.iter().map(|t| t.bytes() as u64).sum()
+    }
+}
