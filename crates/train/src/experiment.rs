@@ -316,10 +316,11 @@ impl Experiment {
     /// The record of a planned run that was made before.
     #[must_use]
     pub fn found(&self, planned: &Planned, kept: &[Done], runs: &Path) -> Option<Record> {
-        let (name, text) = (&self.run[planned.run].name, planned.spec.to_toml());
-        let old = kept.iter().find(|d| (&d.name, &d.record.spec) == (name, &text)).map(|d| d.record.clone());
+        let (name, Planned { spec, facts, .. }) = (&self.run[planned.run].name, planned);
+        let is_it = |d: &&Done| &d.name == name && d.record.seed == spec.seed && spec.is_that_of(&d.record.spec, facts);
+        let old = kept.iter().find(is_it).map(|d| d.record.clone());
         // For a map of its layers the network must be there too.
-        old.filter(|_| !self.embed).or_else(|| runs::finished(&self.folder(planned, runs), &planned.spec))
+        old.filter(|_| !self.embed).or_else(|| runs::finished(&self.folder(planned, runs), spec, facts))
     }
 
     /// The folder of a planned run.
@@ -327,7 +328,8 @@ impl Experiment {
     pub fn folder(&self, planned: &Planned, runs: &Path) -> PathBuf {
         let kept = |c: char| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' };
         let name: String = self.run[planned.run].name.chars().map(kept).collect();
-        runs::place(&runs.join(name), planned.spec.seed, &planned.spec.to_toml())
+        let Planned { spec, facts, .. } = planned;
+        runs::place(&runs.join(name), spec.seed, |there| spec.is_that_of(there, facts))
     }
 
     /// Makes all runs that are not made yet, and writes `NAME.json` and `NAME.md` after each.

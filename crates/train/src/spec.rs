@@ -301,6 +301,15 @@ impl RunSpec {
         }
     }
 
+    /// Whether a resolved spec says the same as this one: word for word, or once the keys that its version did not have yet are
+    /// given their defaults.
+    #[must_use]
+    pub fn is_that_of(&self, text: &str, facts: &DataFacts) -> bool {
+        let now = self.to_toml();
+        let filled = || RunSpec::resolve(&Settings::parse(text, "").ok()?, facts).ok();
+        text == now || filled().is_some_and(|spec| spec.to_toml() == now)
+    }
+
     /// The resolved spec as TOML: every key with its value.
     #[must_use]
     pub fn to_toml(&self) -> String {

@@ -87,7 +87,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     );
     let shown = (args.target, &columns);
     let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, shown)?;
-    let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, &r.spec);
+    let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, |there| there == r.spec);
     let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r)));
     paths.push(super::report::of_many(&out, folders)?);
     voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;

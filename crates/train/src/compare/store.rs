@@ -66,7 +66,8 @@ pub fn run(
             if shared.stop.load(Ordering::Relaxed) || halt.load(Ordering::Relaxed) {
                 break;
             }
-            let place = runs::place(&folder.join(trials[n].folder()), spec.seed, &spec.to_toml());
+            let place =
+                runs::place(&folder.join(trials[n].folder()), spec.seed, |there| spec.is_that_of(there, shared.facts));
             match one(&trials[n], spec, shared, &device, &place, watch) {
                 Ok(record) => set(&done[at], record),
                 Err(e) => {
@@ -111,7 +112,7 @@ fn one(
     folder: &Path,
     watch: &dyn Watch,
 ) -> Result<Option<Record>, CompareError> {
-    if let Some(record) = runs::finished(folder, spec) {
+    if let Some(record) = runs::finished(folder, spec, shared.facts) {
         watch.ended(trial, &record, true);
         return Ok(Some(record));
     }

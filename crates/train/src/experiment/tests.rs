@@ -120,6 +120,15 @@ fn results_from_before_are_kept_as_they_are() {
     std::fs::write(folder.path().join("toy.json"), old.to_string()).unwrap();
     let kept = experiment.kept(folder.path(), "toy");
     assert_eq!(experiment.found(&plan[0], &kept, folder.path()), Some(kept[0].record.clone()));
+    // Written before there was a key of today: as it has its default, the spec says the same.
+    let before = |value: &str| {
+        let mut old = kept.clone();
+        let line = old[0].record.spec.lines().find(|l| l.starts_with("zoom = ")).unwrap().to_owned();
+        old[0].record.spec = old[0].record.spec.replace(&format!("{line}\n"), value);
+        experiment.found(&plan[0], &old, folder.path())
+    };
+    assert!(before("").is_some());
+    assert!(before("zoom = 0.5\n").is_none());
 }
 
 #[test]

@@ -38,20 +38,20 @@ impl Keeping {
     };
 }
 
-/// The folder of a seed's run below that of its setting: `seed-N`, or the next one (`seed-N.2`) where a run of another spec is.
+/// The folder of a seed's run below that of its setting: `seed-N`, or the next one (`seed-N.2`) where a run of another spec is: one that is not `is_it`.
 #[must_use]
-pub fn place(parent: &Path, seed: u64, spec: &str) -> PathBuf {
+pub fn place(parent: &Path, seed: u64, is_it: impl Fn(&str) -> bool) -> PathBuf {
     let base = parent.join(format!("seed-{seed}"));
     let numbered = (2..1000).map(|n| parent.join(format!("seed-{seed}.{n}")));
-    let free = |p: &PathBuf| std::fs::read_to_string(p.join(SPEC)).map_or(true, |there| there == spec);
+    let free = |p: &PathBuf| std::fs::read_to_string(p.join(SPEC)).map_or(true, |there| is_it(&there));
     std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or(base)
 }
 
 /// The record of a run that is over, if its folder has one of this spec.
 #[must_use]
-pub fn finished(folder: &Path, spec: &RunSpec) -> Option<Record> {
+pub fn finished(folder: &Path, spec: &RunSpec, facts: &DataFacts) -> Option<Record> {
     let bytes = std::fs::read(folder.join(RESULT)).ok()?;
-    serde_json::from_slice::<Record>(&bytes).ok().filter(|r| r.spec == spec.to_toml())
+    serde_json::from_slice::<Record>(&bytes).ok().filter(|r| spec.is_that_of(&r.spec, facts))
 }
 
 /// Makes a run in `folder`, from its newest checkpoint if that is of the same spec. None if it was stopped. `warn` hears of
