@@ -93,6 +93,18 @@ impl Device {
         }
     }
 
+    /// `task(0)` to `task(tasks - 1)`, begun in this order, as many at a time as there are threads, each on a device of one thread.
+    /// The numbers do not depend on the threads.
+    pub fn each(&self, tasks: usize, task: &(dyn Fn(usize, &Device) + Sync)) {
+        match &self.0 {
+            Backend::Cpu(cpu) if cpu.pool.threads() > 1 => {
+                let alone = Device(Backend::Cpu(Cpu { pool: Arc::new(Pool::new(1)), ..cpu.clone() }));
+                cpu.pool.for_each(tasks, &|n| task(n, &alone));
+            }
+            _ => (0..tasks).for_each(|n| task(n, self)),
+        }
+    }
+
     /// A tensor of zeros.
     #[must_use]
     pub fn zeros(&self, shape: &[usize]) -> Tensor {

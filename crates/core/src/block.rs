@@ -262,7 +262,24 @@ impl Inside {
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
     signals: Spare,
-    room: Room,
+    pub(crate) room: Room,
+}
+
+impl Shared {
+    /// A tensor of that shape from those that are free.
+    pub(crate) fn take(&mut self, device: &Device, rows: usize, cols: usize) -> Tensor {
+        self.signals.take(device, rows, cols)
+    }
+
+    /// Gives tensors back that are no longer needed.
+    pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
+        self.signals.give(tensors);
+    }
+
+    /// Takes over what is free in another.
+    pub(crate) fn merge(&mut self, other: &mut Shared) {
+        self.signals.merge(&mut other.signals);
+    }
 }
 
 /// What is left in the blocks of a network by a forward pass, region by region.
@@ -270,6 +287,8 @@ pub struct Shared {
 pub struct Insides {
     pub(crate) blocks: Vec<Option<Inside>>,
     pub(crate) shared: Shared,
+    /// One for each further block that is worked on at the same time.
+    pub(crate) others: Vec<Shared>,
 }
 
 impl Insides {
@@ -280,7 +299,7 @@ impl Insides {
 
     /// A tensor of that shape from those that are free, for the rule's own signals.
     pub(crate) fn take(&mut self, device: &Device, rows: usize, cols: usize) -> Tensor {
-        self.shared.signals.take(device, rows, cols)
+        self.shared.take(device, rows, cols)
     }
 
     /// Free tensors, and room that kernels need.
@@ -290,14 +309,14 @@ impl Insides {
 
     /// Gives tensors back that are no longer needed.
     pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
-        self.shared.signals.give(tensors);
+        self.shared.give(tensors);
     }
 
     /// Room for the blocks of a graph.
     #[must_use]
     pub fn new(device: &Device, graph: &crate::graph::Graph) -> Insides {
         let one = |r: &crate::graph::Region| r.inside.as_ref().map(|block| Inside::new(device, block));
-        Insides { blocks: graph.regions().iter().map(one).collect(), shared: Shared::default() }
+        Insides { blocks: graph.regions().iter().map(one).collect(), shared: Shared::default(), others: Vec::new() }
     }
 }
 

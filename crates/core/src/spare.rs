@@ -27,6 +27,11 @@ impl Spare {
         self.0.extend(tensors.into_iter().filter(|t| t.bytes() > 0));
     }
 
+    /// Takes over what is free in another.
+    pub(crate) fn merge(&mut self, other: &mut Spare) {
+        self.0.append(&mut other.0);
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.iter().map(|t| t.bytes() as u64).sum()

@@ -344,6 +344,24 @@ fn every_rule_learns_resumes_and_counts_no_threads() {
     }
 }
 
+/// Blocks of equal cost keep two threads busy side by side; with three, one would be idle and kernels share the work.
+#[test]
+fn blocks_worked_on_side_by_side_come_to_the_same_bits() {
+    let (x, labels) = batch(9);
+    let one = |n: usize| block(&format!("b{n}"), vec![conv(4, 3, 1), LayerSpec::BATCH_NORM], Some(vec![]), Phi::Relu);
+    let stem = block("stem", vec![conv(4, 3, 1), LayerSpec::BATCH_NORM], None, Phi::Relu);
+    let blocks = std::iter::once(stem).chain((1..=4).map(one)).chain([head()]).collect();
+    let graph = Graph::of_blocks(INPUT, blocks).unwrap();
+    for (wiring, inner) in [(BlockWiring::Skip, Inner::Backprop), (BlockWiring::Gap(2), Inner::RecLra)] {
+        let state = |threads: usize| {
+            let mut net = learner(&graph, rec_lra(&graph, config(wiring.clone(), inner)), Device::cpu(threads));
+            (0..20).for_each(|_| _ = net.step(&x, &labels));
+            net.state()
+        };
+        assert!(state(1) == state(2) && state(1) == state(3), "{wiring:?}");
+    }
+}
+
 #[test]
 fn evaluation_uses_running_statistics_and_agrees_with_training_once_they_have_settled() {
     let graph = residual(Phi::Relu);

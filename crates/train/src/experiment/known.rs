@@ -8,6 +8,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("table1-fmnist", include_str!("../../../../experiments/table1-fmnist.toml")),
     ("table1-cifar10", include_str!("../../../../experiments/table1-cifar10.toml")),
     ("cifar10", include_str!("../../../../experiments/cifar10.toml")),
+    ("cifar10-skip", include_str!("../../../../experiments/cifar10-skip.toml")),
     ("table1-imagenet", include_str!("../../../../experiments/table1-imagenet.toml")),
     ("table2", include_str!("../../../../experiments/table2.toml")),
     ("table3", include_str!("../../../../experiments/table3.toml")),

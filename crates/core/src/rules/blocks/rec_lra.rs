@@ -22,16 +22,16 @@
 //! map) learns from that message too where one leaves, whatever the inner rule. E answers W by `mirror`: both have the same increments.
 
 mod config;
+mod desk;
 
 pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
 
 use super::twins;
-use crate::block::{Given, How};
+use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, block_updates};
 use crate::wiring::{ErrorGraph, ErrorSynapse};
-use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Convolution, Extent, Window};
 
@@ -118,62 +118,11 @@ impl RecLraBlocks {
         &self.errors
     }
 
-    /// beta d_i = beta spread(E e_L), into `d`.
-    fn receive(&self, step: &mut Step<'_>, skip: Skip, d: &mut Tensor) {
-        let Step { device, own, errors, graph, insides, .. } = &mut *step;
-        let out = graph.output();
-        let (e, beta, extent) = (&errors.e[out], self.config.beta, skip.extent);
-        let room = insides.room();
-        let mut received = std::mem::take(&mut errors.buffers[skip.buffer + 1]);
-        let mut rank = std::mem::take(&mut errors.buffers[skip.buffer + 3]);
-        match self.config.synapse {
-            MapSynapse::LowRank(r) => {
-                device.convolve_back(&product(r, self.classes), &own[skip.own], e, &mut rank, false, room);
-                let units = product(extent.units(), r);
-                device.convolve_back(&units, &own[skip.own + 1], &rank, &mut received, false, room);
-                device.blend((beta, &received), (0.0, &received), d);
-            }
-            MapSynapse::Full => {
-                let all = product(extent.units(), self.classes);
-                device.convolve_back(&all, &own[skip.own], e, &mut received, false, room);
-                device.blend((beta, &received), (0.0, &received), d);
-            }
-            MapSynapse::Channel | MapSynapse::Seeded | MapSynapse::Grid(_) => {
-                let cells = product(received.rows(), self.classes);
-                device.convolve_back(&cells, &own[skip.own], e, &mut received, false, room);
-                device.spread(&extent, self.config.synapse.grid(skip.extent), beta, &received, d);
-            }
-        }
-        errors.buffers[skip.buffer + 1] = received;
-        errors.buffers[skip.buffer + 3] = rank;
-    }
-
-    /// What the update of E needs beside e_L: z_i pooled, the block's own readout error, and the like.
-    fn prepare(&self, step: &mut Step<'_>, i: RegionId, skip: Skip) {
-        if !self.config.learns() {
-            return;
-        }
-        let Step { device, own, errors, activity, graph, insides, .. } = &mut *step;
-        let (z, out, room) = (&activity.z[i], graph.output(), insides.room());
-        if self.config.synapse.is_pooled() {
-            device.gather(&skip.extent, self.config.synapse.grid(skip.extent), z, &mut errors.buffers[skip.buffer]);
-        }
-        if let MapSynapse::LowRank(r) = self.config.synapse {
-            let units = product(skip.extent.units(), r);
-            let mut along = std::mem::take(&mut errors.buffers[skip.buffer]);
-            device.convolve(&units, &own[skip.own + 1], None, z, &mut along, room);
-            errors.buffers[skip.buffer] = along;
-            return;
-        }
-        if self.config.plasticity == MapPlasticity::Readout {
-            let mut q = std::mem::take(&mut errors.buffers[skip.buffer + 2]);
-            let x = if self.config.synapse.is_pooled() { &errors.buffers[skip.buffer] } else { z };
-            let mut logits = device.zeros(&[self.classes, 0]);
-            device.convolve(&product(x.rows(), self.classes), &own[skip.own], None, x, &mut logits, room);
-            let mut p = device.zeros(&[self.classes, 0]);
-            crate::forward::activate(device, crate::phi::Phi::Softmax, &logits, &mut p);
-            device.blend((1.0, &p), (-1.0, &errors.y[out]), &mut q);
-            errors.buffers[skip.buffer + 2] = q;
+    /// What activations inside blocks make of a signal.
+    fn inner(&self) -> Response {
+        match self.config.inner {
+            Inner::Backprop | Inner::Hebbian => Response::Derivative,
+            Inner::RecLra => Response::Target { beta: 1.0, mismatch: self.config.mismatch },
         }
     }
 }
@@ -326,44 +275,12 @@ impl Rule for RecLraBlocks {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let (graph, own, out) = (step.graph, step.own, step.graph.output());
-        let inner = match self.config.inner {
-            Inner::Backprop | Inner::Hebbian => Response::Derivative,
-            Inner::RecLra => Response::Target { beta: 1.0, mismatch: self.config.mismatch },
-        };
+        let (own, out) = (step.own, step.graph.output());
         // e_L = z_L - y_L is there.
         let feedback = |n: usize| self.twins[out].get(n).copied().flatten().map(|n| &own[n]);
-        step.enter(out, &How { response: inner, feedback: &feedback, given: None }, false);
+        step.enter(out, &How { response: self.inner(), feedback: &feedback, given: None }, false);
         for wave in self.errors.waves() {
-            for &i in wave {
-                if let Some(skip) = self.skips[i] {
-                    let mut d = std::mem::take(&mut step.errors.d[i]);
-                    let messages = self.errors.into_region(i).count();
-                    if messages == 1 {
-                        self.receive(step, skip, &mut d);
-                    } else {
-                        // All messages first: that of the block above is there.
-                        let mut more = step.device.zeros(&[d.rows(), 0]);
-                        self.receive(step, skip, &mut more);
-                        step.device.add(1.0, &more, &mut d);
-                    }
-                    step.errors.d[i] = d;
-                    self.prepare(step, i, skip);
-                }
-                // y_i = phi(h_i - beta d_i), e_i = z_i - y_i; beta is in d already.
-                step.respond(i, Response::Target { beta: 1.0, mismatch: self.config.mismatch });
-                let leaves = i > 1 && self.errors.synapses().contains(&ErrorSynapse { from: i, to: i - 1 });
-                let feedback = |n: usize| self.twins[i].get(n).copied().flatten().map(|n| &own[n]);
-                let mut gate = std::mem::take(&mut step.errors.buffers[self.gates[i]]);
-                let given = if let (Inner::Hebbian, Some(block)) = (self.config.inner, &graph.regions()[i].inside) {
-                    step.device.gather(&block.to(), 1, &step.errors.e[i], &mut gate);
-                    Some(Given::Gate(&gate))
-                } else {
-                    None
-                };
-                step.enter(i, &How { response: inner, feedback: &feedback, given }, leaves);
-                step.errors.buffers[self.gates[i]] = gate;
-            }
+            self.fire(step, wave);
         }
     }
 
