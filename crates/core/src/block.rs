@@ -276,6 +276,11 @@ impl Shared {
         self.signals.give(tensors);
     }
 
+    /// Deals what is free out to others.
+    pub(crate) fn deal(&mut self, others: &mut [Shared]) {
+        self.signals.deal(others.iter_mut().map(|o| &mut o.signals));
+    }
+
     /// Takes over what is free in another.
     pub(crate) fn merge(&mut self, other: &mut Shared) {
         self.signals.merge(&mut other.signals);

@@ -32,6 +32,16 @@ impl Spare {
         self.0.append(&mut other.0);
     }
 
+    /// Deals everything out, so that each has about as much of every size.
+    pub(crate) fn deal<'a>(&mut self, to: impl ExactSizeIterator<Item = &'a mut Spare>) {
+        self.0.sort_by_key(|t| std::cmp::Reverse(t.bytes()));
+        let (all, players) = (std::mem::take(&mut self.0), to.len());
+        let mut hands: Vec<&mut Spare> = to.collect();
+        for (n, tensor) in all.into_iter().enumerate() {
+            hands[n % players].0.push(tensor);
+        }
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.iter().map(|t| t.bytes() as u64).sum()

@@ -35,7 +35,10 @@ impl RecLraBlocks {
         let desks: Vec<Mutex<Desk>> = wave.iter().map(|&i| Mutex::new(self.lend(step, i))).collect();
         let mut own = std::mem::take(&mut step.insides.shared);
         if let Some(order) = side_by_side(step, wave) {
-            let rooms = Mutex::new(std::mem::take(&mut step.insides.others));
+            let mut rooms = std::mem::take(&mut step.insides.others);
+            rooms.resize_with(step.device.threads(), Shared::default);
+            own.deal(&mut rooms);
+            let rooms = Mutex::new(rooms);
             let seen: &Step<'_> = step;
             step.device.each(order.len(), &|n, device| {
                 let mut room = lock(&rooms).pop().unwrap_or_default();
