@@ -63,6 +63,12 @@ fn named(dir: Option<&Path>) -> Result<&Path> {
 /// Names the folder or picture that is wrong, and the remedy.
 pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
     let tree = Tree::read(named(dir)?)?;
+    if let [class] = tree.classes.as_slice() {
+        let pictures = tree.parts[0].as_ref().map_or(0, |b| b.items.len());
+        let what =
+            format!("has one class in {}, `{class}` ({pictures} pictures), and at least two are needed", PARTS[0]);
+        return Err(bad(&tree.root, what, "put the pictures of each class into a folder of its own, train/CLASS/"));
+    }
     let (parts, stored, mut notes) = divide(&tree);
     if tree.passed_over > 0 {
         notes.push(format!("{} files that are no JPEG, PNG, BMP or PNM were passed over", tree.passed_over));

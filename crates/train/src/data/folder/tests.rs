@@ -66,13 +66,14 @@ fn memory_and_decoding_give_the_same_pixels_whatever_the_kind_of_file() {
     let kinds = [("a.jpg", jpeg), ("b.png", grey), ("c.png", clear), ("d.png", deep), ("e.ppm", ppm), ("f.BMP", bmp)];
     let mut files: Vec<_> = kinds.map(|(name, bytes)| (format!("train/one/{name}"), bytes)).into();
     files.push(("test/one/x.png".to_owned(), png(6, 4, [3, 3, 3])));
+    files.push(("train/two/y.png".to_owned(), png(6, 4, [3, 3, 3])));
     let (kept, lazy) = (opened(&files, &Opening::default()).unwrap(), opened(&files, &LAZY).unwrap());
     assert_eq!(
         (kept.lazy(), lazy.lazy(), kept.memory().is_some(), lazy.memory().is_some()),
         (false, true, true, false)
     );
     let shape = ImageShape { channels: 3, height: 4, width: 6 };
-    assert_eq!((kept.shape(), lazy.shape(), kept.len(Part::Train), kept.len(Part::Test)), (shape, shape, 6, 1));
+    assert_eq!((kept.shape(), lazy.shape(), kept.len(Part::Train), kept.len(Part::Test)), (shape, shape, 7, 1));
     let (mut a, mut b) = (vec![0.0; shape.len()], vec![0.0; shape.len()]);
     for i in 0..6 {
         kept.pixels(Part::Train, i, &mut a).unwrap();
@@ -177,6 +178,24 @@ fn broken_pictures_are_named_and_borne_up_to_a_limit() {
         let line = error.to_string();
         let wanted = ["of 20 pictures cannot be used", "train/cat/02.png", "raise data.broken"];
         assert!(wanted.iter().all(|w| line.contains(w)) && !line.contains('\n'), "{line}");
+    }
+}
+
+/// One class is always guessed rightly: nothing to learn.
+#[test]
+fn one_class_is_refused() {
+    let mut files = part("train", 3, 0, (3, 3));
+    files.retain(|(name, _)| name.contains("cat"));
+    // A folder without pictures is no class.
+    files.push(("train/dog/notes.txt".to_owned(), b"none yet".to_vec()));
+    for opening in [Opening::default(), LAZY] {
+        let Err(error) = opened(&files, &opening) else { panic!("one class") };
+        let line = error.to_string();
+        assert!(
+            line.contains("has one class in train, `cat` (3 pictures), and at least two are needed; put"),
+            "{line}"
+        );
+        assert!(!line.contains('\n'), "{line}");
     }
 }
 
