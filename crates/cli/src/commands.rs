@@ -109,6 +109,13 @@ fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
     }
     let remedy = "name a model (`reclra list models`) or a TOML file of layers";
     let text = std::fs::read_to_string(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    // A file with the settings of a run, where its blocks are wanted.
+    if Settings::parse(&text, model).is_ok_and(|s| s.keys().next().is_some()) {
+        let line = format!(
+            "{model}: is a spec, no model; give it with --config, or name a TOML file of [[block]]s with --model"
+        );
+        return Err(Failure::Usage(line));
+    }
     settings.put("net.model", "custom", "command line")?;
     Ok(settings.put("net.layers", text, "command line")?)
 }

@@ -198,7 +198,8 @@ pub fn layer(graph: &Graph, name: &str) -> Result<usize, EmbedError> {
 }
 
 /// Activities z of one region for the given samples of a part, in order and without augmentation, as evaluation has
-/// them: with the averaged weights if the run kept them, settled if the rule settles. One sample a row.
+/// them: with the averaged weights if the run kept them, settled if the rule settles. One sample a row; those whose picture is
+/// broken are taken from the list.
 ///
 /// # Errors
 /// If a sample cannot be read, or an activity is no finite number.
@@ -206,18 +207,23 @@ pub fn activities(
     learner: &mut Learner,
     dataset: &dyn Dataset,
     part: Part,
-    samples: &[u32],
+    samples: &mut Vec<u32>,
     layer: usize,
 ) -> Result<Matrix, EmbedError> {
     let (mut x, mut labels) = (Vec::new(), Vec::new());
-    let mut z = Matrix::default();
+    let (mut z, mut left) = (Matrix::default(), Vec::with_capacity(samples.len()));
     for chunk in samples.chunks(evaluated(learner.graph())) {
-        gather(dataset, part, chunk, &mut x, &mut labels)?;
+        let kept = gather(dataset, part, chunk, &mut x, &mut labels)?;
+        if kept.is_empty() {
+            continue;
+        }
+        left.extend(kept);
         let activity = &learner.activate_evaluated(&x).z[layer];
         let (units, batch, values) = (activity.rows(), activity.cols(), activity.to_f32());
         z.cols = units;
         z.values.extend((0..batch).flat_map(|b| (0..units).map(move |u| (u, b))).map(|(u, b)| values[u * batch + b]));
     }
+    *samples = left;
     if z.values.iter().any(|v| !v.is_finite()) {
         return Err(EmbedError::NotFinite { layer: learner.graph().regions()[layer].name.clone() });
     }

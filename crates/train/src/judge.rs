@@ -13,7 +13,7 @@ pub(crate) fn evaluated(graph: &Graph) -> usize {
     if graph.has_blocks() { ((1 << 22) / widest.max(1)).clamp(8, EVALUATED) } else { EVALUATED }
 }
 
-/// Judges the given samples of a part, in order, without augmentation.
+/// Judges the given samples of a part, in order, without augmentation; those whose picture is broken are left out.
 ///
 /// # Errors
 /// If a sample cannot be read.
@@ -23,13 +23,14 @@ pub fn evaluate(
     part: Part,
     samples: &[u32],
 ) -> Result<Evaluation, DataError> {
-    let mut sum = Evaluation { samples: samples.len(), ..Evaluation::default() };
+    let mut sum = Evaluation::default();
     each_chunk(dataset, part, samples, evaluated(learner.graph()), |x, labels| {
         let verdict = learner.evaluate(x, labels);
+        sum.samples += labels.len();
         sum.wrong += verdict.wrong;
         sum.loss += verdict.loss / samples.len().max(1) as f64;
     })?;
-    Ok(sum)
+    Ok(mean_of(sum, samples.len()))
 }
 
 /// A part of the data, judged: what is counted in one pass over it.
@@ -63,10 +64,11 @@ impl Judged {
 /// If a sample cannot be read.
 pub fn judge(learner: &mut Learner, dataset: &dyn Dataset, part: Part, samples: &[u32]) -> Result<Judged, DataError> {
     let classes = dataset.classes();
-    let mut evaluation = Evaluation { samples: samples.len(), ..Evaluation::default() };
+    let mut evaluation = Evaluation::default();
     let (mut confusion, mut beyond) = (Confusion::new(classes), 0);
     each_chunk(dataset, part, samples, evaluated(learner.graph()), |x, labels| {
         let (verdict, outputs) = learner.judge(x, labels);
+        evaluation.samples += labels.len();
         evaluation.wrong += verdict.wrong;
         evaluation.loss += verdict.loss / samples.len().max(1) as f64;
         for (p, &label) in outputs.chunks_exact(classes).zip(labels) {
@@ -74,7 +76,15 @@ pub fn judge(learner: &mut Learner, dataset: &dyn Dataset, part: Part, samples: 
             beyond += usize::from(!in_top(p, label as usize, TOP));
         }
     })?;
-    Ok(Judged { evaluation, confusion, beyond })
+    Ok(Judged { evaluation: mean_of(evaluation, samples.len()), confusion, beyond })
+}
+
+/// The loss, a mean over so many samples, as the mean over those that were judged: broken pictures are left out.
+fn mean_of(mut sum: Evaluation, asked: usize) -> Evaluation {
+    if sum.samples < asked {
+        sum.loss *= asked as f64 / sum.samples.max(1) as f64;
+    }
+    sum
 }
 
 /// The largest of some outputs; the first of equals.
@@ -92,8 +102,9 @@ fn each_chunk(
 ) -> Result<(), DataError> {
     let (mut x, mut labels) = (Vec::new(), Vec::new());
     for chunk in samples.chunks(size) {
-        gather(dataset, part, chunk, &mut x, &mut labels)?;
-        judge(&x, &labels);
+        if !gather(dataset, part, chunk, &mut x, &mut labels)?.is_empty() {
+            judge(&x, &labels);
+        }
     }
     Ok(())
 }

@@ -151,7 +151,7 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
         return Err(bad(path, format!("its format is {format}, this version reads {}", FORMAT.1)));
     }
     let facts = DataFacts::from_toml(entry("reclra.data")?).ok_or_else(|| bad(path, "reclra.data is damaged"))?;
-    let settings = Settings::parse(entry("reclra.spec")?, "reclra.spec").map_err(|e| bad(path, e.to_string()))?;
+    let settings = Settings::parse(entry("reclra.spec")?, "reclra.spec").map_err(|e| bad(path, e.to_string()))?.kept();
     let spec = RunSpec::resolve(&settings, &facts).map_err(|e| bad(path, e.to_string()))?;
     let steps = entry("reclra.steps")?.parse().map_err(|_| bad(path, "reclra.steps is damaged"))?;
 

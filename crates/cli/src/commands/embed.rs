@@ -94,7 +94,7 @@ fn folder(args: &EmbedArgs) -> PathBuf {
 }
 
 fn panel(voice: Voice, args: &EmbedArgs, run: Ready, method: Method) -> Result<Panel, Failure> {
-    let Ready { name, mut model, dataset, part, samples, layer } = run;
+    let Ready { name, mut model, dataset, part, mut samples, layer } = run;
     let region = &model.learner.graph().regions()[layer];
     let (layer_name, units) = (region.name.clone(), region.width);
     let how = match method {
@@ -106,7 +106,7 @@ fn panel(voice: Voice, args: &EmbedArgs, run: Ready, method: Method) -> Result<P
     let (wide, samples_said) = (count(units, "unit"), count(samples.len(), &format!("{} sample", args.part)));
     voice.note(format_args!("{name}: {layer_name}, {wide}, {samples_said}; {how}"));
     let begun = Instant::now();
-    let z = embed::activities(&mut model.learner, &*dataset, part, &samples, layer)?;
+    let z = embed::activities(&mut model.learner, &*dataset, part, &mut samples, layer)?;
     let labels: Vec<u32> = samples.iter().map(|&i| dataset.label(part, i as usize)).collect();
     let mut said = Instant::now();
     let mut step = |done: usize| {

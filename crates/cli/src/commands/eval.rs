@@ -32,6 +32,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         _ => (Part::Test, &test[..]),
     };
     let found = judge(&mut model.learner, &*dataset, part, samples)?;
+    dataset.notes().iter().for_each(|line| voice.note(line));
     let Scores { top5_error, precision, recall, f1 } = found.scores();
     let (judged, counts) = (found.evaluation, found.confusion);
     let error = (judged.samples > 0).then(|| judged.error());

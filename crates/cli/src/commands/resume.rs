@@ -4,8 +4,9 @@ use super::train::{Run, announce};
 use super::{device, environment};
 use crate::args::{ResumeArgs, Voice};
 use crate::failure::Failure;
+use crate::output::count;
 use reclra_train::run::dataset_of;
-use reclra_train::runs::{CHECKPOINTS, Environment, RunFolder, checkpoint, now, view, view::Standing};
+use reclra_train::runs::{CHECKPOINTS, DataFile, Environment, RunFolder, checkpoint, now, view, view::Standing};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::path::Path;
 
@@ -40,14 +41,19 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let dir = args.data_dir.as_deref().or(view.spec.data.dir.as_deref().map(Path::new));
     let dataset = dataset_of(&view.spec, dir)?;
     let facts = DataFacts::of(&*dataset);
-    if facts != view.facts {
-        let line =
-            format!("{}: these are not the images the run began with; name their folder with --data-dir", facts.name);
-        return Err(Failure::Other(line));
+    let device = device(args.machine)?;
+    let now_here = environment(&view.spec.data, dir, &facts, &device)?;
+    let before = view.environment.as_ref().map_or(&[][..], |e| &e.data);
+    let changed = changed(before, &now_here.data);
+    if facts != view.facts || changed.is_some() {
+        let what = changed.map_or(String::new(), |what| format!(" ({what})"));
+        return Err(Failure::Other(format!(
+            "{}: these are not the images the run began with{what}; restore them, name their folder with --data-dir, or \
+             begin a new run with reclra train",
+            view.facts.name
+        )));
     }
     let spec = longer(&view.spec, args.epochs, &facts)?;
-    let device = device(args.machine)?;
-    let now_here = environment(&spec.data, dir, &facts, &device)?;
     // What it goes on from, before anything is changed.
     let found = checkpoint::newest(&folder.file(CHECKPOINTS), &mut |line| voice.warn(line))?;
     let before = view.environment.as_ref().and_then(|e| e.keeping).unwrap_or_default();
@@ -55,7 +61,7 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let environment = match view.environment {
         Some(before) => {
             if before.data != now_here.data {
-                voice.warn(&format!("{}: its files are not those the run began with", facts.name));
+                voice.warn(&format!("{}: its files are packed otherwise than when the run began", facts.name));
             }
             let mut resumed = before.resumed.clone();
             resumed.push(now());
@@ -69,10 +75,72 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     run.make(voice, &folder, Some(found))
 }
 
+/// What tells the files of now from those of before; nothing if they may hold the same: each is as it was, or is packed
+/// where it was not, or the other way round.
+fn changed(before: &[DataFile], now: &[DataFile]) -> Option<String> {
+    let plain = |f: &DataFile| f.file.strip_suffix(".gz").unwrap_or(&f.file).to_owned();
+    let same = |a: &DataFile, b: &DataFile| a == b || (a.file != b.file && plain(a) == plain(b));
+    // An archive as it is published, in the place of what it holds.
+    let published = |all: &[DataFile]| matches!(all, [one] if one.file.ends_with(".tar.gz"));
+    if before.is_empty() || published(before) != published(now) {
+        return None;
+    }
+    let described = |all: &[DataFile]| match all {
+        [one] => format!("{} of {} bytes", one.file, one.bytes),
+        all => count(all.len(), "file"),
+    };
+    if before.len() != now.len() {
+        return Some(format!("then {}, now {}", described(before), described(now)));
+    }
+    // Files are listed in the order of their names, each place of its own: many may have one name.
+    let (was, is) = before.iter().zip(now).find(|(was, is)| !same(was, is))?;
+    Some(if was.file == is.file {
+        format!("{} has another content", was.file)
+    } else {
+        format!("then {} of {} bytes, now {} of {} bytes", was.file, was.bytes, is.file, is.bytes)
+    })
+}
+
 /// The spec with more epochs.
 fn longer(spec: &RunSpec, more: Option<u64>, facts: &DataFacts) -> Result<RunSpec, Failure> {
     let Some(more) = more else { return Ok(spec.clone()) };
-    let mut settings = Settings::parse(&spec.to_toml(), "spec.toml")?;
+    let mut settings = Settings::parse(&spec.to_toml(), "spec.toml")?.kept();
     settings.put("train.epochs", (spec.epochs + more) as i64, "--epochs")?;
     Ok(RunSpec::resolve(&settings, facts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(all: &[(&str, &str)]) -> Vec<DataFile> {
+        all.iter().map(|(f, s)| DataFile { file: (*f).into(), bytes: 7, sha256: (*s).into() }).collect()
+    }
+
+    #[test]
+    fn what_changed_is_named_and_what_is_only_packed_is_no_change() {
+        let before = files(&[("a.png", "1"), ("a.png", "2"), ("b.png", "3")]);
+        let says = |now: &[(&str, &str)]| changed(&before, &files(now)).unwrap_or_default();
+        assert_eq!(says(&[("a.png", "1"), ("a.png", "2"), ("b.png", "3")]), "");
+        assert_eq!(says(&[("a.png", "1"), ("a.png", "2"), ("b.png", "4")]), "b.png has another content");
+        assert_eq!(says(&[("a.png", "2"), ("a.png", "2"), ("b.png", "3")]), "a.png has another content");
+        assert_eq!(says(&[("a.png", "1"), ("b.png", "3")]), "then 3 files, now 2 files");
+        assert_eq!(
+            says(&[("a.png", "1"), ("b.png", "3"), ("c.png", "3")]),
+            "then a.png of 7 bytes, now b.png of 7 bytes"
+        );
+        let (plain, packed) = (files(&[("x-ubyte", "1")]), files(&[("x-ubyte.gz", "2")]));
+        assert_eq!((changed(&plain, &packed), changed(&packed, &plain)), (None, None));
+        let (archive, parts) = (files(&[("cifar.tar.gz", "1")]), files(&[("data.bin", "1"), ("test.bin", "2")]));
+        assert_eq!((changed(&archive, &parts), changed(&[], &parts)), (None, None));
+        assert_eq!(
+            changed(&archive, &files(&[("cifar.tar.gz", "2")])),
+            Some("cifar.tar.gz has another content".into())
+        );
+        let many = |n: usize, sha: &str| files(&[(&format!("{n} pictures"), sha)]);
+        assert_eq!(
+            changed(&many(40, "1"), &many(41, "2")).unwrap(),
+            "then 40 pictures of 7 bytes, now 41 pictures of 7 bytes"
+        );
+    }
 }

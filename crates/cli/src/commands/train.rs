@@ -133,7 +133,8 @@ pub(super) fn announce(
     voice.note(&line);
     folder.log(&line);
     voice.detail(spec.to_toml().trim_end());
-    let warnings = rule.warnings(&graph);
+    let mut warnings = rule.warnings(&graph);
+    warnings.extend(spec.data.warning(facts));
     for w in &warnings {
         voice.note(format_args!("warning: {w}"));
         folder.log(&format!("warning: {w}"));

@@ -40,6 +40,14 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
+    /// A picture that is broken, one of the few that may be: it is left out, or another one stands in.
+    #[error("{}: {why}; mend or remove it", .path.display())]
+    Broken {
+        /// The picture.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// More validation samples than were published for it.
     #[error("data.validation = {asked}: must be at most the {there} images of val")]
     Stored {

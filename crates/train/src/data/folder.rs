@@ -1,7 +1,7 @@
 //! Image folders: pictures of the user's own. Small ones whose pictures all have one size are decoded once and kept in
 //! memory; of others each picture is decoded when it is asked for.
 
-use super::photos::{At, Photos, bear, label, list, path, rgb};
+use super::photos::{At, Photos, bear, label, path, rgb, told};
 use super::tree::{PARTS, Tree, bad};
 use super::{DataError, Dataset, ImageShape, Labelled, MemoryImages, Result};
 use rayon::prelude::*;
@@ -63,6 +63,12 @@ fn named(dir: Option<&Path>) -> Result<&Path> {
 /// Names the folder or picture that is wrong, and the remedy.
 pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
     let tree = Tree::read(named(dir)?)?;
+    if let [class] = tree.classes.as_slice() {
+        let pictures = tree.parts[0].as_ref().map_or(0, |b| b.items.len());
+        let what =
+            format!("has one class in {}, `{class}` ({pictures} pictures), and at least two are needed", PARTS[0]);
+        return Err(bad(&tree.root, what, "put the pictures of each class into a folder of its own, train/CLASS/"));
+    }
     let (parts, stored, mut notes) = divide(&tree);
     if tree.passed_over > 0 {
         notes.push(format!("{} files that are no JPEG, PNG, BMP or PNM were passed over", tree.passed_over));
@@ -74,20 +80,22 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
     let own = ImageShape { channels: 3, height: first.0, width: first.1 };
     let small = all.saturating_mul(own.len()) <= opening.memory << 20;
     let validation = if stored > 0 { stored } else { VALIDATION.min(parts[0].len() / 10) };
+    // No sample is taken out: which ones validate, and what a batch holds, is the same whatever fits into the memory.
     if small && (size == 0 || first == (size, size)) {
         match decoded(&tree, &parts, own)? {
             Decoded::All(images, more) => {
                 broken.extend(more);
                 bear(&tree, &broken, bearable, all)?;
                 if !broken.is_empty() {
-                    notes.push(format!("{} broken pictures were left out: {}", broken.len(), list(&tree, &broken)));
+                    notes.push(told(&tree, &broken));
                 }
-                // Of those that were published for validation some may be left out too.
-                let validating = |at: &At| at.0 == 1 && parts[0].len() > stored && stored > 0;
-                let stored = stored - broken.keys().filter(|at| validating(at)).count().min(stored);
-                let validation = validation.min(images[0].labels.len() / 10).max(stored);
+                let of_part = |list: &Vec<At>| {
+                    let one = |(i, at)| broken.get(at).map(|why: &String| (i as u32, (path(&tree, *at), why.clone())));
+                    list.iter().enumerate().filter_map(one).collect()
+                };
+                let gone = [of_part(&parts[0]), of_part(&parts[1])];
                 let mut images = MemoryImages::new(NAME, own, tree.classes.clone(), 255, images, validation);
-                (images.stored, images.notes) = (stored, notes);
+                (images.stored, images.notes, images.broken) = (stored, notes, gone);
                 return Ok(Arc::new(images));
             }
             Decoded::Differs(at, (height, width)) if size == 0 => {
@@ -194,18 +202,8 @@ fn decoded(tree: &Tree, parts: &[Vec<At>; 2], shape: ImageShape) -> Result<Decod
         if let Some((i, Err(size))) = odd.iter().find(|(_, what)| what.is_err()) {
             return Ok(Decoded::Differs(list[*i], *size));
         }
-        let mut kept = 0;
-        let mut gone = odd.into_iter().filter_map(|(i, why)| why.ok().map(|w| (i, w))).peekable();
-        for (i, &at) in list.iter().enumerate() {
-            if let Some((_, why)) = gone.next_if(|(g, _)| *g == i) {
-                broken.insert(at, why);
-                continue;
-            }
-            part.pixels.copy_within(i * n..(i + 1) * n, kept * n);
-            part.labels.push(label(tree, at) as u16);
-            kept += 1;
-        }
-        part.pixels.truncate(kept * n);
+        broken.extend(odd.into_iter().filter_map(|(i, why)| why.ok().map(|w| (list[i], w))));
+        part.labels = list.iter().map(|&at| label(tree, at) as u16).collect();
     }
     Ok(Decoded::All(done, broken))
 }

@@ -1,7 +1,7 @@
 //! What is there of a data set: its files, how many samples of what, and how bright they are.
 
 use super::content::{self, Verdict};
-use super::loader::gather;
+use super::loader::{gather, whole};
 use super::registry::Entry;
 use super::{Dataset, ImageShape, Opening, Part, Result};
 use serde::Serialize;
@@ -158,6 +158,9 @@ pub(super) fn channel_moments(data: &dyn Dataset, samples: &[u32]) -> Result<Vec
     if let Some(images) = data.memory() {
         let mut counts = vec![[0_u64; 256]; channels];
         for &s in samples {
+            if !whole(images.whole(Part::Train, s as usize))? {
+                continue;
+            }
             let planes = images.bytes(Part::Train, s as usize).chunks_exact(plane.max(1));
             counts.iter_mut().zip(planes).for_each(|(c, p)| p.iter().for_each(|&v| c[usize::from(v)] += 1));
         }
@@ -172,17 +175,17 @@ pub(super) fn channel_moments(data: &dyn Dataset, samples: &[u32]) -> Result<Vec
         };
         return Ok(counts.iter().map(moments).collect());
     }
-    let (mut x, mut labels) = (Vec::new(), Vec::new());
+    let (mut x, mut labels, mut read) = (Vec::new(), Vec::new(), 0);
     let mut sums = vec![[0.0_f64; 2]; channels];
     for chunk in samples.chunks(32) {
-        gather(data, Part::Train, chunk, &mut x, &mut labels)?;
+        read += gather(data, Part::Train, chunk, &mut x, &mut labels)?.len();
         for (i, p) in x.chunks_exact(plane.max(1)).enumerate() {
             let [sum, squares] = &mut sums[i % channels];
             *sum += p.iter().map(|&v| f64::from(v)).sum::<f64>();
             *squares += p.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
         }
     }
-    let pixels = (samples.len() * plane).max(1) as f64;
+    let pixels = (read * plane).max(1) as f64;
     let moments =
         |[sum, squares]: &[f64; 2]| [sum / pixels, (squares / pixels - (sum / pixels).powi(2)).max(0.0).sqrt()];
     Ok(sums.iter().map(moments).collect())

@@ -7,6 +7,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 use reclra_compute::rng::Key;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Which samples of the training part are trained on and which validate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,18 +158,19 @@ impl<'a> Loader<'a> {
         drop(cached);
         let within = |stream: u64| self.key.child(stream).child(epoch).child(position);
         let Augment { crop, flip, zoom } = self.augment;
-        if zoom < 1.0 {
-            labels.clear();
-            labels.extend(samples.iter().map(|&s| self.dataset.label(Part::Train, s as usize)));
-            x.resize(samples.len() * n, 0.0);
-            let key = within(streams::ZOOM);
-            each_row(true, samples, x, n, |i, sample, row| {
-                let zoom = Zoom { least: zoom, key: key.child(i as u64) };
-                self.dataset.zoomed(Part::Train, sample as usize, zoom, row)
-            })?;
-        } else {
-            gather(self.dataset, Part::Train, samples, x, labels)?;
-        }
+        labels.clear();
+        labels.extend(samples.iter().map(|&s| self.dataset.label(Part::Train, s as usize)));
+        x.resize(samples.len() * n, 0.0);
+        let key = within(streams::ZOOM);
+        each_row(self.works(), samples, x, n, |i, sample, row| {
+            self.with_stand_in(sample, |sample| {
+                if zoom < 1.0 {
+                    let zoom = Zoom { least: zoom, key: key.child(i as u64) };
+                    return self.dataset.zoomed(Part::Train, sample as usize, zoom, row);
+                }
+                self.dataset.pixels(Part::Train, sample as usize, row)
+            })
+        })?;
         if flip {
             let mut rng = within(streams::FLIP).rng();
             x.chunks_exact_mut(n).filter(|_| rng.random::<bool>()).for_each(|row| mirror(row, shape.width));
@@ -187,21 +189,62 @@ impl<'a> Loader<'a> {
         }
         Ok(())
     }
+
+    /// Reads a sample; in place of one whose picture is broken, the next of its class that is trained on. So it is a function
+    /// of the sample alone, and none that validates is ever trained on.
+    fn with_stand_in(&self, sample: u32, mut read: impl FnMut(u32) -> Result<()>) -> Result<()> {
+        let broken = match read(sample) {
+            Err(e @ DataError::Broken { .. }) => e,
+            done => return done,
+        };
+        let class = |s: u32| self.dataset.label(Part::Train, s as usize);
+        let next = self.samples.partition_point(|&s| s <= sample);
+        let others = self.samples[next..].iter().chain(&self.samples[..next]);
+        for &other in others.filter(|&&s| s != sample && class(s) == class(sample)) {
+            if whole(read(other))? {
+                return Ok(());
+            }
+        }
+        Err(broken)
+    }
 }
 
-/// Reads samples of a part, one a row, and their classes.
+/// Reads samples of a part, one a row, and their classes, without those whose picture is broken. The samples that are left.
 pub(crate) fn gather(
     dataset: &dyn Dataset,
     part: Part,
     samples: &[u32],
     x: &mut Vec<f32>,
     labels: &mut Vec<u32>,
-) -> Result<()> {
+) -> Result<Vec<u32>> {
     let n = dataset.shape().len();
     x.resize(samples.len() * n, 0.0);
+    let gone: Vec<AtomicBool> = samples.iter().map(|_| AtomicBool::new(false)).collect();
+    each_row(dataset.lazy(), samples, x, n, |i, sample, row| {
+        let there = whole(dataset.pixels(part, sample as usize, row))?;
+        gone[i].store(!there, Ordering::Relaxed);
+        Ok(())
+    })?;
+    let mut kept = Vec::with_capacity(samples.len());
+    for (i, &sample) in samples.iter().enumerate().filter(|(i, _)| !gone[*i].load(Ordering::Relaxed)) {
+        if kept.len() < i {
+            x.copy_within(i * n..(i + 1) * n, kept.len() * n);
+        }
+        kept.push(sample);
+    }
+    x.truncate(kept.len() * n);
     labels.clear();
-    labels.extend(samples.iter().map(|&s| dataset.label(part, s as usize)));
-    each_row(dataset.lazy(), samples, x, n, |_, sample, row| dataset.pixels(part, sample as usize, row))
+    labels.extend(kept.iter().map(|&s| dataset.label(part, s as usize)));
+    Ok(kept)
+}
+
+/// Whether a sample was read; false if its picture is one of the few that may be broken.
+pub(super) fn whole(read: Result<()>) -> Result<bool> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(DataError::Broken { .. }) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// Fills one row a sample, by the sample's place in the list and itself: with several threads if that is `work`, which

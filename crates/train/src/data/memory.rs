@@ -1,7 +1,9 @@
 //! Images held in memory as bytes: what the small data sets have in common.
 
 use super::view::{Source, Window, Zoom, show};
-use super::{Dataset, ImageShape, Part, Result};
+use super::{DataError, Dataset, ImageShape, Part, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Images held in memory as bytes, with their labels.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct MemoryImages {
     validation: usize,
     /// Samples at the end of the training part that were published for validation.
     pub(super) stored: usize,
+    /// Samples whose picture is broken, for each part: which, and why. Their bytes are of no account.
+    pub(super) broken: [BTreeMap<u32, (PathBuf, String)>; 2],
     pub(super) notes: Vec<String>,
 }
 
@@ -48,12 +52,21 @@ impl MemoryImages {
             parts,
             validation,
             stored: 0,
+            broken: Default::default(),
             notes: Vec::new(),
         }
     }
 
     fn part(&self, part: Part) -> &Labelled {
         &self.parts[usize::from(part == Part::Test)]
+    }
+
+    /// Refuses a sample whose picture is broken.
+    pub(super) fn whole(&self, part: Part, index: usize) -> Result<()> {
+        match self.broken[usize::from(part == Part::Test)].get(&(index as u32)) {
+            None => Ok(()),
+            Some((path, why)) => Err(DataError::Broken { path: path.clone(), why: why.clone() }),
+        }
     }
 
     /// The bytes of a sample.
@@ -98,12 +111,14 @@ impl Dataset for MemoryImages {
     }
 
     fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
+        self.whole(part, index)?;
         let scale = &self.scale;
         out.iter_mut().zip(self.bytes(part, index)).for_each(|(o, &v)| *o = scale[usize::from(v)]);
         Ok(())
     }
 
     fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
+        self.whole(part, index)?;
         let (height, width) = (self.shape.height, self.shape.width);
         let source = Source { bytes: self.bytes(part, index), height, width, interleaved: false };
         show(source, Window::random(height, width, zoom), self.shape, self.white, out);

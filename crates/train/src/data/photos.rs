@@ -2,7 +2,7 @@
 
 use super::tree::{Tree, bad};
 use super::view::{Source, Window, Zoom, show};
-use super::{Dataset, ImageShape, Part, Result, pictures};
+use super::{DataError, Dataset, ImageShape, Part, Result, pictures};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +60,14 @@ pub(super) fn list(tree: &Tree, broken: &BTreeMap<At, String>) -> String {
     format!("{}{}", named.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
 }
 
+/// What a user is told of broken pictures, the same whether they were decoded at once or later.
+pub(super) fn told(tree: &Tree, broken: &BTreeMap<At, String>) -> String {
+    let many = broken.len();
+    let (pictures, are, others) = if many == 1 { ("picture", "is", "another") } else { ("pictures", "are", "others") };
+    let done = format!("{are} left out of what is judged, in training {others} of the same class stand in");
+    format!("{many} broken {pictures} {done}: {}", list(tree, broken))
+}
+
 /// Refuses more broken pictures than may be.
 pub(super) fn bear(tree: &Tree, broken: &BTreeMap<At, String>, bearable: usize, all: usize) -> Result<()> {
     if broken.len() <= bearable {
@@ -74,38 +82,30 @@ impl Photos {
         &self.parts[usize::from(part == Part::Test)]
     }
 
-    /// Decodes a picture; in place of one that is broken, the next of its class within the part.
+    /// Decodes a picture, unless it is broken.
     fn read(&self, part: Part, index: usize, show: &mut dyn FnMut(&RgbImage)) -> Result<()> {
-        let all = self.part(part);
-        let class = label(&self.tree, all[index]);
-        for &at in all[index..].iter().chain(&all[..index]).filter(|&&at| label(&self.tree, at) == class) {
-            let known = || self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if known().contains_key(&at) {
-                continue;
-            }
-            match rgb(&self.tree, at) {
-                Ok(picture) => {
-                    let (height, width) = (self.shape.height, self.shape.width);
-                    if !self.sized && picture.dimensions() != (width as u32, height as u32) {
-                        let what = format!("is {}x{}, others are {width}x{height}", picture.width(), picture.height());
-                        return Err(bad(
-                            &path(&self.tree, at),
-                            what,
-                            "set data.size = 224, say, to bring all to one size",
-                        ));
-                    }
-                    show(&picture);
-                    return Ok(());
-                }
-                Err(why) => {
-                    let mut broken = known();
-                    broken.insert(at, why);
-                    bear(&self.tree, &broken, self.bearable, self.parts[0].len() + self.parts[1].len())?;
-                }
-            }
+        let at = self.part(part)[index];
+        let known = || self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let broken = |why: String| DataError::Broken { path: path(&self.tree, at), why };
+        if let Some(why) = known().get(&at) {
+            return Err(broken(why.clone()));
         }
-        let what = format!("no picture of class `{}` can be decoded", self.tree.classes[class as usize]);
-        Err(bad(&self.tree.root, what, "mend the pictures of the class, or remove it"))
+        let picture = match rgb(&self.tree, at) {
+            Ok(picture) => picture,
+            Err(why) => {
+                let mut known = known();
+                known.insert(at, why.clone());
+                bear(&self.tree, &known, self.bearable, self.parts[0].len() + self.parts[1].len())?;
+                return Err(broken(why));
+            }
+        };
+        let (height, width) = (self.shape.height, self.shape.width);
+        if !self.sized && picture.dimensions() != (width as u32, height as u32) {
+            let what = format!("is {}x{}, others are {width}x{height}", picture.width(), picture.height());
+            return Err(bad(&path(&self.tree, at), what, "set data.size = 224, say, to bring all to one size"));
+        }
+        show(&picture);
+        Ok(())
     }
 
     fn shown(&self, picture: &RgbImage, zoom: Option<Zoom>, out: &mut [f32]) {
@@ -162,13 +162,7 @@ impl Dataset for Photos {
 
     fn notes(&self) -> Vec<String> {
         let broken = self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let told = (!broken.is_empty()).then(|| {
-            format!(
-                "{} broken pictures were replaced by others of their class: {}",
-                broken.len(),
-                list(&self.tree, &broken)
-            )
-        });
+        let told = (!broken.is_empty()).then(|| told(&self.tree, &broken));
         self.notes.iter().cloned().chain(told).collect()
     }
 }

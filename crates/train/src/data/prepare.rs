@@ -106,6 +106,10 @@ impl Prepare {
     pub fn fit(dataset: &dyn Dataset, samples: &[u32], spec: &DataSpec, cache: Option<&Path>) -> Result<Prepare> {
         let mut prepare = Prepare { normalise: spec.normalise, ..Prepare::none(dataset.shape()) };
         prepare.fitted = fingerprint(samples, spec);
+        // Broken pictures, of which those that are decoded later are passed over then.
+        let there = |s: &u32| dataset.memory().is_none_or(|m| m.whole(Part::Train, *s as usize).is_ok());
+        let whole: Vec<u32> = samples.iter().copied().filter(there).collect();
+        let samples = &whole[..];
         if spec.normalise == Normalise::MeanStd {
             let step = if dataset.lazy() { samples.len().div_ceil(FITTED).max(1) } else { 1 };
             let some: Vec<u32> = samples.iter().copied().step_by(step).collect();

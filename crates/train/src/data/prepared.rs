@@ -1,5 +1,6 @@
 //! A data set whose samples come prepared: whoever reads them, to train, judge or look, gets what the network sees.
 
+use super::loader::whole;
 use super::prepare::{Prepare, cache_home, fingerprint};
 use super::{Dataset, ImageShape, MemoryImages, Part, Result, Split, Zoom};
 use crate::spec::DataSpec;
@@ -98,7 +99,9 @@ impl<'a> Prepared<'a> {
     fn whitened(&self, part: Part) -> Result<Vec<f32>> {
         let (inner, n) = (self.inner(), self.shape().len());
         let mut all = vec![0.0; inner.len(part) * n];
-        all.chunks_exact_mut(n).enumerate().try_for_each(|(i, row)| inner.pixels(part, i, row))?;
+        // A broken picture leaves zeros, which nobody is given.
+        let read = |(i, row): (usize, &mut [f32])| whole(inner.pixels(part, i, row)).map(|_| ());
+        all.chunks_exact_mut(n).enumerate().try_for_each(read)?;
         self.prepare.apply_all(&mut all);
         Ok(all)
     }
@@ -135,6 +138,9 @@ impl Dataset for Prepared<'_> {
 
     fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
         if let Some(done) = &self.done {
+            if let Some(images) = self.inner().memory() {
+                images.whole(part, index)?;
+            }
             let n = out.len();
             out.copy_from_slice(&done[usize::from(part == Part::Test)][index * n..(index + 1) * n]);
             return Ok(());

@@ -166,7 +166,12 @@ impl Entry {
             name: self.name.to_owned(),
             file: format!("{file}[.gz]"),
             looked: folders.iter().map(|f| f.display().to_string()).collect(),
-            remedy: format!("run `reclra data fetch {}` or name the folder with --data-dir", self.name),
+            remedy: match dir {
+                Some(dir) if dir.is_file() => {
+                    "that is a file: unpack it and name the folder with --data-dir".to_owned()
+                }
+                _ => format!("run `reclra data fetch {}` or name the folder with --data-dir", self.name),
+            },
         })
     }
 

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "pnm", "ppm", "pgm", "pbm"];
 /// Names of the folders, in order: to train on, to validate with, to test with.
 pub(super) const PARTS: [&str; 3] = ["train", "val", "test"];
+/// What archives are called that are packed: their pictures cannot be read in place.
+const PACKED: [&str; 6] = ["tar.gz", "tgz", "tar.bz2", "tar.xz", "tar.zst", "zip"];
 /// No picture file is longer: a guard against reading what cannot be one.
 const LARGEST: u64 = 256 << 20;
 
@@ -62,6 +64,9 @@ impl Tree {
         let mut found: [Option<(PathBuf, Found)>; 3] = [None, None, None];
         let mut passed_over = 0;
         let beside = PathBuf::from(format!("{}.tar", root.display()));
+        if !beside.is_file() {
+            unpacked(root)?;
+        }
         if root.is_dir() {
             for (part, name) in found.iter_mut().zip(PARTS) {
                 let (folder, archive) = (root.join(name), root.join(format!("{name}.tar")));
@@ -71,6 +76,9 @@ impl Tree {
                 } else if archive.is_file() {
                     let mut all = of_archive(&archive, Some(name), &mut passed_over)?;
                     *part = all[0].take().map(|classes| (archive, classes));
+                } else {
+                    // Passed over, it would be missed: another part would be tested with.
+                    unpacked(&folder)?;
                 }
             }
         } else if let Some(archive) = [root, &beside].into_iter().find(|p| p.is_file()) {
@@ -139,6 +147,20 @@ impl Branch {
         let mut bytes = Vec::new();
         file.take(length.min(LARGEST)).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// Refuses a packed archive in the place of a folder: of that very name, or with the ending of one.
+fn unpacked(place: &Path) -> Result<()> {
+    let named = place.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let itself = PACKED.iter().any(|p| named.ends_with(&format!(".{p}"))).then(|| place.to_owned());
+    let beside = PACKED.iter().map(|p| PathBuf::from(format!("{}.{p}", place.display()))).filter(|_| !place.exists());
+    match itself.into_iter().chain(beside).find(|p| p.is_file()) {
+        None => Ok(()),
+        Some(archive) => {
+            let what = "is packed, and pictures are read in place".to_owned();
+            Err(bad(&archive, what, "unpack it (tar -xf, gunzip) and name the folder or the .tar file with --data-dir"))
+        }
     }
 }
 
@@ -299,6 +321,21 @@ pub(super) mod tests {
         ] {
             let error = Tree::read(place).unwrap_err().to_string();
             assert!(error.contains(want) && !error.contains('\n'), "{error}");
+        }
+        // Packed archives: named, beside the name, and of a part, which must not be passed over.
+        let packed = dir.path().join("packed");
+        as_folder(&packed, &[("train/a/1.png".to_owned(), vec![1])]);
+        for (archive, place) in [
+            ("all.tgz", "all.tgz"),
+            ("set.tar.gz", "set.tar.gz"),
+            ("set.tar.gz", "set"),
+            ("packed/test.tar.gz", "packed"),
+        ] {
+            std::fs::write(dir.path().join(archive), [0x1f, 0x8b, 8, 0]).unwrap();
+            let error = Tree::read(&dir.path().join(place)).unwrap_err().to_string();
+            let want =
+                format!("{archive}: is packed, and pictures are read in place; unpack it (tar -xf, gunzip) and name");
+            assert!(error.contains(&want) && !error.contains('\n'), "{error}");
         }
         // An archive that was cut off: either it is seen at once, or the picture is short.
         if let Err(e) = Tree::read(&cut) {

@@ -58,13 +58,17 @@ impl Findings {
         let (classes, shape) = (dataset.classes(), dataset.shape());
         let mut confusion = Confusion::new(classes);
         let mut mistakes: Vec<Mistake> = Vec::new();
-        let (mut x, mut labels) = (Vec::new(), Vec::new());
+        let (mut x, mut labels, mut judged) = (Vec::new(), Vec::new(), 0);
         let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
         for chunk in test.chunks(evaluated(learner.graph())) {
-            gather(dataset, Part::Test, chunk, &mut x, &mut labels)?;
+            let kept = gather(dataset, Part::Test, chunk, &mut x, &mut labels)?;
+            if kept.is_empty() {
+                continue;
+            }
+            judged += kept.len();
             let outputs = learner.predict(&x);
             let rows = outputs.chunks_exact(classes).zip(x.chunks_exact(shape.len()));
-            for ((&index, &label), (p, pixels)) in chunk.iter().zip(&labels).zip(rows) {
+            for ((&index, &label), (p, pixels)) in kept.iter().zip(&labels).zip(rows) {
                 let (truth, taken) = (label as usize, best(p));
                 confusion.add(truth, taken);
                 if truth != taken {
@@ -87,7 +91,7 @@ impl Findings {
             mistakes.iter_mut().try_for_each(|m| raw.pixels(Part::Test, m.index, &mut m.pixels))?;
         }
         let (weights, units, window) = first_weights(learner, shape);
-        let samples = (dataset.len(Part::Train), test.len());
+        let samples = (dataset.len(Part::Train), judged);
         Ok(Findings { confusion, mistakes, weights, units, shape, window, samples })
     }
 }

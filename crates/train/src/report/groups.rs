@@ -85,7 +85,7 @@ pub(super) fn differences(runs: &[Subject<'_>]) -> Vec<Difference> {
 /// Keys of one run that are not what nobody would have set: (key, value, default for the same data, network and rule).
 pub(super) fn unusual(run: &Subject<'_>) -> Vec<(&'static str, String, String)> {
     let (spec, facts) = (&run.view.spec, &run.view.facts);
-    let mut plain = Settings::default();
+    let mut plain = Settings::default().kept();
     for key in ["data.name", "data.size", "net.model", "net.layers", "net.width", "net.arch", "net.act", "rule.name"] {
         if let Some(v) = spec.value(key) {
             // A key that a spec has is known.

@@ -105,7 +105,7 @@ pub fn read(folder: &Path) -> Result<View, FileError> {
     let path = folder.join(SPEC);
     let text = fs::read_to_string(&path).map_err(|e| FileError::io(&path, &e, REMEDY))?;
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;
-    let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?;
+    let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?.kept();
     let (spec, facts) = match environment.as_ref().and_then(|e| e.facts.clone()) {
         Some(facts) => (RunSpec::resolve(&settings, &facts).map_err(|e| bad(&path, e.to_string()))?, facts),
         None => resolve(&settings).map_err(|e| bad(&path, e.to_string()))?,

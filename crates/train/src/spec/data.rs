@@ -52,6 +52,21 @@ impl Opening {
     }
 }
 
+impl DataSpec {
+    /// What a user should know before training on such data, if anything.
+    #[must_use]
+    pub fn warning(&self, facts: &DataFacts) -> Option<String> {
+        let (trained, pixels) = (facts.train.saturating_sub(self.validation), facts.pixels());
+        self.zca.filter(|_| trained <= pixels).map(|epsilon| {
+            format!(
+                "data.zca: {trained} training images of {pixels} pixels leave a whitening of rank {} at most, data.zca_epsilon = \
+                 {epsilon} decides the rest; take more images, a larger data.zca_epsilon or data.zca = false",
+                trained.saturating_sub(1)
+            )
+        })
+    }
+}
+
 /// Largest height and width that pictures are brought to.
 const LARGEST: u64 = 2048;
 
@@ -148,6 +163,18 @@ mod tests {
         assert_eq!((spec.shift, spec.augment), (1, Augment { crop: 4, flip: true, zoom: 1.0 }));
         assert_eq!((spec.normalise, spec.zca), (Normalise::Gcn, Some(0.1)));
         assert_eq!(Opening::of(&Settings::parse(text, "spec").unwrap()).unwrap(), spec.opening);
+    }
+
+    #[test]
+    fn a_whitening_of_few_images_is_warned_of() {
+        let mut facts = toy_facts("toy", 8, 10, 100, 36);
+        let spec = DataSpec { validation: 36, zca: Some(1e-3), ..DataSpec::default() };
+        let line = spec.warning(&facts).unwrap();
+        assert!(line.contains("64 training images of 64 pixels") && line.contains("rank 63"), "{line}");
+        assert!(line.contains("data.zca_epsilon = 0.001") && !line.contains('\n'), "{line}");
+        assert_eq!(DataSpec { zca: None, ..spec.clone() }.warning(&facts), None);
+        facts.train += 1;
+        assert_eq!(spec.warning(&facts), None);
     }
 
     #[test]

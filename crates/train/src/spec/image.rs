@@ -3,7 +3,7 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, layers};
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
-use reclra::{BlockSpec, Extent, Graph, Mismatch, Noise, models};
+use reclra::{BlockSpec, Extent, Graph, Noise, models};
 use toml::Value;
 
 /// The blocks of an image network.
@@ -15,6 +15,17 @@ pub struct ImageNet {
     pub blocks: Vec<BlockSpec>,
     /// Extent of an image.
     pub input: Extent,
+}
+
+/// Level of the noise unless told.
+const LEVEL: f64 = 0.1;
+
+fn noise(kind: &str, level: f64) -> Noise {
+    match kind {
+        "uniform" => Noise::Uniform(level),
+        "none" => Noise::None,
+        _ => Noise::Gaussian(level),
+    }
 }
 
 /// The name of a model whose blocks the spec holds.
@@ -42,12 +53,11 @@ pub(super) fn net(
         let want = "must be at most 16384 channels".to_owned();
         return Err(SpecError::bad("net.width", &Value::Integer(width as i64), want));
     }
-    let level = r.number("net.level", 0.1)?;
-    let noise = match r.choice("net.noise", "gaussian", &["gaussian", "uniform", "none"])?.as_str() {
-        "uniform" => Noise::Uniform(level),
-        "none" => Noise::None,
-        _ => Noise::Gaussian(level),
-    };
+    let by = "models by name only, the layers of your own have widths of their own; choose another net.model";
+    r.unread("net.width", 0, model != CUSTOM, by)?;
+    let level = r.number("net.level", LEVEL)?;
+    let kind = r.choice("net.noise", "gaussian", &["gaussian", "uniform", "none"])?;
+    let noise = noise(&kind, level);
     // Small weights and a head of zeros let error synapses that mirror W from zero catch up with it (method section 7b).
     let layered = ["", "rec-lra"].contains(&rule) && ["layer", "gap", "list"].contains(&wiring);
     let gain = match (layered, inner) {
@@ -60,11 +70,20 @@ pub(super) fn net(
     let gain = r.number("net.gain", gain)?;
     let head_gain = r.number("net.head_gain", if layered { 0.0 } else { 1.0 })?;
     let plan = models::Plan { input, classes: facts.classes(), width, noise, gain, head_gain };
-    let blocks = if model == CUSTOM {
-        layers::blocks(&text, &plan)?
-    } else {
-        models::by_name(&model, &plan)?.unwrap_or_default()
+    let blocks_of = |plan: &models::Plan| -> Result<Vec<BlockSpec>> {
+        Ok(if model == CUSTOM {
+            layers::blocks(&text, plan)?
+        } else {
+            models::by_name(&model, plan)?.unwrap_or_default()
+        })
     };
+    let blocks = blocks_of(&plan)?;
+    // What can be left out without any layer becoming another one is read by none.
+    let matters = |other: Noise| Ok::<_, SpecError>(blocks_of(&models::Plan { noise: other, ..plan })? != blocks);
+    let by = "noise maps that leave it open only, which this model lacks; choose net.model = \"noise-resnet8\", say,";
+    r.unread("net.noise", "gaussian", matters(self::noise("gaussian", level))?, by)?;
+    let by = "noise maps that leave it open only, which this model lacks; choose another net.model or net.noise";
+    r.unread("net.level", LEVEL, matters(self::noise(&kind, LEVEL))?, by)?;
     let graph = Graph::of_blocks(input, blocks.clone())?;
     let (ends, classes) = (graph.regions()[graph.output()].width, facts.classes());
     if ends != classes {
@@ -81,7 +100,8 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     let wiring = r.choice("rule.wiring", "skip", &["skip", "layer", "gap", "list"])?;
     let layered = wiring != "skip";
     let gap = r.positive("rule.gap", 2)? as usize;
-    let synapses = r.words("rule.synapses")?;
+    r.unread("rule.gap", 2, wiring == "gap", "the wiring gap only; set rule.wiring = \"gap\"")?;
+    let synapses = super::rules::listed(r, wiring == "list")?;
     if !synapses.is_empty() && wiring != "list" {
         let want = "is read by the wiring list only; set rule.wiring = \"list\" or remove it".to_owned();
         return Err(SpecError::bad("rule.synapses", &Value::from(synapses), want));
@@ -99,7 +119,10 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     };
     let (grid, rank) = (r.positive("rule.grid", 2)? as usize, r.positive("rule.rank", 4)? as usize);
     let forms = ["channel", "grid", "full", "low-rank", "seeded"];
-    let synapse = match r.choice("rule.synapse", "channel", &forms)?.as_str() {
+    let form = r.choice("rule.synapse", "channel", &forms)?;
+    r.unread("rule.grid", 2, form == "grid", "the form grid only; set rule.synapse = \"grid\"")?;
+    r.unread("rule.rank", 4, form == "low-rank", "the form low-rank only; set rule.synapse = \"low-rank\"")?;
+    let synapse = match form.as_str() {
         "grid" => MapSynapse::Grid(grid),
         "full" => MapSynapse::Full,
         "low-rank" => MapSynapse::LowRank(rank),
@@ -120,12 +143,6 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     let fixed = !twins_learn || synapse == MapSynapse::Seeded;
     let std = r.number("rule.e_std", if layered && !fixed { 0.0 } else { 0.1 })?;
     let twin_std = r.number("rule.twin_std", if twins_learn { 0.0 } else { 1.0 })?;
-    let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
-    let a = r.number("rule.mix", 0.5)?;
-    let mismatch = match error.as_str() {
-        "l1" => Mismatch::L1,
-        "mixed" => Mismatch::Mixed { a },
-        _ => Mismatch::L2,
-    };
+    let mismatch = super::rules::mismatch(r)?;
     Ok(RecLraBlocksConfig { wiring, inner, synapse, plasticity, beta, std, twin_std, twins_learn, rate, mismatch })
 }

@@ -8,6 +8,8 @@ use toml::{Table, Value};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     table: Table,
+    /// Whether they are those of a run that was made before.
+    kept: bool,
 }
 
 /// The line, from 1, that a TOML error is about.
@@ -33,6 +35,11 @@ impl Settings {
                     for (name, value) in inner {
                         settings.put(&format!("{section}.{name}"), value, origin)?;
                     }
+                }
+                Value::Array(_) if section == "block" => {
+                    let hint = ", a model's: give the file with --model, or name a spec";
+                    let (origin, hint) = (origin.to_owned(), hint.to_owned());
+                    return Err(SpecError::UnknownKey { origin, key: section, hint });
                 }
                 value => settings.put(&section, value, origin)?,
             }
@@ -85,6 +92,12 @@ impl Settings {
         let mut probe = Settings::default();
         values.iter().try_for_each(|v| probe.put(path, v.clone(), "--grid"))?;
         Ok((path.to_owned(), values))
+    }
+
+    /// The same as those of a run that was made before: what it did not read then is no mistake of anybody's now.
+    #[must_use]
+    pub fn kept(self) -> Settings {
+        Settings { kept: true, ..self }
     }
 
     /// What a user has set for a key, if anything.
@@ -230,6 +243,23 @@ impl<'a> Reader<'a> {
         self.read(path, "a list of texts", Vec::new(), list, |v: &Vec<String>| {
             Value::Array(v.iter().map(|w| Value::String(w.clone())).collect())
         })
+    }
+
+    /// Refuses a setting that nothing `reads` beside the others; its `default`, which a resolved spec holds, is no mistake.
+    pub(super) fn unread(&self, path: &str, default: impl Into<Value>, read: bool, by: &str) -> Result<()> {
+        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64));
+        let default = default.into();
+        match self.settings.get(path) {
+            Some(v)
+                if !read
+                    && !self.settings.kept
+                    && *v != default
+                    && number(v).is_none_or(|n| Some(n) != number(&default)) =>
+            {
+                Err(SpecError::bad(path, v, format!("is read by {by} or remove it")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses keys that belong to other networks only.

@@ -261,7 +261,9 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     let wirings: Vec<&str> = reclra::wiring::KNOWN.iter().map(|k| k.0).collect();
     let wiring = r.choice("rule.wiring", wiring, &wirings)?;
     let gap = r.positive("rule.gap", 2)? as usize;
-    let synapses = r.words("rule.synapses")?;
+    let by = "the wirings gap and graph only; set rule.wiring = \"gap\"";
+    r.unread("rule.gap", 2, ["gap", "graph"].contains(&wiring.as_str()), by)?;
+    let synapses = listed(r, wiring == "list" && !hidden.is_empty())?;
     let wiring = match wiring.as_str() {
         "chain" => Wiring::Chain,
         "gap" => Wiring::Gap(gap),
@@ -285,15 +287,31 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     };
     let rate = r.number("rule.e_rate", 1.0)?;
     let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(facts, net) })?;
+    let mismatch = mismatch(r)?;
+    let kappa = r.numbers("rule.kappa")?;
+    Ok(RecLraConfig { wiring, depth, beta, gamma, plasticity, rate, std, mismatch, kappa })
+}
+
+/// The error synapses of the wiring list, which wants some where a hidden region is.
+pub(super) fn listed(r: &mut Reader<'_>, wanted: bool) -> Result<Vec<String>> {
+    let synapses = r.words("rule.synapses")?;
+    if wanted && synapses.is_empty() {
+        let want = "needs its error synapses; give them with rule.synapses, [\"out->b2\", \"b2->b1\"] say, or choose another wiring";
+        return Err(SpecError::bad("rule.wiring", &Value::from("list"), want.to_owned()));
+    }
+    Ok(synapses)
+}
+
+/// How error neurons follow from z - y.
+pub(super) fn mismatch(r: &mut Reader<'_>) -> Result<Mismatch> {
     let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
     let a = r.number("rule.mix", 0.5)?;
-    let mismatch = match error.as_str() {
+    r.unread("rule.mix", 0.5, error == "mixed", "the error mixed only; set rule.error = \"mixed\"")?;
+    Ok(match error.as_str() {
         "l1" => Mismatch::L1,
         "mixed" => Mismatch::Mixed { a },
         _ => Mismatch::L2,
-    };
-    let kappa = r.numbers("rule.kappa")?;
-    Ok(RecLraConfig { wiring, depth, beta, gamma, plasticity, rate, std, mismatch, kappa })
+    })
 }
 
 /// Reads `out->b2`.

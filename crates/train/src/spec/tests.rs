@@ -119,3 +119,55 @@ fn every_mistake_is_one_line_with_key_and_remedy() {
         "--set optim.lr: write it as key=value, optim.lr=1e-3 say"
     );
 }
+
+/// A setting that nothing reads is refused; its default, which every resolved spec holds, is not, nor is a spec of before.
+#[test]
+fn what_would_be_ignored_is_refused_with_what_reads_it() {
+    let own = |layers: &str| format!("net.model = \"custom\"\nnet.layers = {layers:?}\n");
+    let dense = "[[block]]\nlayers = [{ kind = \"flatten\" }, { kind = \"dense\" }]";
+    let open = "[[block]]\nlayers = [{ kind = \"noise-map\", out = 2 }]\n".to_owned() + dense;
+    let shut = open.replace("out = 2", "out = 2, noise = \"gaussian\", level = 0.3");
+    let resnet = "net.model = \"resnet8\"\n".to_owned();
+    let noisy = "net.model = \"noise-resnet8\"\n".to_owned();
+    for (before, key, default, read) in [
+        (String::new(), "rule.gap = 3", "rule.gap = 2", "rule.wiring = \"graph\""),
+        (String::new(), "rule.mix = 0.7", "rule.mix = 0.5", "rule.error = \"mixed\""),
+        (resnet.clone(), "rule.gap = 3", "rule.gap = 2", "rule.wiring = \"gap\""),
+        (resnet.clone(), "rule.mix = 1", "rule.mix = 0.5", "rule.error = \"mixed\""),
+        (resnet.clone(), "rule.grid = 3", "rule.grid = 2", "rule.synapse = \"grid\""),
+        (resnet.clone(), "rule.rank = 3", "rule.rank = 4", "rule.synapse = \"low-rank\""),
+    ] {
+        let line = error(&format!("{before}{key}"));
+        let (_, by) = read.split_once("= ").unwrap();
+        assert!(line.starts_with(key.split_once(' ').unwrap().0) && line.contains("is read by the "), "{line}");
+        assert!(line.contains("; set ") && line.contains("or remove it") && !line.contains('\n'), "{line}");
+        assert!(line.contains(by.trim_matches('"')), "{line}");
+        resolve(&format!("{before}{default}")).unwrap();
+        resolve(&format!("{before}{key}\n{read}")).unwrap();
+        let kept = Settings::parse(&format!("{before}{key}"), "spec.toml").unwrap().kept();
+        RunSpec::resolve(&kept, &facts()).unwrap();
+    }
+    for (ignored, read, key) in [
+        (own(dense), resnet.clone(), "net.width = 8"),
+        (resnet.clone(), noisy.clone(), "net.noise = \"uniform\""),
+        (resnet.clone(), noisy.clone(), "net.level = 0.2"),
+        ("net.model = \"lenet\"\n".to_owned(), own(&open), "net.noise = \"none\""),
+        ("net.model = \"noise-free-resnet8\"\n".to_owned(), own(&open), "net.level = 0.2"),
+        (own(&shut), own(&open), "net.noise = \"uniform\""),
+        (own(&shut), own(&open), "net.level = 0.2"),
+        (noisy.clone() + "net.noise = \"none\"\n", noisy.clone(), "net.level = 0.2"),
+    ] {
+        let line = error(&format!("{ignored}{key}"));
+        assert!(line.starts_with(key) && line.contains("only") && line.contains("or remove it"), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+        let spec = resolve(&format!("{read}{key}")).unwrap();
+        assert_eq!(resolve(&spec.to_toml()).unwrap(), spec, "what the program writes it reads");
+    }
+    for before in ["", &resnet] {
+        let line = error(&format!("{before}rule.wiring = \"list\""));
+        assert!(
+            line.starts_with("rule.wiring = \"list\": needs its error synapses; give them with rule.synapses"),
+            "{line}"
+        );
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::super::tree::tests::{as_folder, as_tar};
 use super::*;
-use crate::data::{Batch, Loader, Part, Split, Zoom, open_with};
+use crate::data::{Augment, Batch, Loader, Part, Split, Zoom, gather, open_with};
+use crate::spec::{DataFacts, Settings};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::io::Cursor;
 
@@ -65,13 +66,14 @@ fn memory_and_decoding_give_the_same_pixels_whatever_the_kind_of_file() {
     let kinds = [("a.jpg", jpeg), ("b.png", grey), ("c.png", clear), ("d.png", deep), ("e.ppm", ppm), ("f.BMP", bmp)];
     let mut files: Vec<_> = kinds.map(|(name, bytes)| (format!("train/one/{name}"), bytes)).into();
     files.push(("test/one/x.png".to_owned(), png(6, 4, [3, 3, 3])));
+    files.push(("train/two/y.png".to_owned(), png(6, 4, [3, 3, 3])));
     let (kept, lazy) = (opened(&files, &Opening::default()).unwrap(), opened(&files, &LAZY).unwrap());
     assert_eq!(
         (kept.lazy(), lazy.lazy(), kept.memory().is_some(), lazy.memory().is_some()),
         (false, true, true, false)
     );
     let shape = ImageShape { channels: 3, height: 4, width: 6 };
-    assert_eq!((kept.shape(), lazy.shape(), kept.len(Part::Train), kept.len(Part::Test)), (shape, shape, 6, 1));
+    assert_eq!((kept.shape(), lazy.shape(), kept.len(Part::Train), kept.len(Part::Test)), (shape, shape, 7, 1));
     let (mut a, mut b) = (vec![0.0; shape.len()], vec![0.0; shape.len()]);
     for i in 0..6 {
         kept.pixels(Part::Train, i, &mut a).unwrap();
@@ -152,19 +154,20 @@ fn broken_pictures_are_named_and_borne_up_to_a_limit() {
         files.push((format!("train/cat/{i:02}.png"), b"\x89PNG\r\n\x1a\nrubbish".to_vec()));
     }
     let kept = opened(&files, &Opening::default()).unwrap();
-    assert_eq!((kept.len(Part::Train), kept.len(Part::Test)), (14, 4));
-    let note = kept.notes().pop().unwrap();
-    assert!(
-        note.starts_with("2 broken pictures were left out: ") && note.contains("02.png is a damaged picture"),
-        "{note}"
-    );
-    assert_eq!(reds(&*kept, Part::Train)[..6], [(0, 0), (1, 0), (3, 0), (4, 0), (6, 0), (7, 0)]);
-    // Not known beforehand: the next of the class stands in.
     let lazy = opened(&files, &LAZY).unwrap();
-    assert_eq!(lazy.len(Part::Train), 16);
-    let got: Vec<u8> = reds(&*lazy, Part::Train)[..8].iter().map(|r| r.0).collect();
-    assert_eq!(got, [0, 1, 3, 3, 4, 6, 6, 7]);
-    assert!(lazy.notes().pop().unwrap().contains("2 broken pictures were replaced"), "{:?}", lazy.notes());
+    for data in [&*kept, &*lazy] {
+        assert_eq!((data.len(Part::Train), data.len(Part::Test)), (16, 4));
+        let all: Vec<u32> = (0..16).collect();
+        let (mut x, mut labels) = (Vec::new(), Vec::new());
+        let left = gather(data, Part::Train, &all, &mut x, &mut labels).unwrap();
+        assert_eq!(left, [0, 1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        let red: Vec<u8> = x.chunks_exact(27).map(|p| (p[0] * 255.0).round() as u8).collect();
+        assert_eq!((&red[..6], &labels[4..8]), (&[0, 1, 3, 4, 6, 7][..], &[0, 0, 1, 1][..]));
+        let note = data.notes().pop().unwrap();
+        let begins =
+            "2 broken pictures are left out of what is judged, in training others of the same class stand in: ";
+        assert!(note.starts_with(begins) && note.contains("02.png is a damaged picture"), "{note}");
+    }
     // None may be.
     for memory in [0, 1024] {
         let strict = Opening { broken: 0.0, memory, ..Opening::default() };
@@ -176,6 +179,97 @@ fn broken_pictures_are_named_and_borne_up_to_a_limit() {
         let wanted = ["of 20 pictures cannot be used", "train/cat/02.png", "raise data.broken"];
         assert!(wanted.iter().all(|w| line.contains(w)) && !line.contains('\n'), "{line}");
     }
+}
+
+/// One class is always guessed rightly: nothing to learn.
+#[test]
+fn one_class_is_refused() {
+    let mut files = part("train", 3, 0, (3, 3));
+    files.retain(|(name, _)| name.contains("cat"));
+    // A folder without pictures is no class.
+    files.push(("train/dog/notes.txt".to_owned(), b"none yet".to_vec()));
+    for opening in [Opening::default(), LAZY] {
+        let Err(error) = opened(&files, &opening) else { panic!("one class") };
+        let line = error.to_string();
+        assert!(
+            line.contains("has one class in train, `cat` (3 pictures), and at least two are needed; put"),
+            "{line}"
+        );
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+/// In training the next of the class that is trained on stands in, never one that validates.
+#[test]
+fn what_stands_in_is_the_same_whatever_the_memory_and_never_validates() {
+    let mut files = [part("train", 12, 0, (3, 3)), part("val", 4, 100, (3, 3)), part("test", 2, 50, (3, 3))].concat();
+    files.push(("train/cat/11.png".to_owned(), b"rubbish".to_vec()));
+    files.push(("val/dog/01.png".to_owned(), Vec::new()));
+    for stored in [true, false] {
+        files.retain(|(name, _)| stored || !name.starts_with("val"));
+        let (kept, lazy) = (opened(&files, &Opening::default()).unwrap(), opened(&files, &LAZY).unwrap());
+        assert_eq!(DataFacts::of(&*kept), DataFacts::of(&*lazy));
+        for seed in 0..8 {
+            let split = Split::new(&*kept, 8, seed).unwrap();
+            assert_eq!(split, Split::new(&*lazy, 8, seed).unwrap());
+            let of = |data: &dyn Dataset, zoom: f64| {
+                let mut batch = Batch::default();
+                let varied = Augment { zoom, ..Augment::default() };
+                Loader::new(data, &split, 64, 0, seed).augmented(varied).fill(1, 0, &mut batch).unwrap();
+                let reds: Vec<u8> = batch.x.chunks_exact(27).map(|p| (p[0] * 255.0).round() as u8).collect();
+                (reds, batch.labels, batch.samples)
+            };
+            let (reds, _, samples) = of(&*kept, 1.0);
+            assert_eq!(of(&*kept, 1.0), of(&*lazy, 1.0));
+            assert_eq!(of(&*kept, 0.5).0, of(&*lazy, 0.5).0);
+            // The validating samples' red is in no row but that of another class's picture of the same place.
+            let mut x = vec![0.0; 27];
+            for (red, &sample) in reds.iter().zip(&samples) {
+                if kept.pixels(Part::Train, sample as usize, &mut x).is_err() {
+                    let of_class =
+                        |s: &&u32| kept.label(Part::Train, **s as usize) == kept.label(Part::Train, sample as usize);
+                    let mut own = vec![0.0; 27];
+                    let shown = split.train().iter().filter(of_class).any(|&s| {
+                        kept.pixels(Part::Train, s as usize, &mut own).is_ok() && (own[0] * 255.0).round() as u8 == *red
+                    });
+                    assert!(shown, "{red} stands in for {sample}");
+                }
+            }
+        }
+    }
+}
+
+/// Error, loss and counts of what is judged do not depend on data.memory.
+#[test]
+fn a_broken_test_picture_is_left_out_whatever_the_memory() {
+    let mut files = [part("train", 12, 0, (8, 8)), part("test", 5, 90, (8, 8))].concat();
+    files.push(("test/dog/03.png".to_owned(), b"rubbish".to_vec()));
+    files.push(("train/cat/05.png".to_owned(), b"rubbish".to_vec()));
+    let dir = tempfile::tempdir().unwrap();
+    as_folder(dir.path(), &files);
+    let run = |memory: u64| {
+        let text = format!(
+            "data.name = \"{NAME}\"\ndata.dir = {:?}\ndata.memory = {memory}\ndata.validation = 6\nnet.arch = \"192-8-2\"\n\
+             train.epochs = 3\ntrain.batch = 4\ndata.normalise = \"none\"",
+            dir.path().display().to_string()
+        );
+        let prepared = crate::run::prepare(&Settings::parse(&text, "spec").unwrap()).unwrap();
+        assert_eq!(prepared.dataset.lazy(), memory == 0);
+        let outcome = crate::fit::fit(
+            &prepared.spec,
+            &*prepared.dataset,
+            reclra::Device::cpu(1),
+            &mut (),
+            &std::sync::atomic::AtomicBool::new(false),
+        )
+        .unwrap();
+        let validation = outcome.epochs.last().unwrap().validation_error;
+        (outcome.test.unwrap(), validation)
+    };
+    let ((kept, validation), (lazy, other)) = (run(1024), run(0));
+    assert_eq!((kept.samples, kept.wrong, validation), (lazy.samples, lazy.wrong, other));
+    assert_eq!(kept.samples, 9, "of ten one is broken");
+    assert!((kept.loss - lazy.loss).abs() < 1e-5, "{kept:?} {lazy:?}");
 }
 
 #[test]
