@@ -27,16 +27,16 @@ fn part(x: &[f32], count: usize, c: usize) -> &[f32] {
 }
 
 impl Pooling {
-    /// Calls `f(tap, place of the image)` for the taps of the window at (y, x) that lie in the image.
-    #[inline(always)]
-    fn taps(&self, y: usize, x: usize, mut f: impl FnMut(usize, usize)) {
-        let w = &self.window;
+    /// The window at (y, x) of the result: its taps that lie in the image, each with its place there. They are listed before any
+    /// lanes are loaded: a closure called from within would be a function of its own, compiled without vector instructions.
+    fn taps(&self, place: usize, list: &mut Vec<(usize, usize)>) {
+        let (w, across) = (&self.window, self.to().width);
+        let (y, x) = (place / across, place % across);
+        list.clear();
         for i in 0..w.kernel[0] {
             let Some(zy) = w.at(0, y, i, self.from.height) else { continue };
-            for j in 0..w.kernel[1] {
-                let Some(zx) = w.at(1, x, j, self.from.width) else { continue };
-                f(i * w.kernel[1] + j, zy * self.from.width + zx);
-            }
+            let row = |j| w.at(1, x, j, self.from.width).map(|zx| (i * w.kernel[1] + j, zy * self.from.width + zx));
+            list.extend((0..w.kernel[1]).filter_map(row));
         }
     }
 }
@@ -53,16 +53,18 @@ impl WithSimd for Pool<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Pool { pool, x, b, z } = self;
-        let (to, c) = (pool.to(), |v: f32| simd.splat_f32s(v));
+        let c = |v: f32| simd.splat_f32s(v);
         let share = c((1.0 / pool.window.taps() as f64) as f32);
+        let mut taps = Vec::with_capacity(pool.window.taps());
         for (place, z) in z.chunks_exact_mut(b).enumerate() {
+            pool.taps(place, &mut taps);
             along(
                 simd,
                 b,
                 #[inline(always)]
                 |lanes, at| {
                     let mut best = c(if pool.statistic == Statistic::Max { f32::NEG_INFINITY } else { 0.0 });
-                    pool.taps(place / to.width, place % to.width, |_, from| {
+                    for &(_, from) in &taps {
                         // SAFETY: samples of a place of this channel.
                         let v = unsafe { lanes.load(simd, x[from * b..(from + 1) * b].as_ptr(), at) };
                         best = match pool.statistic {
@@ -73,7 +75,7 @@ impl WithSimd for Pool<'_> {
                             }
                             Statistic::Mean => simd.mul_add_e_f32s(share, v, best),
                         };
-                    });
+                    }
                     // SAFETY: samples of a place of the result.
                     unsafe { lanes.store(simd, z.as_mut_ptr(), at, best) };
                 },
@@ -101,10 +103,11 @@ impl WithSimd for PoolBack<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let PoolBack { pool, x, e, b, d } = self;
         d.fill(0.0);
-        let (to, c) = (pool.to(), |v: f32| simd.splat_f32s(v));
+        let c = |v: f32| simd.splat_f32s(v);
         let share = c((1.0 / pool.window.taps() as f64) as f32);
+        let mut taps = Vec::with_capacity(pool.window.taps());
         for (place, e) in e.chunks_exact(b).enumerate() {
-            let (y, across) = (place / to.width, place % to.width);
+            pool.taps(place, &mut taps);
             along(
                 simd,
                 b,
@@ -115,16 +118,16 @@ impl WithSimd for PoolBack<'_> {
                     // The tap of the first largest number, taps counted in float32: windows are small.
                     let (mut best, mut tap) = (c(0.0), c(-1.0));
                     if pool.statistic == Statistic::Max {
-                        pool.taps(y, across, |t, from| {
+                        for &(t, from) in &taps {
                             // SAFETY: samples of a place of this channel, here and below.
                             let v = unsafe { lanes.load(simd, x[from * b..(from + 1) * b].as_ptr(), at) };
                             let first = simd.less_than_f32s(tap, c(0.0));
                             let better = simd.or_m32s(first, simd.greater_than_f32s(v, best));
                             best = simd.select_f32s(better, v, best);
                             tap = simd.select_f32s(better, c(t as f32), tap);
-                        });
+                        }
                     }
-                    pool.taps(y, across, |t, from| {
+                    for &(t, from) in &taps {
                         let part = match pool.statistic {
                             Statistic::Max => simd.select_f32s(simd.equal_f32s(tap, c(t as f32)), e, c(0.0)),
                             Statistic::Mean => simd.mul_f32s(share, e),
@@ -132,7 +135,7 @@ impl WithSimd for PoolBack<'_> {
                         let d = d[from * b..(from + 1) * b].as_mut_ptr();
                         // SAFETY: as above.
                         unsafe { lanes.store(simd, d, at, simd.add_f32s(lanes.load(simd, d, at), part)) };
-                    });
+                    }
                 },
             );
         }

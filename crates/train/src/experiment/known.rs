@@ -10,6 +10,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("cifar10", include_str!("../../../../experiments/cifar10.toml")),
     ("cifar10-skip", include_str!("../../../../experiments/cifar10-skip.toml")),
     ("table1-imagenet", include_str!("../../../../experiments/table1-imagenet.toml")),
+    ("imagenette", include_str!("../../../../experiments/imagenette.toml")),
     ("table2", include_str!("../../../../experiments/table2.toml")),
     ("table3", include_str!("../../../../experiments/table3.toml")),
     ("figure4", include_str!("../../../../experiments/figure4.toml")),
