@@ -13,10 +13,12 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 try:
     import torch
+    from PIL import Image
     from torchvision import datasets, transforms
 except ModuleNotFoundError:
     sys.exit("error: torchvision is not in this Python; run bench/setup.sh, then bench/env/bin/python bench/decode_peer.py")
@@ -47,6 +49,15 @@ def ours(binary, folder, threads, batch):
     return float(re.search(r"([\d.]+) (?:photographs )?a second", out).group(1))
 
 
+def enlarged(folder, size, to):
+    """The same pictures at another size, as large JPEG files as those of ImageNet."""
+    for path in (pathlib.Path(folder) / "train").glob("*/*"):
+        place = pathlib.Path(to) / "train" / path.parent.name
+        place.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert("RGB").resize(size).save(place / path.name, "JPEG", quality=92)
+    return to
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
@@ -55,11 +66,14 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--timed", type=int, default=1000)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--enlarge", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="bring the pictures to that size first, such as 500 375")
     args = parser.parse_args()
+    room = tempfile.TemporaryDirectory()
+    folder = enlarged(args.folder, args.enlarge, room.name) if args.enlarge else args.folder
     torch.set_num_threads(1)
     print("| threads | photographs a second | torchvision's | ours / torchvision's |\n|---|---|---|---|")
     for threads in args.threads:
-        rounds = [(ours(args.binary, args.folder, threads, args.batch), theirs(args.folder, threads, args.batch, args.timed))
+        rounds = [(ours(args.binary, folder, threads, args.batch), theirs(folder, threads, args.batch, args.timed))
                   for _ in range(args.rounds)]
         own, peer = (statistics.median(r[n] for r in rounds) for n in (0, 1))
         print(f"| {threads} | {own:.0f} | {peer:.0f} | {statistics.median(a / b for a, b in rounds):.2f} |", flush=True)

@@ -7,7 +7,7 @@ use reclra::phi::CustomPhi;
 use reclra::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Param, Rule, Step};
 use reclra::rules::blocks::{
     BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
-    RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+    Message, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
 use reclra::rules::{HeadOnly, HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor, Window, models};
@@ -220,9 +220,11 @@ fn with_e_equal_to_w_and_small_beta_layer_wiring_sends_what_backprop_sends() {
 fn under_skip_nothing_crosses_the_border_of_a_block() {
     let graph = residual(Phi::Relu);
     let (x, labels) = batch(4);
-    for inner in [Inner::Backprop, Inner::RecLra, Inner::Hebbian] {
+    let inners = [Inner::Backprop, Inner::RecLra, Inner::Hebbian];
+    for (inner, stem_inside) in inners.into_iter().flat_map(|inner| [(inner, false), (inner, true)]) {
         let updates = |changed: bool| {
-            let mut net = learner(&graph, rec_lra(&graph, config(BlockWiring::Skip, inner)), Device::cpu(1));
+            let c = RecLraBlocksConfig { stem_inside, ..config(BlockWiring::Skip, inner) };
+            let mut net = learner(&graph, rec_lra(&graph, c), Device::cpu(1));
             net.activate(&x, &[]);
             if changed {
                 // The weights of b1 after the forward pass: whoever sent a signal through them would send another.
@@ -237,15 +239,17 @@ fn under_skip_nothing_crosses_the_border_of_a_block() {
             net.assign(&labels);
             // With whether it belongs to b1: its parameters, and the error synapses inside it.
             let names: Vec<(Param, String)> = net.parameters().into_iter().map(|n| (n.param, n.name)).collect();
-            let of_b1 =
-                |p: Param| names.iter().any(|(q, n)| *q == p && (n.starts_with("b1.") || n.starts_with("E.b1.")));
+            // A stem that is inside belongs to it too.
+            let own =
+                |n: &str| n.starts_with("b1.") || n.starts_with("E.b1.") || (stem_inside && n.starts_with("stem."));
+            let of_b1 = |p: Param| names.iter().any(|(q, n)| *q == p && own(n));
             net.updates().into_iter().map(|(p, d)| (p, of_b1(p), d)).collect::<Vec<_>>()
         };
         let (before, after) = (updates(false), updates(true));
         let mut changed = 0;
         for ((p, inside, a), (_, _, b)) in before.iter().zip(&after) {
             changed += usize::from(*inside && a != b);
-            assert!(*inside || a == b, "{inner:?}: {p:?}");
+            assert!(*inside || a == b, "{inner:?}, stem inside {stem_inside}: {p:?}");
         }
         // The block itself does read its weights: the test would see a leak.
         assert!(changed > 0 || inner == Inner::Hebbian, "{inner:?}");

@@ -306,7 +306,7 @@ impl RunSpec {
     #[must_use]
     pub fn is_that_of(&self, text: &str, facts: &DataFacts) -> bool {
         let now = self.to_toml();
-        let filled = || RunSpec::resolve(&Settings::parse(text, "").ok()?, facts).ok();
+        let filled = || RunSpec::resolve(&Settings::parse(text, "").ok()?.kept(), facts).ok();
         text == now || filled().is_some_and(|spec| spec.to_toml() == now)
     }
 

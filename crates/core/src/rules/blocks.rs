@@ -19,7 +19,7 @@ mod target_prop;
 pub use backprop::BackpropBlocks;
 pub use feedback::{DirectBlocks, FeedbackBlocks};
 pub use hebbian::HebbianBlocks;
-pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig};
+pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocks, RecLraBlocksConfig};
 pub use target_prop::TargetPropBlocks;
 
 /// (name, one line) of each wiring of image networks that others do not have.

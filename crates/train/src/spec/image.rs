@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, layers};
-use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
+use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
 use reclra::{BlockSpec, Extent, Graph, Noise, models};
 use toml::Value;
 
@@ -112,6 +112,9 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
         "list" => BlockWiring::List(synapses.iter().map(|s| super::rules::synapse(s)).collect::<Result<_>>()?),
         _ => BlockWiring::Skip,
     };
+    let stem = r.choice("rule.stem", "own", &["own", "inside"])?;
+    r.unread("rule.stem", "own", !layered, "the wiring skip only; set rule.wiring = \"skip\"")?;
+    let stem_inside = stem == "inside";
     let inner = match r.choice("rule.inner", "backprop", &["backprop", "rec-lra", "hebbian"])?.as_str() {
         "rec-lra" => Inner::RecLra,
         "hebbian" => Inner::Hebbian,
@@ -137,6 +140,11 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
         "fixed" => MapPlasticity::Fixed,
         _ => MapPlasticity::Readout,
     };
+    let message = match r.choice("rule.message", "output", &["output", "readout", "both"])?.as_str() {
+        "readout" => Message::Readout,
+        "both" => Message::Both,
+        _ => Message::Output,
+    };
     let beta = r.number("rule.beta", if layered { 0.01 } else { 0.1 })?;
     let rate = r.number("rule.e_rate", 1.0)?;
     // What mirrors W may start at zero; what never learns must not.
@@ -144,5 +152,18 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     let std = r.number("rule.e_std", if layered && !fixed { 0.0 } else { 0.1 })?;
     let twin_std = r.number("rule.twin_std", if twins_learn { 0.0 } else { 1.0 })?;
     let mismatch = super::rules::mismatch(r)?;
-    Ok(RecLraBlocksConfig { wiring, inner, synapse, plasticity, beta, std, twin_std, twins_learn, rate, mismatch })
+    Ok(RecLraBlocksConfig {
+        wiring,
+        stem_inside,
+        inner,
+        synapse,
+        plasticity,
+        message,
+        beta,
+        std,
+        twin_std,
+        twins_learn,
+        rate,
+        mismatch,
+    })
 }

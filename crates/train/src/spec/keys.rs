@@ -133,6 +133,16 @@ pub const KEYS: &[Key] = &[
         "rule.plasticity",
         "how E learns: mirror, fixed, algorithm1, algorithm2; on image networks mirror, readout, fixed [mirror; readout]",
     ),
+    image(of(
+        REC_LRA,
+        "rule.stem",
+        "under skip, what teaches the first block: own (an error synapse of its own), inside (it counts as part of the block above) [own]",
+    )),
+    image(of(
+        REC_LRA,
+        "rule.message",
+        "error that skip-error synapses carry: output (the output's), readout (that of the block's own readout), both [output]",
+    )),
     of(LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
     of(
         LRA,

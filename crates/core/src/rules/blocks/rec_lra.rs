@@ -4,7 +4,8 @@
 //! entered and updated by its inner rule, alone:
 //!
 //! ```text
-//! d_i = spread(E_{L->i} e_L)                       skip: the same at every place of a channel (or of a cell, or of one unit)
+//! d_i = spread(E_{L->i} e_L)                       skip: the same at every place of a channel (or of a cell, or of one unit);
+//!                                                  `Message` puts the block's own readout error q in place of e_L, or adds it
 //! y_i = phi_i(h_i - beta d_i),  e_i = z_i - y_i    the error neurons of the block's output
 //! ```
 //!
@@ -24,7 +25,7 @@
 mod config;
 mod desk;
 
-pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocksConfig};
+pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
 
 use super::twins;
 use crate::block::How;
@@ -79,9 +80,14 @@ impl RecLraBlocks {
         check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
         check(finite(config.twin_std), "rule.twin_std", config.twin_std, "must be 0 or a positive number")?;
         check(finite(config.rate), "rule.e_rate", config.rate, "must be 0 or a positive number")?;
+        let reads = config.plasticity == MapPlasticity::Readout && config.learns();
+        let want =
+            "needs a readout of the block's own; set rule.plasticity = \"readout\", and a rule.synapse that learns";
+        let message = format!("{:?}", config.message).to_lowercase();
+        check(config.message == Message::Output || reads, "rule.message", message, want)?;
         let share = config.mismatch.share();
         check((0.0..=1.0).contains(&share), "rule.mix", share, "must lie in [0, 1]")?;
-        let errors = ErrorGraph::from_synapses(graph, synapses(&config.wiring, graph)?, None)?;
+        let errors = ErrorGraph::from_synapses(graph, synapses(&config, graph)?, None)?;
         let out = graph.output();
         let sends = |from: RegionId, to: RegionId| errors.synapses().contains(&ErrorSynapse { from, to });
         let (mut own, mut buffer) = (0, 0);
@@ -96,7 +102,9 @@ impl RecLraBlocks {
             }
         }
         for (i, twins) in twins.iter_mut().enumerate().skip(1) {
-            let leaves = i > 1 && i < out && sends(i, i - 1);
+            // Backprop inside goes on into a stem that is inside, through W.
+            let one = config.takes_stem(graph) && i == 2 && config.inner == Inner::Backprop;
+            let leaves = i > 1 && i < out && sends(i, i - 1) && !one;
             // Wherever a signal goes on within rec-LRA, else where a message leaves the block.
             for sender in graph.regions()[i].inside.iter().flat_map(|b| b.synapses()) {
                 let stands = (leaves && sender.leaves) || (config.inner == Inner::RecLra && sender.inside);
@@ -148,16 +156,21 @@ impl MapSynapse {
 }
 
 impl RecLraBlocksConfig {
+    /// Whether the first block belongs to the second.
+    fn takes_stem(&self, graph: &Graph) -> bool {
+        self.stem_inside && self.wiring == BlockWiring::Skip && graph.output() > 2
+    }
+
     fn learns(&self) -> bool {
         self.plasticity != MapPlasticity::Fixed && self.synapse != MapSynapse::Seeded
     }
 }
 
-fn synapses(wiring: &BlockWiring, graph: &Graph) -> Result<Vec<ErrorSynapse>> {
+fn synapses(config: &RecLraBlocksConfig, graph: &Graph) -> Result<Vec<ErrorSynapse>> {
     let out = graph.output();
     let to = |i: RegionId, skip: bool| ErrorSynapse { from: if skip { out } else { i + 1 }, to: i };
-    Ok(match wiring {
-        BlockWiring::Skip => graph.hidden().map(|i| to(i, true)).collect(),
+    Ok(match &config.wiring {
+        BlockWiring::Skip => graph.hidden().map(|i| to(i, i > 1 || !config.takes_stem(graph))).collect(),
         BlockWiring::Layer => graph.hidden().map(|i| to(i, false)).collect(),
         BlockWiring::Gap(g) => {
             check(*g >= 1, "rule.gap", g, "must be at least 1")?;

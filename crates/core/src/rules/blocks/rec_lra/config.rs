@@ -52,17 +52,34 @@ pub enum MapPlasticity {
     Fixed,
 }
 
+/// Which error a skip-error synapse carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// e_L, the output's error: the paper's.
+    Output,
+    /// q = softmax(E^T z_i) - y, the error of the block's own readout: the block then learns from nothing but its input and the
+    /// label, as in decoupled greedy learning.
+    Readout,
+    /// e_L + q
+    Both,
+}
+
 /// Settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecLraBlocksConfig {
     /// Which block sends to which.
     pub wiring: BlockWiring,
+    /// Under skip, whether the stem (the first block) is entered from the block above it, as if it were a part of it, in place
+    /// of being sent an error of its own.
+    pub stem_inside: bool,
     /// What happens inside.
     pub inner: Inner,
     /// The form of skip-error synapses.
     pub synapse: MapSynapse,
     /// How they learn.
     pub plasticity: MapPlasticity,
+    /// Which error skip-error synapses carry.
+    pub message: Message,
     /// Target modulation beta.
     pub beta: f64,
     /// Standard deviation of skip-error synapses at the start.
@@ -81,9 +98,11 @@ impl Default for RecLraBlocksConfig {
     fn default() -> Self {
         RecLraBlocksConfig {
             wiring: BlockWiring::Skip,
+            stem_inside: false,
             inner: Inner::Backprop,
             synapse: MapSynapse::Channel,
             plasticity: MapPlasticity::Readout,
+            message: Message::Output,
             beta: 0.1,
             std: 0.1,
             twin_std: 0.0,

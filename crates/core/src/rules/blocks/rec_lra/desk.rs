@@ -1,7 +1,7 @@
 //! The work on one block: its target, its error neurons, and its inside. Blocks of one wave know nothing of each other, so they
 //! are worked on side by side when that keeps all threads busy, and one after the other, each on all threads, when it does not.
 
-use super::{BUFFERS, MapPlasticity, MapSynapse, RecLraBlocks, Skip, product};
+use super::{BUFFERS, MapPlasticity, MapSynapse, Message, RecLraBlocks, Skip, product};
 use crate::block::{Given, How, Inside, Lent, Shared};
 use crate::graph::RegionId;
 use crate::rule::Step;
@@ -101,6 +101,7 @@ impl RecLraBlocks {
         let i = desk.region;
         let (region, activity) = (&step.graph.regions()[i], step.activity);
         if let Some(skip) = self.skips[i] {
+            self.prepare(step, device, skip, desk, shared);
             if self.errors.into_region(i).count() == 1 {
                 self.receive(step, device, skip, desk, shared);
             } else {
@@ -111,7 +112,6 @@ impl RecLraBlocks {
                 device.add(1.0, &more, &mut desk.d);
                 shared.give([more]);
             }
-            self.prepare(step, device, skip, desk, shared);
         }
         // y_i = phi(h_i - beta d_i), e_i = z_i - y_i; beta is in d already.
         let (h, z) = (&activity.h[i], &activity.z[i]);
@@ -130,10 +130,20 @@ impl RecLraBlocks {
         block.down(lent, &how, [&activity.z[i - 1], h], &desk.e, &mut desk.deltas, desk.below.as_mut());
     }
 
-    /// beta d_i = beta spread(E e_L), into `d`.
+    /// beta d_i = beta spread(E e_L), into `d`; with q, which is there, in place of e_L or added to it.
     fn receive(&self, step: &Step<'_>, device: &Device, skip: Skip, desk: &mut Desk, shared: &mut Shared) {
-        let (e, beta, extent) = (&step.errors.e[step.graph.output()], self.config.beta, skip.extent);
-        let Desk { d, buffers: [_, received, _, rank], .. } = desk;
+        let (of_output, beta, extent) = (&step.errors.e[step.graph.output()], self.config.beta, skip.extent);
+        let Desk { d, buffers: [_, received, q, rank], .. } = desk;
+        let both = (self.config.message == Message::Both).then(|| {
+            let mut sum = shared.take(device, self.classes, of_output.cols());
+            device.blend((1.0, of_output), (1.0, q), &mut sum);
+            sum
+        });
+        let e = match self.config.message {
+            Message::Output => of_output,
+            Message::Readout => &*q,
+            Message::Both => both.as_ref().unwrap_or(q),
+        };
         let (own, room) = (step.own, &mut shared.room);
         match self.config.synapse {
             MapSynapse::LowRank(r) => {
@@ -153,6 +163,7 @@ impl RecLraBlocks {
                 device.spread(&extent, self.config.synapse.grid(skip.extent), beta, received, d);
             }
         }
+        shared.give(both);
     }
 
     /// What the update of E needs beside e_L: z_i pooled, the block's own readout error, and the like.
