@@ -7,7 +7,7 @@ use reclra::phi::CustomPhi;
 use reclra::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Param, Rule, Step};
 use reclra::rules::blocks::{
     BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
-    Message, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+    RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
 use reclra::rules::{HeadOnly, HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor, Window, models};
