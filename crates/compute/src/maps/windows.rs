@@ -26,10 +26,18 @@ fn part(x: &[f32], count: usize, c: usize) -> &[f32] {
     &x[c * n..(c + 1) * n]
 }
 
+/// Taps and their places, see [`Pooling::taps`].
+type Taps = Vec<(usize, usize)>;
+
+thread_local! {
+    /// Room of a thread for them.
+    static TAPS: std::cell::Cell<Taps> = const { std::cell::Cell::new(Vec::new()) };
+}
+
 impl Pooling {
     /// The window at (y, x) of the result: its taps that lie in the image, each with its place there. They are listed before any
     /// lanes are loaded: a closure called from within would be a function of its own, compiled without vector instructions.
-    fn taps(&self, place: usize, list: &mut Vec<(usize, usize)>) {
+    fn taps(&self, place: usize, list: &mut Taps) {
         let (w, across) = (&self.window, self.to().width);
         let (y, x) = (place / across, place % across);
         list.clear();
@@ -55,7 +63,7 @@ impl WithSimd for Pool<'_> {
         let Pool { pool, x, b, z } = self;
         let c = |v: f32| simd.splat_f32s(v);
         let share = c((1.0 / pool.window.taps() as f64) as f32);
-        let mut taps = Vec::with_capacity(pool.window.taps());
+        let mut taps = TAPS.take();
         for (place, z) in z.chunks_exact_mut(b).enumerate() {
             pool.taps(place, &mut taps);
             along(
@@ -81,6 +89,7 @@ impl WithSimd for Pool<'_> {
                 },
             );
         }
+        TAPS.set(taps);
     }
 }
 
@@ -105,7 +114,7 @@ impl WithSimd for PoolBack<'_> {
         d.fill(0.0);
         let c = |v: f32| simd.splat_f32s(v);
         let share = c((1.0 / pool.window.taps() as f64) as f32);
-        let mut taps = Vec::with_capacity(pool.window.taps());
+        let mut taps = TAPS.take();
         for (place, e) in e.chunks_exact(b).enumerate() {
             pool.taps(place, &mut taps);
             along(
@@ -139,6 +148,7 @@ impl WithSimd for PoolBack<'_> {
                 },
             );
         }
+        TAPS.set(taps);
     }
 }
 
