@@ -23,7 +23,7 @@ use crate::output::count;
 use clap::CommandFactory;
 use reclra::{Device, Level};
 use reclra_train::experiment::Machine;
-use reclra_train::files::FileError;
+use reclra_train::files;
 use reclra_train::runs::{Environment, data_files, now};
 use reclra_train::spec::{DataFacts, DataSpec, Settings};
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
         return Ok(settings.put("net.model", model, "command line")?);
     }
     let remedy = "name a model (`reclra list models`) or a TOML file of layers";
-    let text = std::fs::read_to_string(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let text = files::read_text(path, remedy)?;
     // A file with the settings of a run, where its blocks are wanted.
     if Settings::parse(&text, model).is_ok_and(|s| s.keys().next().is_some()) {
         let line = format!(
@@ -122,7 +122,7 @@ fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
 
 fn read_settings(path: &Path) -> Result<Settings, Failure> {
     let remedy = "name a spec in TOML; `reclra train --print-spec` prints one";
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let bytes = files::read_given(path, files::TEXT, remedy)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Usage(format!("{}: is no text in UTF-8; {remedy}", path.display())))?;
     Ok(Settings::parse(&text, &path.display().to_string())?)

@@ -100,7 +100,12 @@ impl From<clap::Error> for Failure {
 
 impl From<SpecError> for Failure {
     fn from(e: SpecError) -> Self {
-        Failure::Usage(e.to_string())
+        // Elsewhere it may run.
+        if matches!(e, SpecError::Memory { .. }) {
+            Failure::Other(e.to_string())
+        } else {
+            Failure::Usage(e.to_string())
+        }
     }
 }
 

@@ -11,7 +11,13 @@ mod tui;
 
 use clap::Parser;
 use failure::Failure;
+use reclra_compute::alloc::Telling;
 use std::process::ExitCode;
+
+/// Out of memory is said in a line, too.
+#[global_allocator]
+static MEMORY: Telling =
+    Telling { remedy: "lower train.batch, net.width or net.arch, or raise the limit (ulimit, control group)" };
 
 fn main() -> ExitCode {
     // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.

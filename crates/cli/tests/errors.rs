@@ -218,6 +218,35 @@ fn a_header_is_not_believed() {
     assert!(err.contains("header promises"), "{err}");
 }
 
+/// The binary under `ulimit`, `-v` or `-d`, of so many kilobytes.
+#[cfg(target_os = "linux")]
+fn limited(limit: &str, args: &str) -> (Option<i32>, String) {
+    let script = format!("ulimit {limit}; exec \"$0\" {args}");
+    let binary = assert_cmd::cargo::cargo_bin!("reclra");
+    let output = std::process::Command::new("sh").args(["-c", &script, text(binary)]).output().unwrap();
+    (output.status.code(), texts(&output).1)
+}
+
+/// What cannot fit is refused before anything is done; what turns out not to fit ends with a line.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_is_not_there_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let wide = format!("train --arch 64-3x4096-10 --threads 1 --out {}", text(&out));
+    let (code, err) = limited("-v 500000", &wide);
+    assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+    assert!(err.contains("GB of memory and 0.51 GB are to be had") && err.contains("net.arch"), "{err}");
+    assert!(!out.exists());
+    // No limit that is asked for beforehand.
+    let (code, err) = limited("-d 200000", &wide);
+    let last = err.lines().next_back().unwrap_or_default();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(last.starts_with("error: memory is used up, ") && last.contains("train.batch"), "{err}");
+    let (code, err) = limited("-v 1000000", "train --model resnet8 --width 1000");
+    assert!(code == Some(1) && err.contains("GB of memory") && err.contains("net.width"), "{err}");
+}
+
 #[test]
 fn results_that_cannot_be_written_are_refused_before_the_work() {
     let dir = tempfile::tempdir().unwrap();

@@ -12,9 +12,11 @@
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
 //! | `stretch` | walks along numbers, vector by vector |
+//! | [`alloc`] | an allocator that says when memory is used up |
 //! | `tally`, `probe` | what the kernels had to do, and what this machine can do at best |
 //! | `oracle` | everything once more, naive, in float64 |
 
+pub mod alloc;
 mod average;
 pub mod dense;
 mod device;

@@ -13,7 +13,7 @@ pub use markdown::markdown;
 
 use crate::columns::{Column, Columns};
 use crate::data::{self, Dataset};
-use crate::files::{FileError, write_atomically};
+use crate::files::{self, FileError, write_atomically};
 use crate::fit::Observer;
 use crate::plot;
 use crate::record::{Record, mean};
@@ -137,6 +137,9 @@ pub enum Metric {
 pub struct Done {
     /// Name of the run.
     pub name: String,
+    /// Program and machine that made it; none of what was made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
     /// The figures.
     #[serde(flatten)]
     pub record: Record,
@@ -242,11 +245,12 @@ impl Experiment {
         let known = KNOWN.iter().find(|k| k.0 == name);
         let text = match known {
             Some(k) => k.1.to_owned(),
-            None => std::fs::read_to_string(name).map_err(|_| {
+            None if Path::new(name).is_file() => files::read_text(Path::new(name), "name another file")?,
+            None => {
                 let names: Vec<&str> = KNOWN.iter().map(|k| k.0).collect();
                 let hint = crate::spec::did_you_mean(name, &names);
-                ExperimentError::Unknown { name: name.to_owned(), hint, known: names.join(", ") }
-            })?,
+                return Err(ExperimentError::Unknown { name: name.to_owned(), hint, known: names.join(", ") });
+            }
         };
         Experiment::parse(&text, name)
     }
@@ -313,14 +317,19 @@ impl Experiment {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// The record of a planned run that was made before.
+    /// A planned run that was made before.
     #[must_use]
-    pub fn found(&self, planned: &Planned, kept: &[Done], runs: &Path) -> Option<Record> {
+    pub fn found(&self, planned: &Planned, kept: &[Done], runs: &Path) -> Option<Done> {
         let (name, Planned { spec, facts, .. }) = (&self.run[planned.run].name, planned);
         let is_it = |d: &&Done| &d.name == name && d.record.seed == spec.seed && spec.is_that_of(&d.record.spec, facts);
-        let old = kept.iter().find(is_it).map(|d| d.record.clone());
         // For a map of its layers the network must be there too.
-        old.filter(|_| !self.embed).or_else(|| runs::finished(&self.folder(planned, runs), spec, facts))
+        let old = kept.iter().find(is_it).filter(|_| !self.embed).cloned();
+        old.or_else(|| {
+            let folder = self.folder(planned, runs);
+            let record = runs::finished(&folder, spec, facts)?;
+            let made = runs::environment(&folder).map(|e| Machine::of(&e).origin());
+            Some(Done { name: name.clone(), made, record })
+        })
     }
 
     /// The folder of a planned run.
@@ -348,9 +357,9 @@ impl Experiment {
         let mut described = String::new();
         for planned in plan {
             let (run, spec) = (&self.run[planned.run], &planned.spec);
-            if let Some(record) = self.found(planned, &kept, work.runs) {
+            if let Some(old) = self.found(planned, &kept, work.runs) {
                 drop(witness.next(run, spec, true));
-                done.push(Done { name: run.name.clone(), record });
+                done.push(old);
                 continue;
             }
             if work.stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -382,7 +391,7 @@ impl Experiment {
                 Err(RunError::File(e)) => return Err(e.into()),
                 Err(RunError::Spec(error)) => return Err(ExperimentError::Spec { run: run.name.clone(), error }),
             };
-            done.push(Done { name: run.name.clone(), record });
+            done.push(Done { name: run.name.clone(), made: Some(work.machine.origin()), record });
             self.write(work, &done, &kept)?;
         }
         self.write(work, &done, &[])?;
@@ -452,6 +461,20 @@ pub struct Machine {
     pub description: String,
     /// Threads to compute with.
     pub threads: usize,
+}
+
+impl Machine {
+    /// That of a run's folder.
+    fn of(environment: &Environment) -> Machine {
+        let Environment { version, commit, threads, .. } = environment;
+        let version = if commit.is_empty() { version.clone() } else { format!("{version} ({commit})") };
+        Machine { version, description: environment.machine(), threads: *threads }
+    }
+
+    /// Program and machine in a line.
+    fn origin(&self) -> String {
+        format!("reclra {}, on {}", self.version, self.description)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Writing files so that a reader never sees half of one: temporary name, fsync, rename, fsync of the folder.
+//! Reading files that are no longer than they may be, and writing them so that a reader never sees half of one: temporary name, fsync, rename, fsync of the folder.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A file or folder that could not be written or read: one line with the path and the remedy.
@@ -40,6 +40,80 @@ impl FileError {
         };
         FileError { path: path.to_owned(), what, remedy }
     }
+}
+
+/// No text that a person writes, a spec or a map, is longer.
+pub const TEXT: u64 = 4 << 20;
+/// No file of numbers or of metrics that is read whole is longer.
+pub const NUMBERS: u64 = 1 << 40;
+
+/// Opens a file. A device, a pipe or a socket is none: who waits for its end may wait for ever.
+///
+/// # Errors
+/// If it is none, or the system refuses.
+pub fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    let meta = std::fs::metadata(path)?;
+    if meta.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if !meta.is_file() {
+        let what = "is a device, a pipe or a socket, where a file belongs";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+    }
+    std::fs::File::open(path)
+}
+
+/// Reads a file whole.
+///
+/// # Errors
+/// Names the file if it is missing, no regular file, longer than `most` bytes or than memory holds, or cannot be read.
+pub fn read(path: &Path, most: u64, remedy: &'static str) -> Result<Vec<u8>, FileError> {
+    whole(open(path).map_err(|e| FileError::io(path, &e, remedy))?, path, most, remedy)
+}
+
+/// The same of what a user names to be read from its beginning to its end, which may be a pipe.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_given(path: &Path, most: u64, remedy: &'static str) -> Result<Vec<u8>, FileError> {
+    whole(std::fs::File::open(path).map_err(|e| FileError::io(path, &e, remedy))?, path, most, remedy)
+}
+
+fn whole(file: std::fs::File, path: &Path, most: u64, remedy: &'static str) -> Result<Vec<u8>, FileError> {
+    let io = |e: std::io::Error| FileError::io(path, &e, remedy);
+    let length = file.metadata().map_err(io)?.len();
+    let most = most.min(crate::memory::available().unwrap_or(u64::MAX));
+    let long = |found: String| {
+        let what = format!("is {found} long, and no more than {most} can be read");
+        FileError { path: path.to_owned(), what, remedy }
+    };
+    if length > most {
+        return Err(long(format!("{length} bytes")));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length as usize).map_err(|e| io(e.into()))?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > most { Err(long(format!("more than {most} bytes"))) } else { Ok(bytes) }
+}
+
+/// Text in UTF-8 of a file.
+///
+/// # Errors
+/// As [`read`], and if it is no text.
+pub fn read_text(path: &Path, remedy: &'static str) -> Result<String, FileError> {
+    String::from_utf8(read(path, TEXT, remedy)?).map_err(|_| {
+        let what = "is no text in UTF-8".to_owned();
+        FileError { path: path.to_owned(), what, remedy }
+    })
+}
+
+/// What a reader says of damaged bytes, as a few words: no control characters, no line breaks, not long.
+#[must_use]
+pub fn plain(said: &str) -> String {
+    let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    let words = said.split(|c: char| c.is_whitespace() || odd(c)).filter(|w| !w.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    line.char_indices().nth(160).map_or(line.clone(), |(end, _)| format!("{}...", &line[..end]))
 }
 
 /// Beginning of the names of files that are not whole yet.
@@ -113,6 +187,32 @@ mod tests {
         write_atomically(&path, b"two two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two two");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn words_of_readers_are_plain() {
+        assert_eq!(plain("bad field:\n\u{fffd}\u{1}\u{fffd} of  it"), "bad field: of it");
+        assert_eq!(plain(&"word ".repeat(50)).len(), 163);
+    }
+
+    #[test]
+    fn no_more_is_read_than_may_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, b"four").unwrap();
+        assert_eq!(read(&path, 4, "mend it").unwrap(), b"four");
+        let error = read(&path, 3, "mend it").unwrap_err().to_string();
+        assert!(error.ends_with("/a: is 4 bytes long, and no more than 3 can be read; mend it"), "{error}");
+        assert!(read(dir.path(), 3, "mend it").unwrap_err().to_string().contains("is a folder, not a file"));
+        // Longer than any memory, and of no weight on the disk.
+        std::fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
+        assert!(read(&path, NUMBERS, "mend it").unwrap_err().to_string().contains("is 4398046511104 bytes long"));
+        if cfg!(target_os = "linux") {
+            let device = read(Path::new("/dev/zero"), 3, "mend it").unwrap_err().to_string();
+            assert!(device.contains("is a device"), "{device}");
+            let device = read_given(Path::new("/dev/zero"), 3, "mend it").unwrap_err().to_string();
+            assert!(device.contains("more than 3 bytes long"), "{device}");
+        }
     }
 
     #[test]

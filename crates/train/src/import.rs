@@ -8,7 +8,7 @@ mod plan;
 
 pub use map::NameMap;
 
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::model;
 use crate::spec::{RunSpec, SpecError};
 use half::{bf16, f16};
@@ -56,7 +56,7 @@ pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Vec<Im
     let path = &if path.is_dir() { path.join(model::FILE) } else { path.to_owned() };
     let remedy = "name a safetensors file; `safetensors.torch.save_file(net.state_dict(), FILE)` writes one";
     let bad = |what: String| FileError { path: path.clone(), what, remedy };
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let bytes = files::read(path, files::NUMBERS, remedy)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("no whole safetensors file ({e})")))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     let ours = header.metadata().as_ref().is_some_and(|m| m.contains_key(model::FORMAT.0));

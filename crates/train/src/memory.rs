@@ -8,6 +8,49 @@ use reclra::rule::{Param, Rule};
 use reclra::{Graph, Optim, evaluation_numbers};
 use serde::Serialize;
 
+/// Bytes that this process may still take: what the system has to give, and no more than a control group leaves. None where
+/// the system does not tell.
+#[must_use]
+pub fn available() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let of_group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory.saturating_sub(group.rss));
+    Some(system.available_memory().min(of_group)).filter(|&bytes| bytes > 0).map(|bytes| bytes.min(address_space()))
+}
+
+/// The most that `ulimit -v` lets the process have.
+#[cfg(unix)]
+fn address_space() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(not(unix))]
+fn address_space() -> u64 {
+    u64::MAX
+}
+
+/// Refuses a run that takes more memory than is to be had, before it is begun.
+///
+/// # Errors
+/// Says what it takes, of what the most is, and what to set lower.
+pub fn fits(spec: &RunSpec, samples: usize) -> Result<(), SpecError> {
+    let memory = Memory::of_spec(spec, samples)?;
+    match available() {
+        Some(free) if memory.total > free => {
+            let own = memory.weights + memory.average + memory.rule + memory.moments;
+            let image = spec.net.image.is_some();
+            let remedy = match (memory.signals + memory.evaluation > own, image) {
+                _ if memory.states > memory.total / 2 => "set rule.persistent = false",
+                (true, _) => "lower train.batch, or widths",
+                (false, true) => "lower net.width",
+                (false, false) => "make net.arch narrower",
+            };
+            Err(SpecError::Memory { needs: memory.total, free, remedy })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Bytes of a number.
 const FLOAT: u64 = 4;
 

@@ -2,7 +2,8 @@
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
 use crate::data::Prepare;
-use crate::files::{FileError, write_atomically};
+use crate::files::{self, FileError, write_atomically};
+use crate::memory::Memory;
 use crate::runs::view::locked;
 use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
 use crate::spec::{DataFacts, RunSpec, Settings};
@@ -140,8 +141,7 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
     if !path.exists() {
         unbegun(asked)?;
     }
-    let bytes = std::fs::read(path)
-        .map_err(|e| FileError::io(path, &e, "name a folder that `reclra train --out` has written"))?;
+    let bytes = files::read(path, files::NUMBERS, "name a folder that `reclra train --out` has written")?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(path, format!("no whole safetensors file ({e})")))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(path, e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
@@ -157,6 +157,12 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
 
     let graph = spec.graph().map_err(|e| bad(path, e.to_string()))?;
     let rule = spec.rule.build(&graph).map_err(|e| bad(path, e.to_string()))?;
+    // What the header promises must be there before room is made for it.
+    let Memory { weights, rule: own, .. } =
+        Memory::of_spec(&spec, facts.train).map_err(|e| bad(path, e.to_string()))?;
+    if weights.saturating_add(own) > bytes.len() as u64 {
+        return Err(bad(path, format!("its spec has {weights} bytes of weights, the file is {} long", bytes.len())));
+    }
     let mut learner = Learner::new(graph, rule, spec.net.w_std, spec.optim(1), device, spec.seed)
         .map_err(|e| bad(path, e.to_string()))?;
     let own = |n: &reclra::learner::Named<'_>| (n.name.clone(), n.shape.clone(), n.param);

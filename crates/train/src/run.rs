@@ -3,6 +3,7 @@
 use crate::data::{self, DataError, Dataset, Opening, Split};
 use crate::files::FileError;
 use crate::fit::FitError;
+use crate::memory;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct Prepared {
 /// If data cannot be read or the spec cannot be.
 pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
     let Prepared { spec, facts, dataset } = opened(settings)?;
+    memory::fits(&spec, facts.train)?;
     let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
     let dataset = data::ready_shared(dataset, &split, &spec.data)?;
     Ok(Prepared { spec, facts, dataset })

@@ -26,7 +26,7 @@ pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
 pub use folder::{RunFolder, fresh};
 pub use keeper::Keeping;
 pub use make::{End, Task, make, resume};
-pub use once::{Shared, finished, once, place};
+pub use once::{Shared, environment, finished, once, place};
 pub use view::{StepRow, View};
 
 /// The resolved spec.

@@ -87,6 +87,19 @@ pub enum SpecError {
         /// Whether the key is one of multilayer perceptrons.
         mlp: bool,
     },
+    /// More memory than there is.
+    #[error(
+        "this run takes {:.2} GB of memory and {:.2} GB are to be had: {remedy}, or free some (`reclra inspect` says what takes it)",
+        *.needs as f64 * 1e-9, *.free as f64 * 1e-9
+    )]
+    Memory {
+        /// Bytes it takes.
+        needs: u64,
+        /// Bytes there are.
+        free: u64,
+        /// What takes less.
+        remedy: &'static str,
+    },
     /// A network or rule that cannot be.
     #[error("{0}")]
     Core(#[from] reclra::Error),
@@ -224,7 +237,7 @@ impl RunSpec {
             image::net(&mut r, facts, &model, [rule_name, wiring, inner])?
         };
         let rule = rules::read(&mut r, facts, &net)?;
-        let optim = optim(&mut r, facts, &net, rule_name)?;
+        let optim = optim(&mut r, facts, &net, &rule)?;
         let epochs = r.positive(
             "train.epochs",
             match (net.image.is_some(), small(facts)) {
@@ -287,7 +300,7 @@ impl RunSpec {
         optim.warmup = steps(self.optim.warmup_epochs);
         optim.total = self.epochs.saturating_mul(steps_per_epoch);
         if let Schedule::Step { every, .. } = &mut optim.schedule {
-            *every = (self.optim.step_epochs * steps_per_epoch).max(1);
+            *every = self.optim.step_epochs.saturating_mul(steps_per_epoch).max(1);
         }
         optim
     }
@@ -380,7 +393,7 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     Ok(NetSpec { image: None, widths, act, residual, bias, w_std })
 }
 
-fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &str) -> Result<OptimSpec> {
+fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) -> Result<OptimSpec> {
     let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
     let method = r.choice("optim.name", "adam", &names(METHODS))?;
     let sign = net.act == "sign";
@@ -391,9 +404,12 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &str) -> Re
             0.1
         } else if sign {
             1e-3
+        } else if rule.is_independent() && !small(facts) {
+            // Blocks that know of each other by the output alone bear more.
+            1e-2
         } else if small(facts) || net.image.is_some() {
             3e-3
-        } else if ["equilibrium-prop", "hebbian"].contains(&rule) {
+        } else if ["equilibrium-prop", "hebbian"].contains(&rule.name()) {
             // Slow at 2e-4: the one for its falling rates, the other as only its readout is told the label.
             1e-3
         } else {

@@ -8,7 +8,7 @@ use crate::progress::{Show, duration, percent};
 use crate::tui::Tui;
 use reclra::Device;
 use reclra_train::data::Dataset;
-use reclra_train::files::{FileError, write_atomically};
+use reclra_train::files::{self, FileError, write_atomically};
 use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::metrics::top5_tells;
@@ -71,7 +71,7 @@ fn weights(from: &Path, spec: &RunSpec) -> Result<Vec<u8>, Failure> {
     let file = if from.is_dir() { from.join(model::FILE) } else { from.to_owned() };
     import::weights_of(&file, spec)?;
     let remedy = "name a run or a safetensors file with --init";
-    Ok(std::fs::read(&file).map_err(|e| FileError::io(&file, &e, remedy))?)
+    Ok(files::read(&file, files::NUMBERS, remedy)?)
 }
 
 /// The files of a run that another one replaces.

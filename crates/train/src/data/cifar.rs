@@ -4,8 +4,7 @@
 use super::error::{DataError, Result};
 use super::registry::Entry;
 use super::{ImageShape, Labelled, MemoryImages};
-use crate::files::FileError;
-use std::fs::File;
+use crate::files::{self, FileError};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -90,7 +89,7 @@ pub(super) fn load(entry: &Entry, dir: Option<&Path>, records: usize) -> Result<
                     });
                 }
                 let io = |e: &std::io::Error| FileError::io(&path, e, "name another folder with --data-dir");
-                let bytes = File::open(&path).and_then(|f| up_to(f, whole)).map_err(|e| io(&e))?;
+                let bytes = files::open(&path).and_then(|f| up_to(f, whole)).map_err(|e| io(&e))?;
                 take(index, &path, &bytes)?;
             }
         }
@@ -113,16 +112,20 @@ pub(super) fn validation(train: usize) -> usize {
     VALIDATION.min(train / 10)
 }
 
+/// The published archive unpacks to a fifth of it: a guard against what never ends.
+const LARGEST: u64 = 1 << 30;
+
 /// The six files within the archive, in any order; no more is read of one than a byte beyond what it may hold.
 fn from_archive(path: &Path, whole: usize, remedy: &str) -> Result<[Option<Vec<u8>>; 6]> {
-    let file = File::open(path).map_err(|e| FileError::io(path, &e, "name another folder with --data-dir"))?;
+    let file = files::open(path).map_err(|e| FileError::io(path, &e, "name another folder with --data-dir"))?;
     let mut raw = BufReader::with_capacity(1 << 16, file);
     let packed = std::io::BufRead::fill_buf(&mut raw).is_ok_and(|head| head.starts_with(&[0x1f, 0x8b]));
     let reader: Box<dyn Read> =
         if packed { Box::new(flate2::bufread::MultiGzDecoder::new(raw)) } else { Box::new(raw) };
-    let damaged = |e: std::io::Error| bad(path, format!("is no whole archive ({e})"), remedy);
+    let damaged =
+        |e: std::io::Error| bad(path, format!("is no whole archive ({})", files::plain(&e.to_string())), remedy);
     let mut found = [const { None }; 6];
-    let mut archive = tar::Archive::new(reader);
+    let mut archive = tar::Archive::new(reader.take(LARGEST));
     for entry in archive.entries().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
         let name = entry.path().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
@@ -130,7 +133,11 @@ fn from_archive(path: &Path, whole: usize, remedy: &str) -> Result<[Option<Vec<u
         found[index] = Some(up_to(entry, whole).map_err(damaged)?);
     }
     // To the end: what was packed is whole only if its checksum is.
-    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(damaged)?;
+    let mut rest = archive.into_inner();
+    std::io::copy(&mut rest, &mut std::io::sink()).map_err(damaged)?;
+    if rest.limit() == 0 {
+        return Err(bad(path, format!("unpacks to more than {LARGEST} bytes, which this archive does not"), remedy));
+    }
     Ok(found)
 }
 

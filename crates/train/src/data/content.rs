@@ -1,6 +1,7 @@
 //! What a file decodes to, and whether that is what was published: files are told by content, never by name.
 
 use super::FileEntry;
+use crate::files;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(super) enum Verdict {
 /// If the file cannot be read.
 pub(super) fn check(path: &Path, file: &FileEntry) -> std::io::Result<Verdict> {
     let wrong = |why: &str| Ok(Verdict::Wrong { why: why.to_owned(), sha256: None });
-    let mut raw = BufReader::with_capacity(1 << 16, std::fs::File::open(path)?);
+    let mut raw = BufReader::with_capacity(1 << 16, files::open(path)?);
     let head = raw.fill_buf()?;
     let (gzip, html) = (head.starts_with(&GZIP) && !file.is_packed(), is_html(head));
     let mut content: Box<dyn Read> =

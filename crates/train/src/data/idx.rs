@@ -4,7 +4,7 @@
 //! exactly what the header says.
 
 use super::error::{DataError, Result};
-use crate::files::FileError;
+use crate::files;
 use std::io::Read;
 use std::path::Path;
 
@@ -25,13 +25,7 @@ pub(super) fn labels(path: &Path, classes: usize, remedy: &str) -> Result<Vec<u8
 
 /// The decoded content of a file, gzip or plain.
 pub(super) fn read(path: &Path, remedy: &str) -> Result<Vec<u8>> {
-    let io = |e: &std::io::Error| FileError::io(path, e, "name another folder with --data-dir");
-    let meta = std::fs::metadata(path).map_err(|e| io(&e))?;
-    if !meta.is_file() {
-        return Err(bad(path, if meta.is_dir() { "is a folder, where a file belongs" } else { "is no file" }, remedy));
-    }
-    let raw = std::fs::read(path).map_err(|e| io(&e))?;
-    decode(raw).map_err(|what| bad(path, what, remedy))
+    decode(files::read(path, LARGEST, "name another folder with --data-dir")?).map_err(|what| bad(path, what, remedy))
 }
 
 /// Unpacks gzip; anything else is taken as it is.

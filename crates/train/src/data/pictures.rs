@@ -3,7 +3,7 @@
 use super::error::{DataError, Result};
 use super::view::{Source, Window, show};
 use super::{ImageShape, Prepare, idx, scale_to};
-use crate::files::FileError;
+use crate::files;
 use crate::spec::{DataFacts, DataSpec};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
@@ -61,12 +61,8 @@ fn read(
     invert: bool,
 ) -> Result<Vec<Picture>> {
     let remedy = "give a PNG, JPEG, BMP or PNM picture, or an idx file of images";
-    let meta = std::fs::metadata(path).map_err(|e| FileError::io(path, &e, remedy))?;
     let bad = |what: String| DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() };
-    if !meta.is_file() {
-        return Err(bad(if meta.is_dir() { "is a folder, where a file belongs" } else { "is no file" }.to_owned()));
-    }
-    let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, remedy))?;
+    let bytes = files::read(path, LARGEST, remedy)?;
     let idx_begins = [&[0x1f, 0x8b][..], &[0, 0, 8]];
     let mut list = if idx_begins.iter().any(|b| bytes.starts_with(b)) {
         let decoded = idx::decode(bytes).map_err(bad)?;

@@ -4,9 +4,8 @@
 //! The tree is a function of the names alone: classes and pictures are sorted by name, whatever order the disk has.
 
 use super::error::{DataError, Result};
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -136,13 +135,13 @@ impl Branch {
     /// If they cannot be read.
     pub(super) fn bytes(&self, item: &Item, classes: &[String]) -> std::io::Result<Vec<u8>> {
         let Some((at, length)) = item.within else {
-            let file = File::open(self.path(item, classes))?;
+            let file = files::open(&self.path(item, classes))?;
             let length = file.metadata()?.len().min(LARGEST);
             let mut bytes = Vec::with_capacity(length as usize + 1);
             file.take(LARGEST).read_to_end(&mut bytes)?;
             return Ok(bytes);
         };
-        let mut file = File::open(&self.place)?;
+        let mut file = files::open(&self.place)?;
         file.seek(SeekFrom::Start(at))?;
         let mut bytes = Vec::new();
         file.take(length.min(LARGEST)).read_to_end(&mut bytes)?;
@@ -201,8 +200,9 @@ fn of_folder(folder: &Path, passed_over: &mut usize) -> Result<Found> {
 /// Pictures in an archive: of the part of that name, first in the result, or of all parts, by the folders they are in.
 fn of_archive(archive: &Path, part: Option<&str>, passed_over: &mut usize) -> Result<[Option<Found>; 3]> {
     let remedy = "make it anew with tar, unpacked by gzip and the like, or name another one with --data-dir";
-    let file = File::open(archive).map_err(|e| FileError::io(archive, &e, remedy))?;
-    let damaged = |e: std::io::Error| bad(archive, format!("is no whole tar file ({e})"), remedy);
+    let file = files::open(archive).map_err(|e| FileError::io(archive, &e, remedy))?;
+    let damaged =
+        |e: std::io::Error| bad(archive, format!("is no whole tar file ({})", files::plain(&e.to_string())), remedy);
     let mut found: [Option<Found>; 3] = [None, None, None];
     let whole = file.metadata().map_err(|e| FileError::io(archive, &e, remedy))?.len();
     // A tar file ends with a block of zeros; one that was cut may look whole but for that.
@@ -245,6 +245,7 @@ pub(super) fn bad(path: &Path, what: String, remedy: &str) -> DataError {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use std::fs::File;
 
     /// Files of a tree by path, as a folder.
     pub(in crate::data) fn as_folder(at: &Path, files: &[(String, Vec<u8>)]) {

@@ -77,8 +77,11 @@ pub fn rough(experiment: &Experiment) -> Option<f64> {
         let spec = run.spec(0, &facts).ok()?;
         let graph = spec.graph().ok()?;
         let passes = if spec.rule.build(&graph).ok()?.settles().is_some() { SETTLING } else { 1.0 };
-        // A multiplication and an addition for each weight and sample: forward, back, into the update.
-        let of_epoch = 6.0 * passes * graph.parameters() as f64 * (facts.train - spec.data.validation) as f64;
+        // A multiplication and an addition for each weight and sample, and in convolutions each place: forward, back, into the
+        // update.
+        let inside: usize = graph.regions().iter().filter_map(|r| r.inside.as_ref()).map(|b| b.multiplications()).sum();
+        let of_epoch =
+            6.0 * passes * graph.parameters().max(inside) as f64 * (facts.train - spec.data.validation) as f64;
         sum += of_epoch * spec.epochs as f64 / PACE;
     }
     (!experiment.run.is_empty()).then_some(sum * experiment.seeds.len() as f64)
@@ -100,6 +103,7 @@ fn step_seconds(
     let split = Split::new(&**dataset, spec.data.validation, spec.seed)?;
     let ready = ready(&**dataset, &split, &spec.data)?;
     let loader = Loader::of(ready.dataset(), &split, spec);
+    crate::memory::fits(spec, planned.facts.train).map_err(wrong)?;
     let graph = spec.graph().map_err(wrong)?;
     let rule = spec.rule.build(&graph).map_err(wrong)?;
     let optim = spec.optim(loader.batches());

@@ -14,13 +14,12 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         text,
-        "Made by `reclra reproduce {}` with reclra {}, seed{} {}, on {}. Errors in percent: mean ± standard deviation \
+        "Made by `reclra reproduce {}`, seed{} {}, {}. Errors in percent: mean ± standard deviation \
          over the seeds (each seed); the training error is that of the last epoch, each batch before its update.\n",
         name.strip_suffix("-quick").map_or(name.to_owned(), |name| format!("{name} --quick")),
-        machine.version,
         if seeds.len() == 1 { "" } else { "s" },
         seeds.join(" and "),
-        machine.description
+        origins(done, machine)
     );
     let meaning = experiment.columns.meaning();
     if !meaning.is_empty() {
@@ -54,6 +53,28 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
         let _ = write!(text, "\n![the top hidden layer as a map]({name}/embed.svg)\n");
     }
     text
+}
+
+/// With what programs and on what machines the runs were made, the most of them first.
+fn origins(done: &[Done], machine: &Machine) -> String {
+    let here = machine.origin();
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for d in done {
+        let made = d.made.as_deref().unwrap_or(&here);
+        match counts.iter_mut().find(|c| c.0 == made) {
+            Some(c) => c.1 += 1,
+            None => counts.push((made, 1)),
+        }
+    }
+    counts.sort_by_key(|c| std::cmp::Reverse(c.1));
+    match counts.as_slice() {
+        [] => format!("with {here}"),
+        [(made, _)] => format!("with {made}"),
+        many => {
+            let each: Vec<String> = many.iter().map(|(made, n)| format!("{n} of the runs with {made}")).collect();
+            format!("in pieces: {}", each.join("; "))
+        }
+    }
 }
 
 fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], notes: &mut Vec<String>) -> Vec<String> {

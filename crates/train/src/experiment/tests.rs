@@ -89,14 +89,14 @@ fn with_columns() -> (Experiment, Vec<Done>) {
         let test = Evaluation { samples: 200, wrong: 10, loss: 0.1 };
         let peak_memory = Some(100_000_000 + 2_000_000 * seed);
         let record = Record { scores: Some(scores), test: Some(test), peak_memory, warnings: Vec::new(), ..record };
-        Done { name: run.name.clone(), record }
+        Done { name: run.name.clone(), made: None, record }
     };
     let [short, hopeless] = &experiment.run[..] else { panic!("two runs") };
     let failed = Record { failed: Some("diverged".into()), test: None, scores: None, ..done(hopeless, 0, 0.0).record };
     // Kept from before there were such figures.
     let old = Record { scores: None, peak_memory: None, ..done(hopeless, 1, 0.0).record };
     let name = || hopeless.name.clone();
-    let rest = [Done { name: name(), record: failed }, Done { name: name(), record: old }];
+    let rest = [Done { name: name(), made: None, record: failed }, Done { name: name(), made: None, record: old }];
     let all = [done(short, 0, 0.95), done(short, 1, 0.93)].into_iter().chain(rest).collect();
     (experiment, all)
 }
@@ -109,17 +109,29 @@ fn a_table_has_the_columns_that_are_asked_for() {
 }
 
 #[test]
+fn a_table_made_in_pieces_says_of_what() {
+    let (experiment, mut done) = with_columns();
+    let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
+    let heading = |done: &[Done]| markdown(&experiment, "toy", &machine, done);
+    assert!(heading(&done).contains("seeds 0 and 1, with reclra test, on a machine. Errors"));
+    done[0].made = Some("reclra older, on another machine".into());
+    let said = heading(&done);
+    let pieces = "in pieces: 3 of the runs with reclra test, on a machine; 1 of the runs with reclra older, on another machine. ";
+    assert!(said.contains(pieces), "{said}");
+}
+
+#[test]
 fn results_from_before_are_kept_as_they_are() {
     let (experiment, _) = with_columns();
     let folder = tempfile::tempdir().unwrap();
     let plan = experiment.plan(None).unwrap();
     let facts = &plan[0].facts;
     let record = Record::unfinished(&experiment.run[0].spec(0, facts).unwrap(), Vec::new()).unwrap();
-    let old = serde_json::to_value([Done { name: "short".into(), record }]).unwrap();
+    let old = serde_json::to_value([Done { name: "short".into(), made: None, record }]).unwrap();
     assert!(old[0].get("scores").is_none() && old[0].get("peak_memory").is_none(), "{old}");
     std::fs::write(folder.path().join("toy.json"), old.to_string()).unwrap();
     let kept = experiment.kept(folder.path(), "toy");
-    assert_eq!(experiment.found(&plan[0], &kept, folder.path()), Some(kept[0].record.clone()));
+    assert_eq!(experiment.found(&plan[0], &kept, folder.path()), Some(kept[0].clone()));
     // Written before there was a key of today: as it has its default, the spec says the same.
     let before = |value: &str| {
         let mut old = kept.clone();

@@ -1,6 +1,6 @@
 //! The map of names: a TOML table from our parameters to the tensors of a file.
 
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::spec::line_of;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -35,8 +35,7 @@ impl NameMap {
     pub fn read(path: &Path) -> Result<NameMap, FileError> {
         let remedy = "write lines such as \"W.in->b1\" = \"fc1.weight\"";
         let bad = |what: String| FileError { path: path.to_owned(), what, remedy };
-        let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, "name a map in TOML"))?;
-        let text = String::from_utf8(bytes).map_err(|_| bad("is no text in UTF-8".to_owned()))?;
+        let text = files::read_text(path, remedy)?;
         let table: Table = text.parse().map_err(|e: toml::de::Error| {
             let why = e.message().lines().next().unwrap_or("not TOML").to_owned();
             bad(format!("line {}: {why}", line_of(&text, &e)))

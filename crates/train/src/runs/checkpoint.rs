@@ -6,7 +6,7 @@
 //! it is used.
 
 use super::environment::sha256;
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::fit::{Left, Place, State};
 use crate::model::{metadata, serialize};
 use crate::spec::{DataFacts, RunSpec};
@@ -209,9 +209,10 @@ impl From<FileError> for Unread {
 
 /// The bytes of a file of a checkpoint; one that is missing is damage.
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Unread> {
-    fs::read(path).map_err(|e| {
-        let damaged = e.kind() == std::io::ErrorKind::NotFound;
-        Unread { error: FileError::io(path, &e, if damaged { REMEDY } else { "make it readable" }), damaged }
+    files::read(path, files::NUMBERS, "make it readable").map_err(|e| {
+        let damaged = e.missing();
+        let remedy = if damaged { REMEDY } else { e.remedy };
+        Unread { error: FileError { remedy, ..e }, damaged }
     })
 }
 

@@ -2,12 +2,11 @@
 
 use super::Keeping;
 use crate::data::{DataError, entry};
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::report::count;
 use crate::spec::{DataFacts, DataSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -96,12 +95,13 @@ pub fn data_files(data: &DataSpec, dir: Option<&Path>) -> Result<Vec<DataFile>, 
     }
     let sources = known.sources(dir)?;
     let remedy = "make it readable, or name another folder with --data-dir";
-    if sources.len() > MANY {
-        return Ok(vec![listing(&sources).map_err(|(path, e)| FileError::io(&path, &e, remedy))?]);
+    // What is no file is a broken picture, and named where pictures are read.
+    if sources.len() > MANY || sources.iter().any(|p| !p.is_file()) {
+        return Ok(vec![listing(&sources)]);
     }
     let one = |path: &PathBuf| {
         let (bytes, sha256) =
-            File::open(path).and_then(|mut file| digest(&mut file)).map_err(|e| FileError::io(path, &e, remedy))?;
+            files::open(path).and_then(|mut file| digest(&mut file)).map_err(|e| FileError::io(path, &e, remedy))?;
         let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         Ok(DataFile { file, bytes, sha256 })
     };
@@ -112,17 +112,17 @@ pub fn data_files(data: &DataSpec, dir: Option<&Path>) -> Result<Vec<DataFile>, 
 const MANY: usize = 32;
 
 /// One entry for many files: the SHA-256 of a line each with the last three words of its path and its length.
-fn listing(paths: &[PathBuf]) -> Result<DataFile, (PathBuf, std::io::Error)> {
+fn listing(paths: &[PathBuf]) -> DataFile {
     let (mut hasher, mut bytes) = (Sha256::new(), 0);
     for path in paths {
-        let length = std::fs::metadata(path).map_err(|e| (path.clone(), e))?.len();
+        let length = std::fs::metadata(path).map_or(0, |m| m.len());
         let words: Vec<_> = path.iter().rev().take(3).map(|w| w.to_string_lossy()).collect();
         let name: Vec<&str> = words.iter().rev().map(AsRef::as_ref).collect();
         hasher.update(format!("{} {length}\n", name.join("/")));
         bytes += length;
     }
     let file = format!("{} pictures (hash of their names and lengths)", paths.len());
-    Ok(DataFile { file, bytes, sha256: hex(&hasher.finalize()) })
+    DataFile { file, bytes, sha256: hex(&hasher.finalize()) }
 }
 
 /// Length and SHA-256 of what a reader gives.

@@ -112,6 +112,7 @@ pub(super) fn make_from(
 ) -> Result<End, RunError> {
     let peak = Peak::begin();
     let Task { folder, spec, facts, dataset, device, keeping } = task;
+    crate::memory::fits(spec, facts.train)?;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
         _ => Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use super::make::{End, Task, resume};
-use super::{CHECKPOINTS, Environment, Keeping, RESULT, RunFolder, SPEC};
+use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
 use crate::data::Dataset;
 use crate::fit::Observer;
 use crate::record::Record;
@@ -52,6 +52,12 @@ pub fn place(parent: &Path, seed: u64, is_it: impl Fn(&str) -> bool) -> PathBuf 
 pub fn finished(folder: &Path, spec: &RunSpec, facts: &DataFacts) -> Option<Record> {
     let bytes = std::fs::read(folder.join(RESULT)).ok()?;
     serde_json::from_slice::<Record>(&bytes).ok().filter(|r| spec.is_that_of(&r.spec, facts))
+}
+
+/// What the run in a folder was made with, if that is written there.
+#[must_use]
+pub fn environment(folder: &Path) -> Option<Environment> {
+    serde_json::from_slice(&std::fs::read(folder.join(ENVIRONMENT)).ok()?).ok()
 }
 
 /// Makes a run in `folder`, from its newest checkpoint if that is of the same spec. None if it was stopped. `warn` hears of

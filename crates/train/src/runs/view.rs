@@ -1,13 +1,14 @@
 //! Reading a run folder, whatever became of the run.
 
 use super::{ENVIRONMENT, Environment, LOCK, METRICS, RESULT, SPEC};
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Layer};
 use crate::record::Record;
 use crate::run::resolve;
 use crate::spec::{DataFacts, RunSpec, Settings};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// One logged step.
@@ -103,7 +104,7 @@ fn bad(path: &Path, what: String) -> FileError {
 /// Names the file that is missing or damaged. A last line of the metrics that was cut off is no damage.
 pub fn read(folder: &Path) -> Result<View, FileError> {
     let path = folder.join(SPEC);
-    let text = fs::read_to_string(&path).map_err(|e| FileError::io(&path, &e, REMEDY))?;
+    let text = text(&path)?.ok_or_else(|| FileError::io(&path, &ErrorKind::NotFound.into(), REMEDY))?;
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;
     let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?.kept();
     let (spec, facts) = match environment.as_ref().and_then(|e| e.facts.clone()) {
@@ -137,20 +138,22 @@ pub fn locked(folder: &Path) -> bool {
 
 /// A JSON file, if it is there.
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| bad(path, format!("is damaged ({e})"))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(FileError::io(path, &e, REMEDY)),
+    let parsed = |text: String| serde_json::from_str(&text).map_err(|e| bad(path, format!("is damaged ({e})")));
+    text(path)?.map(parsed).transpose()
+}
+
+/// The text of a file, if it is there.
+fn text(path: &Path) -> Result<Option<String>, FileError> {
+    match files::read(path, files::NUMBERS, REMEDY) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| bad(path, "is no text in UTF-8".to_owned())),
+        Err(e) if e.missing() => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
 /// Epochs and steps of a metrics file; none if there is none.
 fn metrics(path: &Path) -> Result<(Vec<EpochReport>, Vec<StepRow>), FileError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(FileError::io(path, &e, REMEDY)),
-    };
+    let text = text(path)?.unwrap_or_default();
     let (mut epochs, mut steps) = (Vec::new(), Vec::new());
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     for (n, line) in whole.lines().enumerate() {

@@ -125,7 +125,7 @@ pub const KEYS: &[Key] = &[
     of(
         &["rec-lra", "lra-e", "equilibrium-prop"],
         "rule.beta",
-        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop; 0.01 for layer wirings]",
+        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop; 0.01 on image networks]",
     ),
     mlp(of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]")),
     of(
@@ -136,12 +136,12 @@ pub const KEYS: &[Key] = &[
     image(of(
         REC_LRA,
         "rule.stem",
-        "under skip, what teaches the first block: own (an error synapse of its own), inside (it counts as part of the block above) [own]",
+        "under skip, what teaches the first block: own (an error synapse of its own), inside (it counts as part of the block above) [inside]",
     )),
     image(of(
         REC_LRA,
         "rule.message",
-        "error that skip-error synapses carry: output (the output's), readout (that of the block's own readout), both [output]",
+        "error that skip-error synapses carry: output (the output's), readout (that of the block's own readout), both [both; output without such a readout]",
     )),
     of(LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
     of(
@@ -191,7 +191,7 @@ pub const KEYS: &[Key] = &[
     key("optim.name", "adam or sgd [adam]"),
     key(
         "optim.lr",
-        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits and image networks; 0.1 for sgd]",
+        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits and image networks, 1e-2 for those under skip; 0.1 for sgd]",
     ),
     key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits, sign and image networks]"),
     key("optim.warmup_epochs", "epochs over which the rate first rises from 0; may be a fraction [0]"),

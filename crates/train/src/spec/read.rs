@@ -150,6 +150,11 @@ impl<'a> Reader<'a> {
         Reader { settings, resolved: Table::new() }
     }
 
+    /// Whether the settings are those of a run that was made before.
+    pub(super) fn kept(&self) -> bool {
+        self.settings.kept
+    }
+
     fn record(&mut self, path: &'static str, value: Value) {
         debug_assert!(keys::find(path).is_some(), "{path} is missing in KEYS");
         match path.split_once('.') {

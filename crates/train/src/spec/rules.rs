@@ -4,7 +4,8 @@ use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
-    BackpropBlocks, DirectBlocks, FeedbackBlocks, HebbianBlocks, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, RecLraBlocks, RecLraBlocksConfig,
+    TargetPropBlocks,
 };
 use reclra::{
     Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
@@ -83,6 +84,12 @@ impl RuleSpec {
             }
             _ => None,
         }
+    }
+
+    /// Whether the blocks of an image network learn each for itself: rec-LRA with the wiring skip.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        matches!(self, RuleSpec::RecLraBlocks(config) if config.wiring == BlockWiring::Skip)
     }
 
     /// The name after `--rule`.

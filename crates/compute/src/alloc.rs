@@ -1,0 +1,63 @@
+//! [`Telling`]: an allocator that ends the process with a line where memory is refused, instead of an abort.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The system's allocator; where that has nothing more, a line on standard error and exit code 1. Files are not harmed: they
+/// appear whole or not at all.
+///
+/// ```
+/// #[global_allocator]
+/// static MEMORY: reclra_compute::alloc::Telling = reclra_compute::alloc::Telling { remedy: "ask for less" };
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Telling {
+    /// What the line ends with.
+    pub remedy: &'static str,
+}
+
+/// Whether the line is being written: what that takes must not end here again.
+static TELLING: AtomicBool = AtomicBool::new(false);
+
+impl Telling {
+    fn given(&self, pointer: *mut u8, bytes: usize) -> *mut u8 {
+        if pointer.is_null() { self.refused(bytes) } else { pointer }
+    }
+
+    #[cold]
+    fn refused(&self, bytes: usize) -> *mut u8 {
+        if !TELLING.swap(true, Ordering::SeqCst) {
+            let mut line = [0_u8; 256];
+            let mut rest = &mut line[..];
+            let _ = writeln!(rest, "error: memory is used up, {bytes} bytes more were asked for; {}", self.remedy);
+            let left = rest.len();
+            let _ = std::io::stderr().write_all(&line[..line.len() - left]);
+            std::process::exit(1);
+        }
+        std::ptr::null_mut()
+    }
+}
+
+// SAFETY: every call goes to the system's allocator as it is, which keeps the contract; what it gives is passed on.
+unsafe impl GlobalAlloc for Telling {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that the system's allocator wants.
+        self.given(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        self.given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above; the pointer came from the same allocator.
+        self.given(unsafe { System.realloc(pointer, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) };
+    }
+}
