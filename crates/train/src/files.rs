@@ -47,6 +47,9 @@ pub const TEXT: u64 = 4 << 20;
 /// No file of numbers or of metrics that is read whole is longer.
 pub const NUMBERS: u64 = 1 << 40;
 
+/// What is shorter fits into the memory of any machine.
+const SMALL: u64 = 64 << 20;
+
 /// Opens a file. A device, a pipe or a socket is none: who waits for its end may wait for ever.
 ///
 /// # Errors
@@ -82,7 +85,9 @@ pub fn read_given(path: &Path, most: u64, remedy: &'static str) -> Result<Vec<u8
 fn whole(file: std::fs::File, path: &Path, most: u64, remedy: &'static str) -> Result<Vec<u8>, FileError> {
     let io = |e: std::io::Error| FileError::io(path, &e, remedy);
     let length = file.metadata().map_err(io)?.len();
-    let most = most.min(crate::memory::available().unwrap_or(u64::MAX));
+    // To ask the system takes milliseconds; what is small fits.
+    let free = if length > SMALL { crate::memory::available() } else { None };
+    let most = most.min(free.unwrap_or(u64::MAX));
     let long = |found: String| {
         let what = format!("is {found} long, and no more than {most} can be read");
         FileError { path: path.to_owned(), what, remedy }

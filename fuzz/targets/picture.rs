@@ -1,0 +1,8 @@
+//! Fuzz target of the door `picture`.
+
+#![no_main]
+
+#[path = "../doors.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| doors::through("picture", bytes));
