@@ -3,58 +3,20 @@
 //! `RECLRA_SPECS=10000 cargo test --release -p reclra-train --test specs -- --nocapture` tries so many and says what became of
 //! them; `RECLRA_SPECS_FROM=N` begins at the N-th.
 
+#[path = "common/toy.rs"]
+mod toy;
+
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use reclra::Device;
 use reclra_compute::rng::Key;
-use reclra_train::data::{Dataset, ImageShape, Part, Result, Split, ready};
+use reclra_train::data::{Split, ready};
 use reclra_train::fit::{FitError, fit};
 use reclra_train::memory;
 use reclra_train::spec::{DataFacts, RunSpec, Settings, keys::KEYS, rule_names};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-
-/// Images that are a function of their label and number.
-struct Toy {
-    shape: ImageShape,
-    classes: Vec<String>,
-    train: usize,
-}
-
-impl Toy {
-    fn new(channels: usize, height: usize, width: usize, classes: usize, train: usize) -> Toy {
-        let classes = (0..classes).map(|c| c.to_string()).collect();
-        Toy { shape: ImageShape { channels, height, width }, classes, train }
-    }
-}
-
-impl Dataset for Toy {
-    fn name(&self) -> &str {
-        "toy"
-    }
-    fn shape(&self) -> ImageShape {
-        self.shape
-    }
-    fn class_names(&self) -> &[String] {
-        &self.classes
-    }
-    fn len(&self, part: Part) -> usize {
-        if part == Part::Train { self.train } else { 5 }
-    }
-    fn label(&self, _: Part, index: usize) -> u32 {
-        (index % self.classes.len()) as u32
-    }
-    fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
-        let label = self.label(part, index) as usize;
-        for (i, x) in out.iter_mut().enumerate() {
-            *x = if (i + label).is_multiple_of(3) { 1.0 } else { ((i * 7 + index) % 5) as f32 / 10.0 };
-        }
-        Ok(())
-    }
-    fn validation(&self) -> usize {
-        2
-    }
-}
+use toy::Toy;
 
 /// What no key should be broken by.
 const ODD: &[&str] = &[
