@@ -9,6 +9,9 @@ use reclra_train::spec::{DataFacts, OF_BLOCKS, RunSpec, Settings, rule_names};
 use std::sync::atomic::AtomicBool;
 use toy::Toy;
 
+/// A pixel, given its place and what it would be.
+type Pixel = fn(usize, f32) -> f32;
+
 /// Every kind of layer in one net.
 const ALL_LAYERS: &str = r#"
 [[block]]
@@ -99,13 +102,13 @@ fn made(settings: &Settings, toy: &Toy, weights: impl Fn(&mut [f64])) -> Option<
     }
 }
 
-fn toy(pixel: fn(usize, f32) -> f32) -> Toy {
+fn toy(pixel: Pixel) -> Toy {
     Toy::new(1, 8, 8, 3, 10).with(pixel)
 }
 
 #[test]
 fn inputs_of_every_size_are_finite_or_said() {
-    let kinds: &[(&str, fn(usize, f32) -> f32)] = &[
+    let kinds: &[(&str, Pixel)] = &[
         ("zero", |_, _| 0.0),
         ("constant", |_, _| 0.5),
         ("denormal", |_, x| x * 1e-40),
