@@ -1,4 +1,5 @@
-//! Reading files that are no longer than they may be, and writing them so that a reader never sees half of one: temporary name, fsync, rename, fsync of the folder.
+//! Reading files that are no longer than they may be, and writing them so that a reader never sees half of one: temporary name,
+//! fsync, rename, fsync of the folder.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -15,81 +15,78 @@ pub(super) struct Input {
     pub(super) command: &'static str,
 }
 
+const fn input(what: &'static str, file: &'static str, command: &'static str) -> Input {
+    Input { what, file, command }
+}
+
+/// All of them.
 pub(super) const INPUTS: &[Input] = &[
-    Input {
-        what: "Images in idx",
-        file: "mnist/train-images-idx3-ubyte",
-        command: "train --data mnist --data-dir {}/mnist --arch 36-4-10 --epochs 1 --out {}/out",
-    },
-    Input {
-        what: "Labels in idx",
-        file: "mnist/t10k-labels-idx1-ubyte",
-        command: "train --data mnist --data-dir {}/mnist --arch 36-4-10 --epochs 1 --out {}/out",
-    },
-    Input {
-        what: "Images in idx, packed by gzip",
-        file: "packed/train-images-idx3-ubyte.gz",
-        command: "train --data mnist --data-dir {}/packed --arch 36-4-10 --epochs 1 --out {}/out",
-    },
-    Input {
-        what: "Batch of CIFAR-10",
-        file: "cifar/data_batch_1.bin",
-        command: "train --data cifar10 --data-dir {}/cifar --epochs 1 --out {}/out",
-    },
-    Input {
-        what: "Archive of CIFAR-10",
-        file: "archive/cifar-10-binary.tar.gz",
-        command: "train --data cifar10 --data-dir {}/archive --epochs 1 --out {}/out",
-    },
-    Input {
-        what: "Picture of an image folder, PNG",
-        file: "pictures/train/cat/0.png",
-        command: "train --data image-folder --data-dir {}/pictures --arch 192-4-2 --set data.broken=0 --epochs 1 --batch 4 --out {}/out",
-    },
-    Input {
-        what: "Picture of an image folder, JPEG",
-        file: "pictures/train/dog/1.jpg",
-        command: "train --data image-folder --data-dir {}/pictures --arch 192-4-2 --set data.broken=0 --epochs 1 --batch 4 --out {}/out",
-    },
-    Input {
-        what: "Archive of pictures",
-        file: "tar/train.tar",
-        command: "train --data image-folder --data-dir {}/tar --arch 192-4-2 --epochs 1 --batch 4 --out {}/out",
-    },
-    Input { what: "Spec", file: "spec.toml", command: "train {}/spec.toml --epochs 1 --arch 64-4-10 --out {}/out" },
-    Input { what: "Network of one's own", file: "net.toml", command: "inspect --model {}/net.toml" },
-    Input { what: "Experiment", file: "experiment.toml", command: "reproduce {}/experiment.toml --dry-run" },
-    Input {
-        what: "Weights of another program",
-        file: "weights.safetensors",
-        command: "import {}/weights.safetensors --arch 64-8-10 --out {}/out",
-    },
-    Input {
-        what: "Names of weights",
-        file: "map.toml",
-        command: "import {}/weights.safetensors --map {}/map.toml --arch 64-8-10 --out {}/out",
-    },
-    Input {
-        what: "Weights to begin with",
-        file: "weights.safetensors",
-        command: "train --init {}/weights.safetensors --arch 64-8-10 --epochs 1 --out {}/out",
-    },
-    Input { what: "Network of a run", file: "run/model.safetensors", command: "eval {}/run" },
-    Input { what: "Picture to be classified", file: "seven.png", command: "predict {}/run {}/seven.png" },
-    Input { what: "Spec of a run", file: "run/spec.toml", command: "report {}/run --out {}/out" },
-    Input { what: "Metrics of a run", file: "run/metrics.jsonl", command: "report {}/run --out {}/out" },
-    Input { what: "Surroundings of a run", file: "run/environment.json", command: "report {}/run --out {}/out" },
-    Input { what: "Result of a run", file: "run/result.json", command: "report {}/run --out {}/out" },
-    Input {
-        what: "Manifest of a checkpoint",
-        file: "left/checkpoints/best-0000000082/manifest.json",
-        command: "resume {}/left",
-    },
-    Input {
-        what: "State of a checkpoint",
-        file: "left/checkpoints/best-0000000082/state.safetensors",
-        command: "resume {}/left",
-    },
+    input(
+        "Images in idx",
+        "mnist/train-images-idx3-ubyte",
+        "train --data mnist --data-dir {}/mnist --arch 36-4-10 --epochs 1 --out {}/out",
+    ),
+    input(
+        "Labels in idx",
+        "mnist/t10k-labels-idx1-ubyte",
+        "train --data mnist --data-dir {}/mnist --arch 36-4-10 --epochs 1 --out {}/out",
+    ),
+    input(
+        "Images in idx, packed by gzip",
+        "packed/train-images-idx3-ubyte.gz",
+        "train --data mnist --data-dir {}/packed --arch 36-4-10 --epochs 1 --out {}/out",
+    ),
+    input(
+        "Batch of CIFAR-10",
+        "cifar/data_batch_1.bin",
+        "train --data cifar10 --data-dir {}/cifar --epochs 1 --out {}/out",
+    ),
+    input(
+        "Archive of CIFAR-10",
+        "archive/cifar-10-binary.tar.gz",
+        "train --data cifar10 --data-dir {}/archive --epochs 1 --out {}/out",
+    ),
+    input(
+        "Picture of an image folder, PNG",
+        "pictures/train/cat/0.png",
+        "train --data image-folder --data-dir {}/pictures --arch 192-4-2 --set data.broken=0 --epochs 1 --batch 4 --out {}/out",
+    ),
+    input(
+        "Picture of an image folder, JPEG",
+        "pictures/train/dog/1.jpg",
+        "train --data image-folder --data-dir {}/pictures --arch 192-4-2 --set data.broken=0 --epochs 1 --batch 4 --out {}/out",
+    ),
+    input(
+        "Archive of pictures",
+        "tar/train.tar",
+        "train --data image-folder --data-dir {}/tar --arch 192-4-2 --epochs 1 --batch 4 --out {}/out",
+    ),
+    input("Spec", "spec.toml", "train {}/spec.toml --epochs 1 --arch 64-4-10 --out {}/out"),
+    input("Network of one's own", "net.toml", "inspect --model {}/net.toml"),
+    input("Experiment", "experiment.toml", "reproduce {}/experiment.toml --dry-run"),
+    input(
+        "Weights of another program",
+        "weights.safetensors",
+        "import {}/weights.safetensors --arch 64-8-10 --out {}/out",
+    ),
+    input(
+        "Names of weights",
+        "map.toml",
+        "import {}/weights.safetensors --map {}/map.toml --arch 64-8-10 --out {}/out",
+    ),
+    input(
+        "Weights to begin with",
+        "weights.safetensors",
+        "train --init {}/weights.safetensors --arch 64-8-10 --epochs 1 --out {}/out",
+    ),
+    input("Network of a run", "run/model.safetensors", "eval {}/run"),
+    input("Picture to be classified", "seven.png", "predict {}/run {}/seven.png"),
+    input("Spec of a run", "run/spec.toml", "report {}/run --out {}/out"),
+    input("Metrics of a run", "run/metrics.jsonl", "report {}/run --out {}/out"),
+    input("Surroundings of a run", "run/environment.json", "report {}/run --out {}/out"),
+    input("Result of a run", "run/result.json", "report {}/run --out {}/out"),
+    input("Manifest of a checkpoint", "left/checkpoints/best-0000000082/manifest.json", "resume {}/left"),
+    input("State of a checkpoint", "left/checkpoints/best-0000000082/state.safetensors", "resume {}/left"),
 ];
 
 /// Everything in good order.
