@@ -3,11 +3,13 @@
 
 mod embed;
 mod exchange;
+mod many;
 mod report;
 mod runs;
 
 pub(crate) use embed::EmbedArgs;
 pub(crate) use exchange::{ExportArgs, ImportArgs};
+pub(crate) use many::{CompareArgs, ReproduceArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand, WatchArgs};
 
@@ -234,52 +236,12 @@ pub(crate) struct TrainArgs {
     pub(crate) watch: WatchArgs,
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct CompareArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// Rules, joined by commas; all without it
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    pub(crate) rules: Vec<String>,
-    /// Seeds of each setting: that of the spec and those after it
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) seeds: u64,
-    /// Try each of these values of a key, in all combinations with other grids
-    #[arg(long, value_name = "KEY=V1,V2")]
-    pub(crate) grid: Vec<String>,
-    /// Try so many settings of each rule on one seed first, and take the best by validation error
-    #[arg(long, value_name = "N", conflicts_with = "grid", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) tune: Option<u16>,
-    /// Runs at a time [default: as many as threads]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub(crate) jobs: Option<usize>,
-    /// Validation error, in percent, to which time is counted
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
-    pub(crate) target: f64,
-    /// Columns of the table beside those it always has, joined by commas: top5, f1, precision, recall, memory (memory of runs
-    /// that are made one at a time: --jobs 1)
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
-    pub(crate) columns: Vec<String>,
-    /// Folder for the runs, the table and the plots [default: runs/compare, under RECLRA_RUNS if that is set]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) out: Option<PathBuf>,
-    /// Replace the table and the plots of other runs that are in DIR already; the runs stay
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-    #[command(flatten)]
-    pub(crate) machine: MachineArgs,
-}
-
 /// The machine: changes how fast a result comes, not the result.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct MachineArgs {
     /// Threads that compute; results are the same for any number [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|p| (0.0..=100.0).contains(p)).ok_or_else(|| "must be a number from 0 to 100".to_owned())
 }
 
 fn threads(text: &str) -> Result<usize, String> {
@@ -388,32 +350,6 @@ pub(crate) struct FetchArgs {
     /// Seconds of silence after which a mirror is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ReproduceArgs {
-    /// Name of an experiment, its TOML file, or `list`
-    pub(crate) name: String,
-    /// Folder for the results, NAME.md and NAME.json [default: runs/NAME, under RECLRA_RUNS if that is set]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) out: Option<PathBuf>,
-    /// Folder for the folders of the runs [default: as without --out]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) runs: Option<PathBuf>,
-    /// The same pipeline in minutes: smaller, shorter, one seed; no reproduction
-    #[arg(long)]
-    pub(crate) quick: bool,
-    /// Make each run with the seeds 0, 1, ... up to so many, instead of those of the experiment
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) seeds: Option<u64>,
-    /// Say how long it would take and how much disk it needs, and stop
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Folder that has a folder of each data set's name, or the files themselves
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) machine: MachineArgs,
 }
 
 #[derive(Debug, Subcommand)]

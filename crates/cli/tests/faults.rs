@@ -6,23 +6,16 @@
 
 mod common;
 
-use common::{good, objects, text, texts};
-use serde_json::Value;
+use common::going::metrics;
+use common::{good, shim, text, texts};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 /// Errors by name and number.
 const ENOSPC: (&str, &str) = ("ENOSPC", "28");
 const EIO: (&str, &str) = ("EIO", "5");
 const SHORT: (&str, &str) = ("short", "0");
-
-/// The library that lets calls fail; none where there is no C compiler.
-fn shim(dir: &Path) -> Option<PathBuf> {
-    let (source, made) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/faults.c"), dir.join("faults.so"));
-    let done = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", text(&made), source, "-ldl"]).status();
-    done.is_ok_and(|s| s.success()).then_some(made)
-}
 
 /// What is done to a run.
 struct Fault<'a> {
@@ -47,16 +40,6 @@ fn struck(shim: &Path, under: &Path, fault: &Fault<'_>, args: &[&str]) -> (Outpu
     let output = command.output().unwrap();
     let calls = fs::read_to_string(&count).map_or(0, |n| n.trim().parse().unwrap());
     (output, calls)
-}
-
-/// The lines of the metrics without what a clock says.
-fn metrics(run: &Path) -> Vec<Value> {
-    let mut lines = objects(&fs::read_to_string(run.join("metrics.jsonl")).unwrap());
-    for line in &mut lines {
-        let fields = line.as_object_mut().unwrap();
-        ["seconds", "samples_per_second"].iter().for_each(|t| drop(fields.remove(*t)));
-    }
-    lines
 }
 
 fn model(run: &Path) -> Vec<u8> {

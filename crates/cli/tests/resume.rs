@@ -4,130 +4,13 @@
 
 mod common;
 
+use common::going::{checkpoints, metrics, same, signal, start};
 use common::{bad, good, objects, reclra, text, texts};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
-
-/// A process that does not outlive its test, whatever comes of that.
-struct Going(Child);
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl std::ops::Deref for Going {
-    type Target = Child;
-    fn deref(&self) -> &Child {
-        &self.0
-    }
-}
-
-impl std::ops::DerefMut for Going {
-    fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
-/// The binary with output thrown away, to be killed.
-fn start(args: &[&str]) -> Going {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
-    Going(command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// The lines of the metrics without what a clock says.
-fn metrics(run: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let mut lines = common::objects(&text);
-    for line in &mut lines {
-        let fields = line.as_object_mut().unwrap();
-        for timing in ["seconds", "samples_per_second"] {
-            fields.remove(timing);
-        }
-    }
-    lines
-}
-
-/// All that must not depend on an interruption: weights, metrics, log of steps, the last state, the verdict.
-fn same(whole: &Path, other: &Path, what: &str) {
-    let bytes = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
-    assert!(bytes(whole) == bytes(other), "{what}: the weights differ");
-    assert_eq!(metrics(whole), metrics(other), "{what}");
-    let last = |run: &Path| fs::read(checkpoints(run).last().unwrap().join("state.safetensors")).unwrap();
-    assert!(last(whole) == last(other), "{what}: the last states differ");
-    let test = |run: &Path| {
-        let json: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
-        json["test"].clone()
-    };
-    assert_eq!(test(whole), test(other), "{what}");
-}
-
-/// The spec of a run that takes some tenths of a second, most of them spent on writing checkpoints.
-fn spec(rule: &str) -> Vec<&str> {
-    let mut args = vec!["--arch", "64-24-16-10", "--epochs", "12", "--shift", "1", "--rule", rule];
-    args.extend(["--set", "optim.average=0.99", "--log-steps", "3"]);
-    if rule == "equilibrium-prop" {
-        args.extend(["--set", "rule.persistent=true"]);
-    }
-    args
-}
-
-/// Kills a run again and again until it is over. How often it was killed.
-fn killed(rule: &str, threads: usize, run: &Path, rng: &mut u64) -> u32 {
-    let mut kills = 0;
-    loop {
-        // A multiplicative generator is random enough for when to strike.
-        *rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wait = Duration::from_micros(3_000 + (*rng >> 33) % 60_000);
-        let threads = threads.to_string();
-        let mut child = if run.join("spec.toml").exists() {
-            // What is kept and logged is remembered.
-            start(&["resume", text(run), "--threads", &threads])
-        } else {
-            let new = ["train", "--out", text(run), "--overwrite", "--threads", &threads, "--checkpoint-steps", "7"];
-            start(&[&new[..], &spec(rule)].concat())
-        };
-        std::thread::sleep(wait);
-        let ended = child.try_wait().unwrap();
-        assert!(ended.is_none_or(|status| status.success()), "{rule}: {ended:?}");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += u32::from(ended.is_none());
-        if run.join("result.json").exists() {
-            return kills;
-        }
-        assert!(kills < 400, "{rule}: it makes no progress");
-    }
-}
-
-/// Twenty SIGKILLs of each of three rules on one and on two threads.
-#[test]
-fn a_killed_run_goes_on_to_the_same_bits() {
-    let dir = tempfile::tempdir().unwrap();
-    for rule in ["rec-lra", "backprop", "equilibrium-prop"] {
-        let whole = dir.path().join(rule);
-        good(&[&["train", "--out", text(&whole), "--quiet", "--threads", "1"][..], &spec(rule)].concat());
-        for threads in [1, 2] {
-            let (mut kills, mut runs, mut rng) = (0, 0, 7 + threads as u64);
-            while kills < 20 {
-                let run = dir.path().join(format!("{rule}-{threads}-{runs}"));
-                kills += killed(rule, threads, &run, &mut rng);
-                same(&whole, &run, &format!("{rule} on {threads} threads after {kills} kills"));
-                runs += 1;
-                assert!(runs < 100, "{rule}: it ends before it can be killed");
-            }
-        }
-    }
-}
 
 /// A run of a few steps that was interrupted in its second epoch.
 fn interrupted(dir: &Path) -> (PathBuf, PathBuf) {
@@ -153,15 +36,6 @@ fn interrupted(dir: &Path) -> (PathBuf, PathBuf) {
     signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     (whole, run)
-}
-
-/// The checkpoints by step; the best is one of them.
-fn checkpoints(run: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
-    let name = |p: &PathBuf| p.file_name().unwrap().to_str().unwrap().to_owned();
-    all.retain(|p| name(p).starts_with("step-") || name(p).starts_with("best-"));
-    all.sort_by_key(|p| name(p)[5..].to_owned());
-    all
 }
 
 #[test]

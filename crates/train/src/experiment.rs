@@ -219,6 +219,8 @@ pub struct Work<'a> {
     pub machine: &'a Machine,
     /// Where the runs are made; data and threads are filled in.
     pub environment: &'a Environment,
+    /// What is kept of each run while it goes.
+    pub keeping: Keeping,
     /// Set to end it.
     pub stop: &'a AtomicBool,
 }
@@ -313,7 +315,7 @@ impl Experiment {
     /// The results that a table in that folder was made of.
     #[must_use]
     pub fn kept(&self, out: &Path, name: &str) -> Vec<Done> {
-        let bytes = std::fs::read(out.join(format!("{name}.json"))).unwrap_or_default();
+        let bytes = files::read(&out.join(format!("{name}.json")), files::NUMBERS, "").unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
@@ -374,7 +376,7 @@ impl Experiment {
                 dataset: &*planned.dataset,
                 facts: &planned.facts,
                 environment: &environment,
-                keeping: Keeping::OF_MANY,
+                keeping: work.keeping,
                 stop: work.stop,
             };
             let (device, folder) = (Device::cpu(work.machine.threads), self.folder(planned, work.runs));

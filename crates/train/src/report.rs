@@ -166,6 +166,9 @@ pub fn replaceable(path: &Path, overwrite: bool) -> Result<(), FileError> {
     if path.parent().is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
         return bad("its folder is not there", "make it, or name another file with --out");
     }
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        return bad("is a device, a pipe or a socket, where a file belongs", "name another file with --out");
+    }
     let there = match std::fs::read(path) {
         Ok(bytes) => bytes,
         // Nothing there; what cannot be read is left to the writing to report.

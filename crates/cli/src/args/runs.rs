@@ -15,7 +15,7 @@ pub(crate) struct KeepArgs {
     /// Steps between two checkpoints, instead of a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Keeping")]
     pub(crate) checkpoint_steps: Option<u64>,
-    /// Checkpoints kept, besides the best by validation error [default: 2]
+    /// Checkpoints kept, besides the best by validation error [default: 2; 1 until a run is over in compare and reproduce, then none]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Keeping")]
     pub(crate) keep: Option<u16>,
     /// Write the figures of every so many steps into metrics.jsonl; 0 for epochs alone [default: 0]

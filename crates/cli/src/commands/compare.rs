@@ -46,7 +46,8 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let data = DataSpec { name: facts.name.clone(), ..DataSpec::default() };
     let dir = request.base.get("data.dir").and_then(|d| d.as_str()).filter(|d| !d.is_empty()).map(Path::new);
     let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
-    let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), stop: stop_flag() };
+    let (keeping, stop) = (args.keep.keeping(Keeping::OF_MANY), stop_flag());
+    let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), keeping, stop };
 
     // The same command, and one with more seeds, goes on in its folder; another does not take its place.
     let vacant = |trials: &[Trial]| match args.overwrite {
@@ -108,6 +109,7 @@ struct Work<'a> {
     out: &'a Path,
     /// Runs at a time, threads of each.
     jobs: (usize, usize),
+    keeping: Keeping,
     stop: Arc<AtomicBool>,
 }
 
@@ -119,7 +121,7 @@ impl Work<'_> {
             dataset: &*self.dataset,
             facts: self.facts,
             environment: &self.environment,
-            keeping: Keeping::OF_MANY,
+            keeping: self.keeping,
             stop: &self.stop,
         };
         let records = compare::run(&trials, &shared, self.out, self.jobs, &board);

@@ -9,7 +9,7 @@ use reclra::Device;
 use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
 use reclra_train::files::writable_folder;
 use reclra_train::fit::Observer;
-use reclra_train::runs::RunFolder;
+use reclra_train::runs::{Keeping, RunFolder};
 use reclra_train::spec::RunSpec;
 use serde_json::json;
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
             duration(ahead.seconds),
             machine.description
         ));
+    } else {
+        voice.note(format_args!("all of its {} are there already", count(ahead.kept, "run")));
     }
     if args.dry_run {
         return Ok(());
@@ -71,6 +73,7 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
         data_dir: args.data_dir.as_deref(),
         machine: &machine,
         environment: &environment,
+        keeping: args.keep.keeping(Keeping::OF_MANY),
         stop: &stop,
     };
     let mut shown = Shown { voice, total: plan.len(), started: 0, stop: stop.clone() };

@@ -6,6 +6,8 @@
  * FAULT_ALWAYS  set: all calls after it fail too
  * FAULT_ERRNO   the error; 0 lets a write end in the middle, which is no error
  * FAULT_COUNT   file in which the number of such calls is left at the end
+ *
+ * CLOCK_BACK    set: the time of day is a day earlier each time it is asked for
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -106,4 +109,12 @@ __attribute__((destructor)) static void leave(void) {
     if (!file) return;
     fprintf(file, "%ld\n", atomic_load(&calls));
     fclose(file);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    REAL(int, "clock_gettime", clockid_t, struct timespec *);
+    static atomic_long asked;
+    int done = real(clock, time);
+    if (clock == CLOCK_REALTIME && done == 0 && getenv("CLOCK_BACK")) time->tv_sec -= 86400 * (atomic_fetch_add(&asked, 1) + 1);
+    return done;
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses a part of it
 
+pub(crate) mod going;
+
 use assert_cmd::Command;
 use std::fs;
 use std::path::Path;
@@ -40,6 +42,14 @@ pub(crate) fn bad(args: &[&str], code: i32) -> String {
     let line = line.strip_prefix("error: ").unwrap_or_else(|| panic!("reclra {args:?} says {err}"));
     assert!(!line.contains("panic") && !line.is_empty(), "{line}");
     line.to_owned()
+}
+
+/// The library that lets calls of a program fail (`faults.c`); none where there is no C compiler.
+pub(crate) fn shim(dir: &Path) -> Option<std::path::PathBuf> {
+    let (source, made) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/faults.c"), dir.join("faults.so"));
+    let done =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", text(&made), source, "-ldl"]).status();
+    done.is_ok_and(|s| s.success()).then_some(made)
 }
 
 pub(crate) fn texts(output: &Output) -> (String, String) {

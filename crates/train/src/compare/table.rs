@@ -4,7 +4,7 @@ use super::Trial;
 use super::store::CompareError;
 use crate::columns::{Column, Columns};
 use crate::experiment::Machine;
-use crate::files::{FileError, write_atomically};
+use crate::files::{self, FileError, write_atomically};
 use crate::plot;
 use crate::record::{Record, deviation, mean};
 use crate::run::RunError;
@@ -236,7 +236,7 @@ const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by
 pub fn replaceable(folder: &Path, trials: &[Trial]) -> Result<(), FileError> {
     let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
     let planned: Vec<String> = trials.iter().flat_map(|t| t.specs.iter().flatten()).map(RunSpec::to_toml).collect();
-    let told = std::fs::read(folder.join("compare.json")).ok();
+    let told = files::read(&folder.join("compare.json"), files::NUMBERS, "").ok();
     let told: Option<Vec<serde_json::Value>> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let ours = |run: &serde_json::Value| run["spec"].as_str().is_some_and(|spec| planned.iter().any(|p| p == spec));
     if told.is_some_and(|rows| rows.iter().flat_map(|r| r["runs"].as_array().into_iter().flatten()).all(ours)) {

@@ -9,6 +9,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("table1-cifar10", include_str!("../../../../experiments/table1-cifar10.toml")),
     ("cifar10", include_str!("../../../../experiments/cifar10.toml")),
     ("cifar10-skip", include_str!("../../../../experiments/cifar10-skip.toml")),
+    ("cifar10-long", include_str!("../../../../experiments/cifar10-long.toml")),
     ("table1-imagenet", include_str!("../../../../experiments/table1-imagenet.toml")),
     ("imagenette", include_str!("../../../../experiments/imagenette.toml")),
     ("table2", include_str!("../../../../experiments/table2.toml")),

@@ -49,6 +49,7 @@ fn results_are_written_and_finished_runs_are_not_run_again() {
             data_dir: None,
             machine: &machine,
             environment: &environment,
+            keeping: Keeping::OF_MANY,
             stop: &never,
         };
         e.make(&e.plan(None).unwrap(), &work, started).unwrap()

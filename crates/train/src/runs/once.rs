@@ -4,6 +4,7 @@ use super::checkpoint;
 use super::make::{End, Task, resume};
 use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
 use crate::data::Dataset;
+use crate::files;
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::run::RunError;
@@ -43,21 +44,21 @@ impl Keeping {
 pub fn place(parent: &Path, seed: u64, is_it: impl Fn(&str) -> bool) -> PathBuf {
     let base = parent.join(format!("seed-{seed}"));
     let numbered = (2..1000).map(|n| parent.join(format!("seed-{seed}.{n}")));
-    let free = |p: &PathBuf| std::fs::read_to_string(p.join(SPEC)).map_or(true, |there| is_it(&there));
+    let free = |p: &PathBuf| files::read_text(&p.join(SPEC), "").map_or(true, |there| is_it(&there));
     std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or(base)
 }
 
 /// The record of a run that is over, if its folder has one of this spec.
 #[must_use]
 pub fn finished(folder: &Path, spec: &RunSpec, facts: &DataFacts) -> Option<Record> {
-    let bytes = std::fs::read(folder.join(RESULT)).ok()?;
+    let bytes = files::read(&folder.join(RESULT), files::NUMBERS, "").ok()?;
     serde_json::from_slice::<Record>(&bytes).ok().filter(|r| spec.is_that_of(&r.spec, facts))
 }
 
 /// What the run in a folder was made with, if that is written there.
 #[must_use]
 pub fn environment(folder: &Path) -> Option<Environment> {
-    serde_json::from_slice(&std::fs::read(folder.join(ENVIRONMENT)).ok()?).ok()
+    serde_json::from_slice(&files::read(&folder.join(ENVIRONMENT), files::TEXT, "").ok()?).ok()
 }
 
 /// Makes a run in `folder`, from its newest checkpoint if that is of the same spec. None if it was stopped. `warn` hears of

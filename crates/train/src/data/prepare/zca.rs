@@ -5,7 +5,7 @@
 
 use super::{Prepare, normalised};
 use crate::data::{DataError, Dataset, MemoryImages, Part, Result};
-use crate::files::write_atomically;
+use crate::files::{self, write_atomically};
 use crate::model;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -197,7 +197,7 @@ fn write(path: &Path, whitening: &Whitening) -> Option<()> {
 
 /// A whitening that was kept, if it is there and whole.
 fn read(path: &Path, n: usize) -> Option<Whitening> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = files::read(path, files::NUMBERS, "").ok()?;
     let file = SafeTensors::deserialize(&bytes).ok()?;
     let values = |name: &str, shape: &[usize]| {
         let view = file.tensor(name).ok().filter(|v| v.dtype() == Dtype::F32 && v.shape() == shape)?;
