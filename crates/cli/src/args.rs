@@ -363,6 +363,8 @@ pub(crate) enum BenchCommand {
     Epoch(BenchEpochArgs),
     /// Time of a step over widths, depths, batches and threads: a table and plots
     Scale(BenchScaleArgs),
+    /// A run of very many steps: whether its memory, the time of a step and its log stay what they are
+    Soak(BenchSoakArgs),
 }
 
 #[derive(Args, Debug)]
@@ -403,6 +405,20 @@ pub(crate) struct BenchScaleArgs {
     /// Folder for scale.csv and the plots
     #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchSoakArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Steps of the run; its epochs follow from them
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub(crate) steps: u64,
+    /// Folder of the run, kept [default: a temporary one, removed]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -118,7 +118,7 @@ fn read_only(folder: &Path, args: &[&str]) -> Option<Output> {
     let binary = assert_cmd::cargo::cargo_bin!("reclra");
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 77; shift; exec \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script, "sh", text(folder), text(&binary)]).args(args);
+    command.args(["-m", "sh", "-c", script, "sh", text(folder), text(binary)]).args(args);
     let output = command.output().ok()?;
     (output.status.code() != Some(77) && !texts(&output).1.contains("unshare:")).then_some(output)
 }

@@ -75,6 +75,33 @@ fn scaling_is_written() {
 }
 
 #[test]
+fn a_long_run_stays_as_large_and_its_log_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let small = ["bench", "soak", "--threads", "1", "--arch", "64-8-10", "--json", "--quiet"];
+    // Many steps of an epoch, as in a real run; the figures of an epoch are all that is added.
+    let (out, _) = good(&[&small[..], &["--steps", "100000", "--batch", "1"]].concat());
+    let soak = objects(&out).remove(0);
+    assert_eq!((soak["steps"].as_u64(), soak["stretches"].as_array().unwrap().len()), (Some(100_000), 100));
+    if let Some(growth) = soak["growth"].as_f64() {
+        assert!(growth < 0.05, "{out}");
+    }
+    // Very many epochs: the log tells of a thousand.
+    let (out, _) = good(&[&small[..], &["--steps", "24000", "--batch", "400", "--out", text(&run)]].concat());
+    let soak = objects(&out).remove(0);
+    assert!(soak["epochs"].as_u64().unwrap() > 5_000, "{out}");
+    let log = fs::read_to_string(run.join("log.txt")).unwrap();
+    assert_eq!(log.len() as u64, soak["log_bytes"].as_u64().unwrap());
+    let epochs = log.lines().filter(|l| l.contains(" epoch ")).count();
+    assert!((500..=1010).contains(&epochs), "{epochs}");
+    // Every epoch stands in the metrics, and the run can go on.
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count();
+    assert_eq!(lines as u64, soak["epochs"].as_u64().unwrap());
+    let line = bad(&[&small[..], &["--out", text(&run)]].concat(), 2);
+    assert!(line.contains(text(&run)) && line.contains("--out"), "{line}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() {
     for (args, parts) in [
         (&["bench", "step", "--seconds", "0"][..], &["--seconds", "0.01 to 600"][..]),

@@ -3,9 +3,11 @@
 
 mod machine;
 mod scaling;
+mod soak;
 
 pub use machine::{Cache, Ceiling};
 pub use scaling::{Scaling, write_scaling};
+pub use soak::{Soak, Stretch, soak};
 
 use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch, ready};
 use crate::fit::FitError;

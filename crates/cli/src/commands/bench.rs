@@ -1,6 +1,7 @@
 //! `reclra bench`: how fast training is on this machine.
 
 mod scale;
+mod soak;
 
 use super::{device, processor, settings};
 use crate::args::{BenchCommand, BenchEpochArgs, BenchStepArgs, SpecArgs, Voice};
@@ -17,6 +18,7 @@ pub(crate) fn run(voice: Voice, command: &BenchCommand) -> Result<(), Failure> {
         BenchCommand::Step(args) => step(voice, args),
         BenchCommand::Epoch(args) => epoch(voice, args),
         BenchCommand::Scale(args) => scale::run(voice, args),
+        BenchCommand::Soak(args) => soak::run(voice, args),
     }
 }
 

@@ -5,16 +5,16 @@
 //! checkpoint's name is whole. Damage that comes later shows in the hashes: such a checkpoint is named and the one before
 //! it is used.
 
-use super::environment::sha256;
+use super::environment::{Hashing, sha256};
 use crate::files::{self, FileError};
-use crate::fit::{Left, Place, State};
+use crate::fit::{EpochReport, Left, Place, State, Sums};
 use crate::model::{metadata, serialize};
 use crate::spec::{DataFacts, RunSpec};
 use reclra::state::Kept;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The learner's state; a model file with moments beside the weights.
@@ -60,6 +60,34 @@ struct Sealed {
     sha256: String,
 }
 
+/// The same for writing, without a copy of what may be long: equal, letter by letter.
+#[derive(Serialize)]
+struct Told<'a> {
+    format: u32,
+    version: &'a str,
+    spec: &'a str,
+    steps: u64,
+    place: PlaceTold<'a>,
+    metrics_bytes: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    unwritten: &'a str,
+    state: &'a (u64, String),
+}
+
+#[derive(Serialize)]
+struct PlaceTold<'a> {
+    epochs: &'a [EpochReport],
+    position: u64,
+    sums: &'a Sums,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct SealedTold<'a> {
+    manifest: Told<'a>,
+    sha256: String,
+}
+
 /// A checkpoint that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -84,6 +112,9 @@ fn bad(path: &Path, what: impl Into<String>) -> FileError {
 pub struct Snapshot {
     state: Vec<Kept>,
     steps: u64,
+    /// Epochs that were over; those who save it have them all.
+    epochs: usize,
+    /// Without its epochs.
     place: Place,
     metrics_bytes: u64,
     unwritten: String,
@@ -95,11 +126,12 @@ impl Snapshot {
     /// finite: nobody could go on from there.
     #[must_use]
     pub fn of(state: &State<'_>, (metrics_bytes, unwritten): (u64, &str), best: bool) -> Option<Snapshot> {
-        let (learner, place) = (state.learner, state.place.clone());
+        let (learner, &Place { ref epochs, position, ref sums, seconds }) = (state.learner, state.place);
+        let (epochs, place) = (epochs.len(), Place { epochs: Vec::new(), position, sums: sums.clone(), seconds });
         let (state, steps, unwritten) = (learner.state(), learner.steps(), unwritten.to_owned());
         let moment = |k: &&Kept| !k.name.starts_with("first.") && !k.name.starts_with("second.");
         let finite = state.iter().filter(moment).all(|k| k.values.iter().all(|v| v.is_finite()));
-        finite.then_some(Snapshot { state, steps, place, metrics_bytes, unwritten, best })
+        finite.then_some(Snapshot { state, steps, epochs, place, metrics_bytes, unwritten, best })
     }
 
     /// Steps done.
@@ -108,41 +140,54 @@ impl Snapshot {
         self.steps
     }
 
-    /// Writes it as a checkpoint in `folder`, which is made if need be. Its path.
+    /// Writes it as a checkpoint in `folder`, which is made if need be, with those of the run's `epochs` that were over then.
+    /// Its path.
     ///
     /// # Errors
     /// Names what could not be written; what was there before is then untouched.
-    pub fn save(&self, folder: &Path, spec: &RunSpec, facts: &DataFacts) -> Result<PathBuf, FileError> {
+    pub fn save(
+        &self,
+        folder: &Path,
+        (spec, facts): (&RunSpec, &DataFacts),
+        epochs: &[EpochReport],
+    ) -> Result<PathBuf, FileError> {
         let name = format!("{}{:010}", NAMES[usize::from(self.best)], self.steps);
         // One of the same step that is there stays until this one is whole.
         let there = list(folder)?.into_iter().find(|f| (f.steps, f.best) == (self.steps, self.best));
         let path = there.as_ref().map_or(folder.join(&name), |f| folder.join(format!("{name}.{}", f.generation + 1)));
         let unfinished = folder.join(format!("{UNFINISHED}{}", self.steps));
         let state = serialize(&path.join(STATE), &self.state, metadata(spec, facts, self.steps))?;
-        let manifest = Manifest {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            spec: spec.to_toml(),
-            steps: self.steps,
-            place: self.place.clone(),
-            metrics_bytes: self.metrics_bytes,
-            unwritten: self.unwritten.clone(),
-            state: (state.len() as u64, sha256(&state)),
-        };
+        let (text, of_state) = (spec.to_toml(), (state.len() as u64, sha256(&state)));
         // A run resumed and stopped at once stands where it stood.
-        let same = |f: &Found| load(&f.path).is_ok_and(|(m, _)| m.state == manifest.state);
+        let same = |f: &Found| load(&f.path).is_ok_and(|(m, _)| m.state == of_state);
         if let Some(there) = there.filter(same) {
             return Ok(there.path);
         }
-        let sealed = Sealed { sha256: seal(&manifest), manifest };
-        let json = serde_json::to_vec_pretty(&sealed).unwrap_or_default();
+        let Place { position, sums, seconds, .. } = &self.place;
+        let manifest = Told {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            spec: &text,
+            steps: self.steps,
+            place: PlaceTold {
+                epochs: &epochs[..self.epochs.min(epochs.len())],
+                position: *position,
+                sums,
+                seconds: *seconds,
+            },
+            metrics_bytes: self.metrics_bytes,
+            unwritten: &self.unwritten,
+            state: &of_state,
+        };
+        let sealed = SealedTold { sha256: seal(&manifest), manifest };
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&unfinished)?;
-            for (name, bytes) in [(STATE, &state), (MANIFEST, &json)] {
-                let mut file = File::create(unfinished.join(name))?;
-                file.write_all(bytes)?;
-                file.sync_all()?;
-            }
+            let mut file = File::create(unfinished.join(STATE))?;
+            file.write_all(&state)?;
+            file.sync_all()?;
+            let mut file = BufWriter::new(File::create(unfinished.join(MANIFEST))?);
+            serde_json::to_writer_pretty(&mut file, &sealed)?;
+            file.into_inner()?.sync_all()?;
             sync(&unfinished)?;
             fs::rename(&unfinished, &path)?;
             sync(folder)
@@ -156,8 +201,12 @@ impl Snapshot {
     }
 }
 
-fn seal(manifest: &Manifest) -> String {
-    sha256(&serde_json::to_vec(manifest).unwrap_or_default())
+/// The hash of a manifest's compact JSON.
+fn seal(manifest: &impl Serialize) -> String {
+    let mut hash = Hashing::default();
+    // Into a hash nothing fails to be written, and a manifest is nothing that JSON cannot say.
+    let _ = serde_json::to_writer(&mut hash, manifest);
+    hash.hex()
 }
 
 /// Makes what was renamed or created in a folder last.

@@ -36,6 +36,9 @@ impl Default for Keeping {
     }
 }
 
+/// Epochs of a run that leave a line in its log, so that this stays what a person can read.
+const LOGGED: u64 = 1000;
+
 /// Keeps a run while another observer watches it.
 pub(super) struct Keeper<'a> {
     folder: &'a RunFolder,
@@ -136,14 +139,14 @@ impl<'a> Keeper<'a> {
         if !self.trouble.contains(&error.what) {
             self.trouble.push(error.what.clone());
             (self.warn)(&line);
+            self.folder.log(&line);
         }
-        self.folder.log(&line);
     }
 
-    fn save(&mut self, snapshot: &Snapshot) -> Option<PathBuf> {
+    fn save(&mut self, snapshot: &Snapshot, epochs: &[EpochReport]) -> Option<PathBuf> {
         let folder = self.folder.file(CHECKPOINTS);
         self.saved_at = Instant::now();
-        match snapshot.save(&folder, self.spec, self.facts) {
+        match snapshot.save(&folder, (self.spec, self.facts), epochs) {
             Ok(path) => {
                 prune(&folder, self.keeping.last);
                 Some(path)
@@ -167,7 +170,7 @@ impl<'a> Keeper<'a> {
         }
         let steps = state.learner.steps();
         if let Some(best) = self.best.take() {
-            let path = self.save(&best);
+            let path = self.save(&best, &state.place.epochs);
             if path.is_none() {
                 // Kept for the next time there is room.
                 self.best = Some(best);
@@ -178,7 +181,7 @@ impl<'a> Keeper<'a> {
         }
         // Weights that are no longer finite are no state to go on from: the checkpoint before stays.
         let Some(snapshot) = Snapshot::of(state, (self.written, &self.unwritten), false) else { return };
-        if let Some(path) = self.save(&snapshot) {
+        if let Some(path) = self.save(&snapshot, &state.place.epochs) {
             self.saved = Some((steps, path));
         }
     }
@@ -224,6 +227,11 @@ impl Observer for Keeper<'_> {
         self.inner.epoch(report);
         self.unwritten.push_str(&line(&Line::Epoch(report.clone())));
         self.flush();
+        // The log is for people; every epoch stands in the metrics.
+        let every = self.spec.epochs.div_ceil(LOGGED);
+        if !report.epoch.is_multiple_of(every.max(1)) && report.epoch != 1 && report.epoch != self.spec.epochs {
+            return;
+        }
         let share = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{:.2} %", 100.0 * v));
         self.folder.log(&format!(
             "epoch {}: step {}, loss {:.4}, train error {}, validation error {}, discrepancy {:.4}, {:.2} s",
