@@ -10,6 +10,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("cifar10", include_str!("../../../../experiments/cifar10.toml")),
     ("cifar10-skip", include_str!("../../../../experiments/cifar10-skip.toml")),
     ("cifar10-long", include_str!("../../../../experiments/cifar10-long.toml")),
+    ("cifar10-alignment", include_str!("../../../../experiments/cifar10-alignment.toml")),
     ("table1-imagenet", include_str!("../../../../experiments/table1-imagenet.toml")),
     ("imagenette", include_str!("../../../../experiments/imagenette.toml")),
     ("table2", include_str!("../../../../experiments/table2.toml")),

@@ -46,11 +46,45 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     for (n, note) in notes.iter().enumerate() {
         let _ = write!(text, "\n[{}] {note}\n", n + 1);
     }
+    text.push_str(&alignment(experiment, done));
     if experiment.plot {
         let _ = write!(text, "\n![validation error by epoch]({name}.svg)\n");
     }
     if experiment.embed {
         let _ = write!(text, "\n![the top hidden layer as a map]({name}/embed.svg)\n");
+    }
+    text
+}
+
+/// Region by region the angle between a rule's update and the gradient, of the runs that measured it; nothing of none.
+fn alignment(experiment: &Experiment, done: &[Done]) -> String {
+    let mut regions: Vec<&str> = Vec::new();
+    let last = |r: &'_ Record| r.epochs.last().map_or(Vec::new(), |e| e.alignment.clone());
+    for angle in done.iter().filter_map(|d| d.record.epochs.last()).flat_map(|e| &e.alignment) {
+        if !regions.contains(&angle.region.as_str()) {
+            regions.push(&angle.region);
+        }
+    }
+    if regions.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nAngle in degrees between the update of each region's synapses and the gradient after the last epoch, on 1,000 \
+                    samples, mean over the seeds: 0 is the gradient's direction, below 90 descends.\n\n| run "
+        .to_owned();
+    regions.iter().for_each(|r| text.push_str(&format!("| {r} ")));
+    text.push_str(&format!("|\n{}|\n", "|---".repeat(regions.len() + 1)));
+    for run in &experiment.run {
+        let angles: Vec<Vec<_>> = done.iter().filter(|d| d.name == run.name).map(|d| last(&d.record)).collect();
+        if angles.iter().all(Vec::is_empty) {
+            continue;
+        }
+        let _ = write!(text, "| {} ", run.name);
+        for region in &regions {
+            let of = |seed: &Vec<crate::fit::Angle>| seed.iter().find(|a| a.region == *region).map(|a| a.degrees);
+            let cell = mean(&angles.iter().map(of).collect::<Vec<_>>()).map_or(NONE.to_owned(), |d| format!("{d:.1}"));
+            let _ = write!(text, "| {cell} ");
+        }
+        text.push_str("|\n");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! Reading and making experiments; that those of the program are sound.
 
 use super::*;
+use crate::fit::{Angle, EpochReport};
 use crate::metrics::{Evaluation, Scores};
 
 const TOY: &str = r#"
@@ -119,6 +120,22 @@ fn a_table_made_in_pieces_says_of_what() {
     let said = heading(&done);
     let pieces = "in pieces: 3 of the runs with reclra test, on a machine; 1 of the runs with reclra older, on another machine. ";
     assert!(said.contains(pieces), "{said}");
+}
+
+#[test]
+fn the_alignment_of_blocks_is_told_where_it_was_measured() {
+    let (experiment, mut done) = with_columns();
+    let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
+    assert!(!markdown(&experiment, "toy", &machine, &done).contains("Angle"), "nobody measured it");
+    let angles = |angles: &[(&str, f64)]| {
+        let alignment = angles.iter().map(|&(region, degrees)| Angle { region: region.into(), degrees }).collect();
+        vec![EpochReport::default(), EpochReport { alignment, ..EpochReport::default() }]
+    };
+    done[0].record.epochs = angles(&[("b1", 40.0), ("out", 0.0)]);
+    done[1].record.epochs = angles(&[("b1", 50.0), ("b2", 91.5), ("out", 0.0)]);
+    let text = markdown(&experiment, "toy", &machine, &done);
+    let table = text.split_once("below 90 descends.\n\n").unwrap().1;
+    assert_eq!(table, "| run | b1 | out | b2 |\n|---|---|---|---|\n| short | 45.0 | 0.0 | - |\n", "{text}");
 }
 
 #[test]
