@@ -139,10 +139,21 @@ pub(crate) fn sweep(folder: &Path) {
 /// # Errors
 /// Names the file; the former content is then still there.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_atomically_by(path, |file| file.write_all(bytes))
+}
+
+/// The same of what `fill` writes.
+///
+/// # Errors
+/// Names the file that could not be written.
+pub fn write_atomically_by(
+    path: &Path,
+    fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> Result<(), FileError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
+    let write = move || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        fill(file.as_file_mut())?;
         #[cfg(unix)]
         {
             // Temporary files are private; a result is for whoever may read the folder.

@@ -1,8 +1,10 @@
 //! Saved models: one safetensors file that holds W, b, E, the averaged weights if there are any, and, in its metadata,
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
+pub(crate) mod tensors;
+
 use crate::data::Prepare;
-use crate::files::{self, FileError, write_atomically};
+use crate::files::{self, FileError, write_atomically, write_atomically_by};
 use crate::memory::Memory;
 use crate::runs::view::locked;
 use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
@@ -10,7 +12,7 @@ use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::rule::Param;
 use reclra::state::Kept;
 use reclra::{Device, Learner};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -70,16 +72,15 @@ pub fn save_with(
         shape: n.shape.clone(),
         values: n.values(),
     };
-    let mut tensors: Vec<Kept> = learner.parameters().iter().map(|n| named("", n)).collect();
-    tensors.extend(learner.averaged().unwrap_or_default().iter().map(|n| named(AVERAGE, n)));
+    let mut kept: Vec<Kept> = learner.parameters().iter().map(|n| named("", n)).collect();
+    kept.extend(learner.averaged().unwrap_or_default().iter().map(|n| named(AVERAGE, n)));
     let mut metadata = metadata(spec, facts, learner.steps());
     if let Some(prepare) = prepare {
-        tensors.extend(prepare.tensors());
+        kept.extend(prepare.tensors());
         metadata.insert(PREPARE.to_owned(), prepare.line());
     }
-    let bytes = serialize(&path, &tensors, metadata)?;
     write_atomically(&folder.join(SPEC_FILE), spec.to_toml().as_bytes())?;
-    write_atomically(&path, &bytes)?;
+    write_atomically_by(&path, |file| tensors::write(file, &kept, &metadata))?;
     Ok(path)
 }
 
@@ -96,22 +97,6 @@ pub(crate) fn metadata(spec: &RunSpec, facts: &DataFacts, steps: u64) -> BTreeMa
     .into()
 }
 
-/// Tensors as a safetensors file; `path` is for the message.
-pub(crate) fn serialize(
-    path: &Path,
-    tensors: &[Kept],
-    metadata: BTreeMap<String, String>,
-) -> Result<Vec<u8>, FileError> {
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| little_endian(&t.values)).collect();
-    let mut views = Vec::new();
-    for (t, bytes) in tensors.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, t.shape.clone(), bytes).map_err(|e| bad(path, e.to_string()))?;
-        views.push((t.name.as_str(), view));
-    }
-    let file = safetensors::serialize(views, None).map_err(|e| bad(path, e.to_string()))?;
-    Ok(with_metadata(file, &metadata))
-}
-
 /// The crate writes metadata in the random order of a hash map; here it comes sorted, so that the same network is the same
 /// file. A file is the length of its header in 8 bytes, the header in JSON padded to a multiple of 8, the tensors.
 pub(crate) fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
@@ -123,12 +108,6 @@ pub(crate) fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) 
     let mut header = [b"{\"__metadata__\":", &json[..], separator, inner].concat();
     header.resize(header.len().next_multiple_of(8), b' ');
     [&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat()
-}
-
-fn little_endian(values: &[f32]) -> Vec<u8> {
-    let mut bytes = vec![0; 4 * values.len()];
-    bytes.as_chunks_mut::<4>().0.iter_mut().zip(values).for_each(|(b, v)| *b = v.to_le_bytes());
-    bytes
 }
 
 /// Reads a saved model: a run folder, a checkpoint's folder, or the file itself. Of a run that is not over, the network
@@ -236,6 +215,7 @@ fn file_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use safetensors::tensor::TensorView;
 
     fn trained(average: f64) -> (RunSpec, DataFacts, Learner) {
         let facts = crate::spec::toy_facts("toy", 3, 3, 50, 5);

@@ -8,13 +8,13 @@
 use super::environment::{Hashing, sha256};
 use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Left, Place, State, Sums};
-use crate::model::{metadata, serialize};
+use crate::model::{metadata, tensors};
 use crate::spec::{DataFacts, RunSpec};
 use reclra::state::Kept;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// The learner's state; a model file with moments beside the weights.
@@ -156,8 +156,11 @@ impl Snapshot {
         let there = list(folder)?.into_iter().find(|f| (f.steps, f.best) == (self.steps, self.best));
         let path = there.as_ref().map_or(folder.join(&name), |f| folder.join(format!("{name}.{}", f.generation + 1)));
         let unfinished = folder.join(format!("{UNFINISHED}{}", self.steps));
-        let state = serialize(&path.join(STATE), &self.state, metadata(spec, facts, self.steps))?;
-        let (text, of_state) = (spec.to_toml(), (state.len() as u64, sha256(&state)));
+        // Written once into a hash and once into the file: bytes of a large state are never held beside it.
+        let (metadata, mut hash) = (metadata(spec, facts, self.steps), Hashing::default());
+        tensors::write(&mut hash, &self.state, &metadata)
+            .map_err(|e| FileError::io(&path.join(STATE), &e, "report this, please"))?;
+        let (text, of_state) = (spec.to_toml(), (hash.bytes(), hash.hex()));
         // A run resumed and stopped at once stands where it stood.
         let same = |f: &Found| load(&f.path).is_ok_and(|(m, _)| m.state == of_state);
         if let Some(there) = there.filter(same) {
@@ -183,7 +186,7 @@ impl Snapshot {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&unfinished)?;
             let mut file = File::create(unfinished.join(STATE))?;
-            file.write_all(&state)?;
+            tensors::write(&mut file, &self.state, &metadata)?;
             file.sync_all()?;
             let mut file = BufWriter::new(File::create(unfinished.join(MANIFEST))?);
             serde_json::to_writer_pretty(&mut file, &sealed)?;

@@ -147,18 +147,27 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// The same of what is written into it.
 #[derive(Default)]
-pub(super) struct Hashing(Sha256);
+pub(super) struct Hashing {
+    hash: Sha256,
+    bytes: u64,
+}
 
 impl Hashing {
+    /// How many bytes were written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The hash of all so far.
     pub(super) fn hex(self) -> String {
-        hex(&self.0.finalize())
+        hex(&self.hash.finalize())
     }
 }
 
 impl std::io::Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
         Ok(bytes.len())
     }
 

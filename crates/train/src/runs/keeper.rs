@@ -254,6 +254,8 @@ impl Observer for Keeper<'_> {
                 self.lowest = Some(error);
                 if self.keeping.best {
                     // Written with the next checkpoint: short epochs would else be spent on the disk.
+                    // The one before goes first, as two would take twice the room.
+                    self.best = None;
                     self.best = Snapshot::of(state, (self.written, &self.unwritten), true);
                 }
             }
