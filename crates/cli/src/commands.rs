@@ -137,7 +137,8 @@ fn device(machine: MachineArgs) -> Result<Device, Failure> {
     let threads = thread_count(machine);
     let Ok(wanted) = std::env::var("RECLRA_SIMD") else { return Ok(Device::cpu(threads)) };
     let all = Level::available();
-    let found = all.iter().find(|l| l.to_string().eq_ignore_ascii_case(&wanted));
+    let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
+    let found = all.iter().find(|l| plain(&l.to_string()) == plain(&wanted));
     found.and_then(|&level| Device::cpu_at(threads, level)).ok_or_else(|| {
         let names: Vec<String> = all.iter().map(Level::to_string).collect();
         Failure::Usage(format!("RECLRA_SIMD = {wanted}: this processor has {}; unset it", names.join(", ")))

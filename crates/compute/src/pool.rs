@@ -5,55 +5,22 @@
 //! when nothing comes. Tasks are handed out by a counter: which worker computes an output is left open, how it is
 //! computed is not, so results are the same bits for any number of threads.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use door::Shared;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Rounds a worker spins before it parks: about fifty microseconds.
-const SPINS: usize = 20_000;
+mod door;
 
-/// Set in [`Shared::inside`] while no worker may enter the job.
-const CLOSED: usize = 1 << (usize::BITS - 1);
+/// What the door is made of: here the standard library.
+mod sync {
+    pub(super) use std::hint::spin_loop;
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+    pub(super) use std::sync::{Condvar, Mutex};
+    pub(super) use std::thread::yield_now;
 
-/// A kernel in flight, on the stack of the thread that called [`Pool::for_each`].
-struct Job<'a> {
-    task: &'a (dyn Fn(usize) + Sync),
-    tasks: usize,
-    next: AtomicUsize,
-    panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
-}
-
-impl Job<'_> {
-    /// Takes tasks until none is left. The first panic of a task is kept, and the remaining tasks are dropped.
-    fn work(&self) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let i = self.next.fetch_add(1, Ordering::Relaxed);
-                if i >= self.tasks {
-                    break;
-                }
-                (self.task)(i);
-            }
-        }));
-        if let Err(payload) = outcome {
-            self.next.store(self.tasks, Ordering::Relaxed);
-            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
-        }
-    }
-}
-
-struct Shared {
-    /// Counts the jobs handed out; a worker that sees it change looks at `job`.
-    epoch: AtomicUsize,
-    job: AtomicPtr<()>,
-    /// Workers that have entered the current job and not yet left it, and whether the door is [`CLOSED`]. Only those
-    /// inside are waited for: a worker that has lost its core to another process must not hold up a job that the
-    /// other threads have long finished.
-    inside: AtomicUsize,
-    stop: AtomicBool,
-    parked: Mutex<usize>,
-    wake: Condvar,
+    /// Rounds a worker spins before it parks: about fifty microseconds.
+    pub(super) const SPINS: usize = 20_000;
 }
 
 /// Worker threads; the calling thread is one of them. Cheap to keep, joined when dropped.
@@ -74,18 +41,15 @@ impl Pool {
     /// A pool of `threads` threads in all, the caller's included. Where the system refuses to start one, the pool
     /// is smaller: results do not depend on it.
     pub(crate) fn new(threads: usize) -> Self {
-        let shared = Arc::new(Shared {
-            epoch: AtomicUsize::new(0),
-            job: AtomicPtr::new(std::ptr::null_mut()),
-            inside: AtomicUsize::new(CLOSED),
-            stop: AtomicBool::new(false),
-            parked: Mutex::new(0),
-            wake: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new());
         let handles = (1..threads.max(1))
             .map_while(|i| {
                 let shared = shared.clone();
-                std::thread::Builder::new().name(format!("reclra-{i}")).spawn(move || worker(&shared)).ok()
+                let serve = move || {
+                    let _denormals = FlushDenormals::on();
+                    shared.serve();
+                };
+                std::thread::Builder::new().name(format!("reclra-{i}")).spawn(serve).ok()
             })
             .collect();
         Pool { shared, handles, turn: Mutex::new(()) }
@@ -105,29 +69,11 @@ impl Pool {
         if self.handles.is_empty() || tasks <= 1 {
             return (0..tasks).for_each(task);
         }
-        let job = Job { task, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) };
-        {
+        let panic = {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let s = &*self.shared;
-            s.job.store((&raw const job).cast_mut().cast(), Ordering::Relaxed);
-            s.inside.store(0, Ordering::Release); // whoever enters sees the pointer
-            // SeqCst pairs with the worker's count under `parked`: either it sees the new epoch, or we see it parked.
-            s.epoch.fetch_add(1, Ordering::SeqCst);
-            if *s.parked.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
-                s.wake.notify_all();
-            }
-            job.work();
-            // All tasks are taken. Close the door, then wait for those inside: what they wrote is seen after that.
-            let mut inside = s.inside.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED;
-            let mut spins = 0_usize;
-            while inside != CLOSED {
-                inside = s.inside.load(Ordering::Acquire);
-                spins += 1;
-                // A worker may have lost its core in the middle of a task: stop burning ours then.
-                if spins.is_multiple_of(SPINS) { std::thread::yield_now() } else { std::hint::spin_loop() }
-            }
-        }
-        if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.shared.hand_out(tasks, task)
+        };
+        if let Some(payload) = panic {
             resume_unwind(payload);
         }
     }
@@ -135,50 +81,10 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
-        {
-            let _parked = self.shared.parked.lock().unwrap_or_else(PoisonError::into_inner);
-            self.shared.wake.notify_all();
-        }
+        self.shared.end();
         for handle in self.handles.drain(..) {
             let _ = handle.join(); // a worker never panics: tasks are caught
         }
-    }
-}
-
-fn worker(s: &Shared) {
-    let _denormals = FlushDenormals::on();
-    let mut seen = 0;
-    loop {
-        let mut spins = 0;
-        while s.epoch.load(Ordering::SeqCst) == seen {
-            spins += 1;
-            if spins < SPINS {
-                std::hint::spin_loop();
-                continue;
-            }
-            let mut parked = s.parked.lock().unwrap_or_else(PoisonError::into_inner);
-            *parked += 1;
-            while s.epoch.load(Ordering::SeqCst) == seen {
-                parked = s.wake.wait(parked).unwrap_or_else(PoisonError::into_inner);
-            }
-            *parked -= 1;
-        }
-        seen = s.epoch.load(Ordering::SeqCst);
-        if s.stop.load(Ordering::SeqCst) {
-            return;
-        }
-        // Whoever comes late finds the door closed, or open for a later job: either is well.
-        let enter = |inside: usize| (inside & CLOSED == 0).then_some(inside + 1);
-        if s.inside.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter).is_err() {
-            continue;
-        }
-        // SAFETY: `for_each` published the pointer before it opened the door, and keeps `job` alive on its stack until
-        // the door is closed and nobody is inside; leaving is the last thing done with it here.
-        let job = unsafe { &*s.job.load(Ordering::Acquire).cast_const().cast::<Job<'_>>() };
-        job.work();
-        s.inside.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -244,6 +150,8 @@ impl Drop for FlushDenormals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn every_task_runs_once_on_any_number_of_threads() {
