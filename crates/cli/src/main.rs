@@ -11,7 +11,7 @@ mod tui;
 
 use clap::Parser;
 use failure::Failure;
-use reclra_compute::alloc::Telling;
+use reclra_compute::alloc::{self, Telling};
 use std::process::ExitCode;
 
 /// Out of memory is said in a line, too.
@@ -20,6 +20,7 @@ static MEMORY: Telling =
     Telling { remedy: "lower train.batch, net.width or net.arch, or raise the limit (ulimit, control group)" };
 
 fn main() -> ExitCode {
+    alloc::give_back_large_blocks();
     // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|info| {

@@ -136,14 +136,21 @@ impl Block {
         self.params().filter(|(_, p)| p.trained).map(|(_, p)| p.len()).sum()
     }
 
-    /// Numbers of one sample that a forward pass leaves besides h, and the most that is on its way back at a time.
+    /// Numbers of one sample that a forward pass leaves besides h, the most that is on its way back at a time, and what
+    /// convolutions make of a map: transforms of 3x3 windows (Winograd), rows of others.
     #[must_use]
-    pub fn room(&self) -> [usize; 2] {
+    pub fn room(&self) -> [usize; 3] {
         let units = |s: &Stage| s.layer.to().units();
         let last = self.path.last().map_or(0, units);
         let kept: usize = self.stages().map(units).sum::<usize>() - last;
         let widest = self.stages().map(units).max().unwrap_or(0).max(self.from.units());
-        [kept, 3 * widest]
+        let transformed = |window: [usize; 2]| match window {
+            [1, 1] => 0,
+            [3, 3] => widest,
+            _ => widest / 3,
+        };
+        let transformed = self.stages().filter_map(|s| s.layer.window()).map(transformed).max();
+        [kept, 3 * widest, transformed.unwrap_or(0)]
     }
 
     /// Multiplications with weights of one sample, forward.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use crate::judge::EVALUATED;
 use crate::judge::evaluated;
-use crate::spec::{RunSpec, SpecError};
+use crate::spec::{DataFacts, RunSpec, SpecError};
 use reclra::rule::{Param, Rule};
 use reclra::{Graph, Optim, evaluation_numbers};
 use serde::Serialize;
@@ -29,23 +29,30 @@ fn address_space() -> u64 {
     u64::MAX
 }
 
-/// Refuses a run that takes more memory than is to be had, before it is begun.
+/// Refuses a run that takes more memory than is to be had, before it is begun; its data set has been read, and is `prepared`
+/// or not yet.
 ///
 /// # Errors
 /// Says what it takes, of what the most is, and what to set lower.
-pub fn fits(spec: &RunSpec, samples: usize) -> Result<(), SpecError> {
-    let memory = Memory::of_spec(spec, samples)?;
+pub fn fits(spec: &RunSpec, facts: &DataFacts, prepared: bool) -> Result<(), SpecError> {
+    let memory = Memory::of_spec(spec, facts.train)?;
+    let mut peak = RunMemory::of(spec, facts, &memory, 0);
+    if prepared {
+        peak.whitened = 0;
+    }
+    let needs = peak.ahead();
     match available() {
-        Some(free) if memory.total > free => {
+        Some(free) if needs > free => {
             let own = memory.weights + memory.average + memory.rule + memory.moments;
             let image = spec.net.image.is_some();
             let remedy = match (memory.signals + memory.evaluation > own, image) {
                 _ if memory.states > memory.total / 2 => "set rule.persistent = false",
+                _ if peak.whitened > needs / 2 => "set data.zca = false",
                 (true, _) => "lower train.batch, or widths",
                 (false, true) => "lower net.width",
                 (false, false) => "make net.arch narrower",
             };
-            Err(SpecError::Memory { needs: memory.total, free, remedy })
+            Err(SpecError::Memory { needs, free, remedy })
         }
         _ => Ok(()),
     }
@@ -54,9 +61,67 @@ pub fn fits(spec: &RunSpec, samples: usize) -> Result<(), SpecError> {
 /// Bytes of a number.
 const FLOAT: u64 = 4;
 
+/// Bytes that the program itself comes to hold: its pages, stacks, what the allocator keeps (release build, x86-64 Linux).
+const PROGRAM: u64 = 11_000_000;
+
+/// Bytes that a process holds at its height while it makes a run; a test (`crates/cli/tests/memory.rs`) holds it against what
+/// the system says of the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RunMemory {
+    /// What a learner holds: [`Memory::total`].
+    pub network: u64,
+    /// The copy of its state that is on its way to the disk.
+    pub checkpoint: u64,
+    /// Batches that are gathered and evaluated.
+    pub batches: u64,
+    /// The data set as it was read: a byte a pixel, none where pictures are decoded when their turn comes.
+    pub data: u64,
+    /// Its whitened copy.
+    pub whitened: u64,
+    /// The program.
+    pub program: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+impl RunMemory {
+    /// Of a run with that network, whose data set holds so many bytes.
+    #[must_use]
+    pub fn of(spec: &RunSpec, facts: &DataFacts, memory: &Memory, data: u64) -> RunMemory {
+        let pixels = facts.pixels() as u64;
+        let Memory { weights, average, rule, moments, states, .. } = *memory;
+        let mut peak = RunMemory {
+            network: memory.total,
+            checkpoint: [average, rule, moments, states].into_iter().fold(weights, u64::saturating_add),
+            // One is filled while another is worked on; a third holds what is judged.
+            batches: FLOAT * pixels * (2 * spec.batch as u64 + memory.evaluated),
+            data,
+            // A float for each byte that was read, of the training part at least.
+            whitened: if spec.data.zca.is_some() { FLOAT * data.max(pixels * facts.train as u64) } else { 0 },
+            program: PROGRAM,
+            total: 0,
+        };
+        peak.total = peak.ahead().saturating_add(data).saturating_add(PROGRAM);
+        peak
+    }
+
+    /// The same for a spec.
+    ///
+    /// # Errors
+    /// If the spec cannot be.
+    pub fn of_spec(spec: &RunSpec, facts: &DataFacts, data: u64) -> Result<RunMemory, SpecError> {
+        Ok(RunMemory::of(spec, facts, &Memory::of_spec(spec, facts.train)?, data))
+    }
+
+    /// What is still to be taken once program and data set are there.
+    fn ahead(&self) -> u64 {
+        [self.checkpoint, self.batches, self.whitened].into_iter().fold(self.network, u64::saturating_add)
+    }
+}
+
 /// Bytes of float32 numbers that a learner holds while it trains.
 ///
-/// The data set, and the few copies of a batch that are made on the way (gathered, transposed), come on top.
+/// What else a run holds is in [`RunMemory`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// W and b.
@@ -71,6 +136,9 @@ pub struct Memory {
     pub signals: u64,
     /// Activities of evaluation, which come on top of those of training: few, as each is given up when it was last read.
     pub evaluation: u64,
+    /// Samples evaluated at a time.
+    #[serde(skip)]
+    pub evaluated: u64,
     /// States that a rule keeps of every training sample.
     pub states: u64,
     /// All of it.
@@ -80,7 +148,7 @@ pub struct Memory {
 impl Memory {
     /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons all is exact but the signals of some rules:
     /// hebbian and head-only leave some empty, equilibrium propagation lays both its phases side by side in some. Of image
-    /// networks it is an estimate: what kernels take besides is reckoned as a few copies of the widest feature map.
+    /// networks it is an estimate: what kernels take besides is reckoned in copies of the widest feature map.
     #[must_use]
     pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
         let regions = graph.regions();
@@ -107,9 +175,10 @@ impl Memory {
             })
             .sum::<usize>();
         let statistics: usize = inside.iter().map(|(all, trained)| all - trained).sum();
-        // What blocks leave, one block's signals on their way back, and the padded or transposed copy of a kernel.
+        // What blocks leave, one block's signals on their way back, and what fast convolutions transform.
         let rooms = blocks().map(|b| b.room());
-        let left: usize = rooms.clone().map(|r| r[0]).sum::<usize>() + 2 * rooms.map(|r| r[1]).max().unwrap_or(0);
+        let (back, transformed) = rooms.clone().fold((0, 0), |(b, t), r| (b.max(r[1]), t.max(r[2])));
+        let left: usize = rooms.map(|r| r[0]).sum::<usize>() + back + 2 * transformed;
         let units: usize = regions.iter().skip(1).map(|r| r.width).sum();
         // The input has z alone; the others have h, z, e, d, y.
         let of_blocks: usize = regions.iter().filter(|r| r.inside.is_some()).map(|r| r.width).sum();
@@ -117,11 +186,10 @@ impl Memory {
         let rows = regions[0].width + 5 * units - of_blocks + left + rule.buffers(graph).iter().sum::<usize>();
         let kept: usize = rule.persistent(graph).iter().map(|&l| regions[l].width).sum();
         // Rules that settle keep all activities; those of training grow.
-        let evaluated = if rule.settles().is_some() {
+        let held = if rule.settles().is_some() {
             (regions[0].width + 2 * units) * evaluated(graph).saturating_sub(batch)
         } else {
-            let inner = blocks().map(|b| b.room()[1]).max().unwrap_or(0);
-            evaluation_numbers(graph, evaluated(graph)) + inner * evaluated(graph)
+            evaluation_numbers(graph, evaluated(graph)) + (back / 3 + 3 * transformed) * evaluated(graph)
         };
         let bytes = |numbers: usize| FLOAT * numbers as u64;
         // The local updates inside blocks are tensors of their own.
@@ -135,7 +203,8 @@ impl Memory {
             rule: bytes(own.iter().sum()),
             moments: bytes(moments * (updated.sum::<usize>() + in_blocks)),
             signals: bytes(rows).saturating_mul(batch as u64) + bytes(deltas),
-            evaluation: bytes(evaluated),
+            evaluation: bytes(held),
+            evaluated: evaluated(graph) as u64,
             states: bytes(kept).saturating_mul(samples as u64),
             total: 0,
         };

@@ -1,6 +1,6 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
-use crate::data::{self, DataError, Dataset, Opening, Split};
+use crate::data::{self, DataError, Dataset, MemoryImages, Opening, Split};
 use crate::files::FileError;
 use crate::fit::FitError;
 use crate::memory;
@@ -39,7 +39,7 @@ pub struct Prepared {
 /// If data cannot be read or the spec cannot be.
 pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
     let Prepared { spec, facts, dataset } = opened(settings)?;
-    memory::fits(&spec, facts.train)?;
+    memory::fits(&spec, &facts, false)?;
     let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
     let dataset = data::ready_shared(dataset, &split, &spec.data)?;
     Ok(Prepared { spec, facts, dataset })
@@ -82,12 +82,24 @@ pub fn open(settings: &Settings) -> Result<Arc<dyn Dataset>, FitError> {
 /// # Errors
 /// If the spec cannot be, or the data is there and cannot be read.
 pub fn resolve(settings: &Settings) -> Result<(RunSpec, DataFacts), FitError> {
+    resolve_held(settings).map(|(spec, facts, _)| (spec, facts))
+}
+
+/// The same, with the bytes that the data set holds in memory once it has been read.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_held(settings: &Settings) -> Result<(RunSpec, DataFacts, u64), FitError> {
     match opened(settings) {
-        Ok(p) => Ok((p.spec, p.facts)),
+        Ok(p) => {
+            let held = p.dataset.memory().map_or(0, MemoryImages::held);
+            Ok((p.spec, p.facts, held))
+        }
         Err(FitError::Data(missing @ DataError::Missing { .. })) => {
             let name = text(settings, "data.name", "digits")?;
-            let facts = data::entry(&name)?.published().ok_or(missing)?;
-            Ok((RunSpec::resolve(settings, &facts)?, facts))
+            let (facts, samples) = data::entry(&name)?.published().ok_or(missing)?;
+            let held = samples as u64 * facts.pixels() as u64;
+            Ok((RunSpec::resolve(settings, &facts)?, facts, held))
         }
         Err(e) => Err(e),
     }

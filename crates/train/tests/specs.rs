@@ -254,7 +254,7 @@ fn try_it(text: &str, toy: &Toy, facts: &DataFacts) -> std::result::Result<(Fate
     if again.as_ref().map(RunSpec::to_toml) != Ok(spec.to_toml()) {
         return Err(format!("printed and read again it is another: {again:?}"));
     }
-    if let Err(e) = memory::fits(&spec, facts.train) {
+    if let Err(e) = memory::fits(&spec, facts, false) {
         return refused(e.to_string());
     }
     // More epochs or units than a test has time for.

@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::output::{count, grouped, table};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};
-use reclra_train::memory::Memory;
+use reclra_train::memory::{Memory, RunMemory};
 use reclra_train::model;
 use reclra_train::report::picture;
-use reclra_train::run::resolve;
+use reclra_train::run::resolve_held;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -31,14 +31,18 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
             let heading =
                 format!("{} after {} on {}", path.display(), count(model.steps as usize, "step"), model.facts.name);
             let memory = Memory::of_spec(&model.spec, model.facts.train)?;
-            (graph.clone(), model.spec.rule.build(&graph)?, heading, notes, (memory, model.spec.batch))
+            // How its data lie is not known here: as bytes, most likely.
+            let held = (model.facts.train * model.facts.pixels()) as u64;
+            let peak = RunMemory::of(&model.spec, &model.facts, &memory, held);
+            (graph.clone(), model.spec.rule.build(&graph)?, heading, notes, (memory, peak, model.spec.batch))
         }
         _ => {
-            let (spec, facts) = resolve(&settings(args.what.as_deref(), &args.flags)?)?;
+            let (spec, facts, held) = resolve_held(&settings(args.what.as_deref(), &args.flags)?)?;
             let graph = spec.graph()?;
             let heading = format!("{} for {}", spec.rule.name(), facts.name);
             let memory = Memory::of_spec(&spec, facts.train)?;
-            (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new(), (memory, spec.batch))
+            let peak = RunMemory::of(&spec, &facts, &memory, held);
+            (graph.clone(), spec.rule.build(&graph)?, heading, Vec::new(), (memory, peak, spec.batch))
         }
     };
     if args.svg {
@@ -60,7 +64,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
                 "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
                 "shortcuts": r.shortcuts.iter().map(|&k| name(k)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
-            "error_synapses": edges, "waves": waves, "memory": memory.0, "batch": memory.1, "tensors": notes, "warnings": rule.warnings(&graph),
+            "error_synapses": edges, "waves": waves, "memory": memory.0, "peak_memory": memory.1, "batch": memory.2, "tensors": notes, "warnings": rule.warnings(&graph),
         }),
     )?;
     voice.result(&heading)?;
@@ -70,7 +74,8 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
         count(graph.parameters(), "trainable parameter"),
         grouped(own)
     ))?;
-    voice.result(said(&memory.0, memory.1))?;
+    voice.result(said(&memory.0, memory.2))?;
+    voice.result(whole(&memory.1))?;
     if !edges.is_empty() {
         voice.result(format_args!("error synapses: {}", edges.join(", ")))?;
     }
@@ -81,10 +86,19 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What training takes, in a line; parts that are not there are left out.
+/// Two decimals, more where nothing would be left.
+fn mb(bytes: u64) -> String {
+    format!("{:.*}", if bytes < 100_000 { 4 } else { 2 }, bytes as f64 * 1e-6)
+}
+
+/// Parts of a sum by name; those that are not there are left out.
+fn sum(parts: &[(&str, u64)]) -> String {
+    let there = parts.iter().filter(|p| p.1 > 0);
+    there.map(|(name, bytes)| format!("{name} {}", mb(*bytes))).collect::<Vec<_>>().join(", ")
+}
+
+/// What the network takes in training, in a line.
 fn said(m: &Memory, batch: usize) -> String {
-    // Two decimals, more where nothing would be left.
-    let mb = |bytes: u64| format!("{:.*}", if bytes < 100_000 { 4 } else { 2 }, bytes as f64 * 1e-6);
     let parts = [
         ("weights and biases", m.weights),
         ("their average", m.average),
@@ -94,9 +108,20 @@ fn said(m: &Memory, batch: usize) -> String {
         ("evaluation", m.evaluation),
         ("kept states", m.states),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|p| p.1 > 0).map(|(name, bytes)| format!("{name} {}", mb(*bytes))).collect();
-    format!("memory in training, batch {batch}: {} MB ({})", mb(m.total), parts.join(", "))
+    format!("memory in training, batch {batch}: {} MB ({})", mb(m.total), sum(&parts))
+}
+
+/// What a whole run takes.
+fn whole(p: &RunMemory) -> String {
+    let parts = [
+        ("network", p.network),
+        ("a checkpoint on its way", p.checkpoint),
+        ("batches", p.batches),
+        ("data set", p.data),
+        ("whitened", p.whitened),
+        ("program", p.program),
+    ];
+    format!("memory of a run at its height: about {} MB ({})", mb(p.total), sum(&parts))
 }
 
 fn regions(graph: &Graph) -> String {

@@ -69,6 +69,12 @@ impl MemoryImages {
         }
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.parts.iter().map(|p| (p.pixels.len() + 2 * p.labels.len()) as u64).sum()
+    }
+
     /// The bytes of a sample.
     #[must_use]
     pub fn bytes(&self, part: Part, index: usize) -> &[u8] {

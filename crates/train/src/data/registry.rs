@@ -175,18 +175,20 @@ impl Entry {
         })
     }
 
-    /// What is published of a data set of files, as [`DataFacts::of`] finds it in them; none if it is embedded.
+    /// What is published of a data set of files, as [`DataFacts::of`] finds it in them, and how many samples it has in all; none if
+    /// it is embedded.
     #[must_use]
-    pub fn published(&self) -> Option<DataFacts> {
+    pub fn published(&self) -> Option<(DataFacts, usize)> {
         if self.name == "cifar10" {
             let train = 5 * cifar::RECORDS;
-            return Some(self.facts(train, cifar::validation(train), cifar::SHAPE));
+            return Some((self.facts(train, cifar::validation(train), cifar::SHAPE), 6 * cifar::RECORDS));
         }
-        let [images, labels, ..] = self.files else { return None };
+        let [images, labels, _, test] = self.files else { return None };
         // An idx file is its header, 16 or 8 bytes, and a byte a pixel or label.
         let train = (labels.size - 8) as usize;
         let side = ((images.size - 16) as usize / train).isqrt();
-        Some(self.facts(train, validation(train), ImageShape { channels: 1, height: side, width: side }))
+        let shape = ImageShape { channels: 1, height: side, width: side };
+        Some((self.facts(train, validation(train), shape), train + (test.size - 8) as usize))
     }
 
     fn facts(&self, train: usize, validation: usize, shape: ImageShape) -> DataFacts {

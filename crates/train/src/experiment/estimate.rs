@@ -90,7 +90,7 @@ pub fn rough(experiment: &Experiment) -> Option<f64> {
 /// What a data set is known to be without its files.
 fn published(name: &str) -> Option<DataFacts> {
     let entry = data::entry(name).ok()?;
-    entry.published().or_else(|| Some(DataFacts::of(&*data::open(name, None).ok()?)))
+    entry.published().map(|p| p.0).or_else(|| Some(DataFacts::of(&*data::open(name, None).ok()?)))
 }
 
 /// Seconds of a step, in the median.
@@ -103,7 +103,7 @@ fn step_seconds(
     let split = Split::new(&**dataset, spec.data.validation, spec.seed)?;
     let ready = ready(&**dataset, &split, &spec.data)?;
     let loader = Loader::of(ready.dataset(), &split, spec);
-    crate::memory::fits(spec, planned.facts.train).map_err(wrong)?;
+    crate::memory::fits(spec, &planned.facts, true).map_err(wrong)?;
     let graph = spec.graph().map_err(wrong)?;
     let rule = spec.rule.build(&graph).map_err(wrong)?;
     let optim = spec.optim(loader.batches());

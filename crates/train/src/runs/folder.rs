@@ -27,7 +27,8 @@ impl RunFolder {
         writable_folder(path)?;
         let at = path.join(LOCK);
         let io = |e: &std::io::Error| FileError::io(&at, e, "choose a folder you may write to with --out");
-        let own = |text: &str| text.is_empty() || text.starts_with(HOLDER);
+        // A disk that was full may have taken no more than its first letters.
+        let own = |text: &str| text.starts_with(HOLDER) || HOLDER.starts_with(text);
         let foreign = fs::symlink_metadata(&at).is_ok_and(|m| !m.is_file())
             || fs::read_to_string(&at).is_ok_and(|text| !own(&text));
         if foreign {
@@ -57,8 +58,8 @@ impl RunFolder {
             Err(TryLockError::Error(e)) => return Err(io(&e)),
         }
         // Who it is, for whoever is refused; the lock holds without it.
-        let _ =
-            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{HOLDER}{}", std::process::id()));
+        let holder = format!("{HOLDER}{}", std::process::id());
+        let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes()));
         sweep(path);
         Ok(RunFolder { path: path.to_owned(), _lock: lock })
     }
@@ -127,4 +128,23 @@ pub fn fresh(runs: &Path, name: &str, seed: u64) -> Result<PathBuf, FileError> {
         }
     }
     Ok(runs.join(base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_not_written_to_its_end_is_a_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(LOCK);
+        for text in ["", "proc", "process ", "process 12"] {
+            fs::write(&lock, text).unwrap();
+            drop(RunFolder::hold(dir.path()).unwrap());
+            assert_eq!(fs::read_to_string(&lock).unwrap(), format!("{HOLDER}{}", std::process::id()));
+        }
+        fs::write(&lock, "procession").unwrap();
+        assert!(RunFolder::hold(dir.path()).unwrap_err().what.contains("no lock of a run"));
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "procession");
+    }
 }

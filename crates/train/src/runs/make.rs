@@ -112,7 +112,7 @@ pub(super) fn make_from(
 ) -> Result<End, RunError> {
     let peak = Peak::begin();
     let Task { folder, spec, facts, dataset, device, keeping } = task;
-    crate::memory::fits(spec, facts.train)?;
+    crate::memory::fits(spec, facts, dataset.prepared().is_some())?;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
         _ => Vec::new(),
