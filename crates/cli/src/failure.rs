@@ -7,7 +7,7 @@ use reclra_train::data::{DataError, FetchError};
 use reclra_train::embed::EmbedError;
 use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
-use reclra_train::files::FileError;
+use reclra_train::files::{self, FileError};
 use reclra_train::fit::FitError;
 use reclra_train::run::RunError;
 use reclra_train::spec::SpecError;
@@ -48,7 +48,8 @@ impl Failure {
             }
             Failure::Clap(e) => (one_line(&e), 2),
         };
-        eprintln!("error: {line}");
+        // One line, whatever stands in a name or a file.
+        eprintln!("error: {}", files::one_line(&line));
         ExitCode::from(code)
     }
 }

@@ -1,12 +1,14 @@
 //! Reading files that are no longer than they may be, and writing them so that a reader never sees half of one: temporary name,
 //! fsync, rename, fsync of the folder.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A file or folder that could not be written or read: one line with the path and the remedy.
+/// A file or folder that could not be written or read: one line with the path and the remedy, whatever letters a path or a reader's
+/// words have.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {what}; {remedy}", .path.display())]
+#[error("{}: {}; {remedy}", one_line(&.path.display().to_string()), one_line(what))]
 pub struct FileError {
     /// The file or folder.
     pub path: PathBuf,
@@ -113,6 +115,12 @@ pub fn read_text(path: &Path, remedy: &'static str) -> Result<String, FileError>
     })
 }
 
+/// The same without what a terminal does not print as a letter: line breaks and the like are blanks.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
+}
+
 /// What a reader says of damaged bytes, as a few words: no control characters, no line breaks, not long.
 #[must_use]
 pub fn plain(said: &str) -> String {
@@ -210,6 +218,8 @@ mod tests {
     fn words_of_readers_are_plain() {
         assert_eq!(plain("bad field:\n\u{fffd}\u{1}\u{fffd} of  it"), "bad field: of it");
         assert_eq!(plain(&"word ".repeat(50)).len(), 163);
+        let error = FileError { path: "a\nb".into(), what: "is \u{1b}[2J\nbad".to_owned(), remedy: "mend it" };
+        assert_eq!(error.to_string(), "a b: is  [2J bad; mend it");
     }
 
     #[test]
