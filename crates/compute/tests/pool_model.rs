@@ -2,8 +2,8 @@
 //! then show them.
 //!
 //! `src/pool/door.rs` is compiled here once more, against loom's atomics and locks. A worker that enters a job that is over would
-//! touch atomics that are gone, and one whose writes are not seen when the caller goes on touches a cell out of turn: loom tells
-//! of either, as of a thread that nobody wakes.
+//! touch atomics that are gone, and one whose writes need not be seen when the caller goes on is shown to it as if it had not
+//! written: loom finds either, and a thread that nobody wakes.
 
 mod sync {
     pub(crate) use loom::hint::spin_loop;
@@ -19,30 +19,9 @@ mod sync {
 mod door;
 
 use door::Shared;
-use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-
-/// One cell a task, which nobody but the task and, after the job, the caller may touch.
-struct Outputs(Vec<UnsafeCell<usize>>);
-
-// SAFETY: loom's cells tell when two threads reach one without an order between them; finding that is what they are here for.
-unsafe impl Sync for Outputs {}
-
-impl Outputs {
-    fn new(tasks: usize) -> Self {
-        Outputs((0..tasks).map(|_| UnsafeCell::new(0)).collect())
-    }
-
-    fn add(&self, i: usize, n: usize) {
-        // SAFETY: loom panics before two threads hold the pointer at once.
-        self.0[i].with_mut(|cell| unsafe { *cell += n });
-    }
-
-    fn get(&self, i: usize) -> usize {
-        // SAFETY: as above.
-        self.0[i].with(|cell| unsafe { *cell })
-    }
-}
+use std::sync::atomic::Ordering;
+use sync::AtomicUsize;
 
 /// All orders of `workers` workers and a caller that hands out jobs of so many tasks and then ends the pool.
 fn explore(workers: usize, jobs: &'static [usize], preemptions: Option<usize>) {
@@ -57,10 +36,13 @@ fn explore(workers: usize, jobs: &'static [usize], preemptions: Option<usize>) {
             })
             .collect();
         for (round, &tasks) in jobs.iter().enumerate() {
-            let outputs = Outputs::new(tasks);
-            assert!(shared.hand_out(tasks, &|i| outputs.add(i, round + i + 1)).is_none());
-            // Each task was done, once, and what it wrote is seen here.
-            (0..tasks).for_each(|i| assert_eq!(outputs.get(i), round + i + 1));
+            let outputs: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+            let task = |i: usize| {
+                outputs[i].fetch_add(round + i + 1, Ordering::Relaxed);
+            };
+            assert!(shared.hand_out(tasks, &task).is_none());
+            // Each task was done, once, and what it wrote is seen here, though nothing but the door orders it.
+            outputs.iter().enumerate().for_each(|(i, o)| assert_eq!(o.load(Ordering::Relaxed), round + i + 1));
         }
         shared.end();
         hands.into_iter().for_each(|hand| hand.join().unwrap());

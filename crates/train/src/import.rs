@@ -57,7 +57,8 @@ pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Vec<Im
     let remedy = "name a safetensors file; `safetensors.torch.save_file(net.state_dict(), FILE)` writes one";
     let bad = |what: String| FileError { path: path.clone(), what, remedy };
     let bytes = files::read(path, files::NUMBERS, remedy)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("no whole safetensors file ({})", files::plain(&e.to_string()))))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| bad(format!("no whole safetensors file ({})", files::plain(&e.to_string()))))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     let ours = header.metadata().as_ref().is_some_and(|m| m.contains_key(model::FORMAT.0));
     let tensors: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();

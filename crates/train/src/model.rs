@@ -121,7 +121,8 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
         unbegun(asked)?;
     }
     let bytes = files::read(path, files::NUMBERS, "name a folder that `reclra train --out` has written")?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(path, format!("no whole safetensors file ({})", files::plain(&e.to_string()))))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| bad(path, format!("no whole safetensors file ({})", files::plain(&e.to_string()))))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(path, e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let entry = |key: &str| metadata.get(key).ok_or_else(|| bad(path, format!("no reclra model: it lacks {key}")));
