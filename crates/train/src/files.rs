@@ -115,7 +115,7 @@ pub fn read_text(path: &Path, remedy: &'static str) -> Result<String, FileError>
     })
 }
 
-/// The same without what a terminal does not print as a letter: line breaks and the like are blanks.
+/// A text as one line that leaves a terminal alone: control characters, line breaks among them, become blanks.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }

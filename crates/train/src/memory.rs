@@ -94,7 +94,8 @@ impl RunMemory {
             network: memory.total,
             checkpoint: [average, rule, moments, states].into_iter().fold(weights, u64::saturating_add),
             // One is filled while another is worked on; a third holds what is judged.
-            batches: FLOAT * pixels * (2 * spec.batch as u64 + memory.evaluated),
+            batches: (FLOAT * pixels)
+                .saturating_mul((spec.batch as u64).saturating_mul(2).saturating_add(memory.evaluated)),
             data,
             // A float for each byte that was read, of the training part at least.
             whitened: if spec.data.zca.is_some() { FLOAT * data.max(pixels * facts.train as u64) } else { 0 },
@@ -103,14 +104,6 @@ impl RunMemory {
         };
         peak.total = peak.ahead().saturating_add(data).saturating_add(PROGRAM);
         peak
-    }
-
-    /// The same for a spec.
-    ///
-    /// # Errors
-    /// If the spec cannot be.
-    pub fn of_spec(spec: &RunSpec, facts: &DataFacts, data: u64) -> Result<RunMemory, SpecError> {
-        Ok(RunMemory::of(spec, facts, &Memory::of_spec(spec, facts.train)?, data))
     }
 
     /// What is still to be taken once program and data set are there.
