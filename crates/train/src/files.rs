@@ -158,6 +158,13 @@ pub fn write_atomically_by(
     path: &Path,
     fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
+    // The rename would put a file in the place of a pipe or a device, for everybody on the machine.
+    let special = |kind: std::fs::FileType| !kind.is_file() && !kind.is_dir() && !kind.is_symlink();
+    let linked = std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink());
+    if std::fs::metadata(path).is_ok_and(|m| special(m.file_type())) || (linked && !path.is_file()) {
+        let what = "is no regular file, and is left as it is".to_owned();
+        return Err(FileError { path: path.to_owned(), what, remedy: "name a file with --out" });
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = move || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
@@ -212,6 +219,22 @@ mod tests {
         write_atomically(&path, b"two two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two two");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn pipes_and_devices_are_not_replaced() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        // A socket is as special as a device, and a test may make one.
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = dir.path().join("link");
+        symlink(&socket, &link).unwrap();
+        for path in [&socket, &link] {
+            assert!(write_atomically(path, b"one").unwrap_err().what.contains("no regular file"));
+        }
+        assert!(std::fs::metadata(&link).unwrap().file_type().is_socket());
     }
 
     #[test]
