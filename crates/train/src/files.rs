@@ -159,9 +159,7 @@ pub fn write_atomically_by(
     fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
     // The rename would put a file in the place of a pipe or a device, for everybody on the machine.
-    let special = |kind: std::fs::FileType| !kind.is_file() && !kind.is_dir() && !kind.is_symlink();
-    let linked = std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink());
-    if std::fs::metadata(path).is_ok_and(|m| special(m.file_type())) || (linked && !path.is_file()) {
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let what = "is no regular file, and is left as it is".to_owned();
         return Err(FileError { path: path.to_owned(), what, remedy: "name a file with --out" });
     }
