@@ -240,7 +240,7 @@ pub(crate) struct TrainArgs {
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct MachineArgs {
     /// Threads that compute; results are the same for any number [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<usize>,
 }
 

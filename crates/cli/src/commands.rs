@@ -135,7 +135,8 @@ fn thread_count(machine: MachineArgs) -> usize {
 /// The processor; `RECLRA_SIMD` holds it to an instruction set, for tests and measurements.
 fn device(machine: MachineArgs) -> Result<Device, Failure> {
     let threads = thread_count(machine);
-    let Ok(wanted) = std::env::var("RECLRA_SIMD") else { return Ok(Device::cpu(threads)) };
+    let Some(wanted) = std::env::var_os("RECLRA_SIMD") else { return Ok(Device::cpu(threads)) };
+    let wanted = wanted.to_string_lossy();
     let all = Level::available();
     let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
     let found = all.iter().find(|l| plain(&l.to_string()) == plain(&wanted));

@@ -1,6 +1,7 @@
 //! How a command fails: one line on standard error and an exit code.
 
 use crate::args::Cli;
+use crate::output::say;
 use clap::CommandFactory;
 use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
@@ -49,7 +50,7 @@ impl Failure {
             Failure::Clap(e) => (one_line(&e), 2),
         };
         // One line, whatever stands in a name or a file.
-        eprintln!("error: {}", files::one_line(&line));
+        say(format_args!("error: {}", files::one_line(&line)));
         ExitCode::from(code)
     }
 }
@@ -59,7 +60,8 @@ fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
     let parts: Vec<String> = lines
-        .filter(|l| !l.is_empty())
+        // That a value could stand for itself after `--` is of no use to any command here.
+        .filter(|l| !l.is_empty() && !l.starts_with("tip: to pass"))
         .map(|l| match l.strip_prefix("tip: ") {
             Some(tip) => match tip.rsplit_once("exists: ") {
                 Some((_, similar)) => format!("did you mean {}?", similar.replace('\'', "`")),

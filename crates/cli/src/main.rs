@@ -12,6 +12,7 @@ mod tui;
 use clap::Parser;
 use failure::Failure;
 use reclra_compute::alloc::{self, Telling};
+use reclra_train::files;
 use std::process::ExitCode;
 
 /// Out of memory is said in a line, too.
@@ -21,10 +22,15 @@ static MEMORY: Telling =
 
 fn main() -> ExitCode {
     alloc::give_back_large_blocks();
+    alloc::spare_addresses();
     // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|info| {
-            eprintln!("error: internal error ({info}); please report it with the command you ran");
+            let what = info.to_string();
+            output::say(format_args!(
+                "error: internal error ({}); please report it with the command you ran",
+                files::one_line(&what)
+            ));
         }));
     }
     match std::panic::catch_unwind(run) {

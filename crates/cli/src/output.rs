@@ -4,13 +4,14 @@ use crate::args::Voice;
 use crate::failure::Failure;
 pub(crate) use reclra_train::report::{count, grouped};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::Write;
 
 impl Voice {
     /// A line of a result, on standard output. Not said with `--json`.
     pub(crate) fn result(self, line: impl std::fmt::Display) -> Result<(), Failure> {
         if !self.json {
-            writeln!(std::io::stdout().lock(), "{line}")?;
+            writeln!(std::io::stdout().lock(), "{}", lines(&line.to_string()))?;
         }
         Ok(())
     }
@@ -33,21 +34,37 @@ impl Voice {
     /// What a person wants to know meanwhile, on standard error.
     pub(crate) fn note(self, line: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{line}");
+            say(line);
         }
     }
 
     /// What a person must know, on standard error, also with `--quiet`.
     pub(crate) fn warn(self, line: &str) {
-        eprintln!("warning: {line}");
+        say(format_args!("warning: {line}"));
     }
 
     /// What those want to know who want to know everything, on standard error.
     pub(crate) fn detail(self, line: impl std::fmt::Display) {
         if self.verbose {
-            eprintln!("{line}");
+            say(line);
         }
     }
+}
+
+/// A line on standard error. Where nobody reads that any more (`2>&1 | head`), what is done goes on all the same.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", lines(&line.to_string()));
+}
+
+/// A text that moves no cursor: what names in files hold of control characters become blanks, but for ends of lines and tabs.
+fn lines(text: &str) -> Cow<'_, str> {
+    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(odd) { text.replace(odd, " ").into() } else { text.into() }
+}
+
+/// A path for an object. One that is not UTF-8 cannot be told in JSON as it is: what cannot is shown as �.
+pub(crate) fn path_text(path: impl AsRef<std::path::Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 /// `[256, 64]` as `256x64`.

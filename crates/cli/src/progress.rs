@@ -1,6 +1,7 @@
 //! How a run is shown while it goes: a bar for the epoch and one for the run on a terminal, plain lines elsewhere, objects with `--json`.
 
 use crate::args::Voice;
+use crate::output::say;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use std::io::IsTerminal;
@@ -82,7 +83,7 @@ impl Show {
     fn line(&self, text: &str) {
         match &self.bars {
             Some(bars) => drop(bars.both.println(text)),
-            None => eprintln!("{text}"),
+            None => say(text),
         }
     }
 
@@ -138,14 +139,14 @@ impl Observer for Show {
             }
         } else if !self.voice.quiet && !self.voice.json && p.step < p.steps && self.said.elapsed() > PATIENCE {
             let (rate, left) = figures(self);
-            eprintln!(
+            say(format_args!(
                 "{}  step {}/{}  loss {:.4}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
                 self.prefix(p.epoch),
                 p.step,
                 p.steps,
                 p.loss,
                 p.discrepancy,
-            );
+            ));
             self.said = Instant::now();
         }
     }

@@ -32,11 +32,30 @@ fn a_run_holds_what_inspect_says() {
     pictures(&folder);
     let images = ["--data", "image-folder", "--data-dir", text(&folder)];
     // Large enough that the program, which differs from build to build, is a small part.
-    let cases: [(&str, &[&str], bool); 12] = [
+    let cases: [(&str, &[&str], bool); 20] = [
         ("large perceptron", &["--arch", "64-2048-2048-10"], false),
         (
             "large perceptron, backprop, large batch",
             &["--arch", "64-2048-2048-10", "--rule", "backprop", "--batch", "500"],
+            false,
+        ),
+        ("large perceptron, large batch", &["--arch", "64-2048-2048-10", "--batch", "500"], false),
+        ("large perceptron, two threads", &["--arch", "64-2048-2048-10", "--threads", "2"], false),
+        (
+            "deep perceptron, direct feedback",
+            &["--arch", "64-4x1024-10", "--rule", "direct-feedback-alignment", "--batch", "300"],
+            false,
+        ),
+        (
+            "deep perceptron, difference target-prop",
+            &["--arch", "64-4x1024-10", "--rule", "difference-target-prop", "--batch", "300"],
+            false,
+        ),
+        ("deep perceptron, LRA-E", &["--arch", "64-4x1024-10", "--rule", "lra-e", "--batch", "300"], false),
+        ("deep perceptron, Hebbian", &["--arch", "64-4x1024-10", "--rule", "hebbian", "--batch", "300"], false),
+        (
+            "large perceptron, equilibrium-prop",
+            &["--arch", "64-2048-10", "--rule", "equilibrium-prop", "--batch", "400"],
             false,
         ),
         (
@@ -61,6 +80,11 @@ fn a_run_holds_what_inspect_says() {
             &["--model", "noise-free-resnet8", "--width", "16", "--batch", "64", "--rule", "backprop"],
             true,
         ),
+        (
+            "resnet8, skip, two threads",
+            &["--model", "resnet8", "--width", "16", "--batch", "64", "--wiring", "skip", "--threads", "2"],
+            true,
+        ),
         ("resnet20, layer", &["--model", "resnet20", "--width", "16", "--batch", "32", "--wiring", "layer"], true),
         ("resnet18, skip", &["--model", "resnet18", "--width", "32", "--batch", "16", "--wiring", "skip"], true),
         (
@@ -74,11 +98,14 @@ fn a_run_holds_what_inspect_says() {
     println!("| run | MB said | MB held | said / held |\n|---|---|---|---|");
     for (name, flags, pictured) in cases {
         let data: &[&str] = if pictured { &images } else { &[] };
-        let (said, _) = good(&[&["inspect", "--json"], data, flags].concat());
+        // How many threads there are is no setting of the run.
+        let settings = flags.iter().position(|f| *f == "--threads").map_or(flags, |at| &flags[..at]);
+        let (said, _) = good(&[&["inspect", "--json"], data, settings].concat());
         let said = objects(&said)[0]["peak_memory"]["total"].as_f64().unwrap();
         let run = dir.path().join("run");
-        let new = ["train", "--out", text(&run), "--overwrite", "--quiet", "--threads", "1", "--epochs", "1"];
-        good(&[&new, data, flags].concat());
+        let new = ["train", "--out", text(&run), "--overwrite", "--quiet", "--epochs", "1"];
+        let one: &[&str] = if flags.contains(&"--threads") { &[] } else { &["--threads", "1"] };
+        good(&[&new, data, flags, one].concat());
         let result: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
         let held = result["peak_memory"].as_f64().expect("Linux tells");
         println!("| {name} | {:.0} | {:.0} | {:.2} |", said * 1e-6, held * 1e-6, said / held);

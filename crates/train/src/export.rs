@@ -95,6 +95,7 @@ pub enum ExportError {
 #[derive(Clone, Debug, Serialize)]
 pub struct Exported {
     /// The file.
+    #[serde(serialize_with = "crate::files::as_text::one")]
     pub path: PathBuf,
     /// Name of the format.
     pub format: &'static str,

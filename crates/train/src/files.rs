@@ -121,6 +121,27 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
 }
 
+/// Serialises a path, an optional one or several: JSON holds text alone, and what is not UTF-8 in them is shown by a mark.
+pub(crate) mod as_text {
+    use serde::Serializer;
+    use std::path::PathBuf;
+
+    pub(crate) fn one<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&path.display())
+    }
+
+    pub(crate) fn perhaps<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+        match path {
+            Some(path) => to.collect_str(&path.display()),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn all<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(paths.iter().map(|p| p.display().to_string()))
+    }
+}
+
 /// What a reader says of damaged bytes, as a few words: no control characters, no line breaks, not long.
 #[must_use]
 pub fn plain(said: &str) -> String {

@@ -4,7 +4,7 @@
 use crate::judge::EVALUATED;
 use crate::judge::evaluated;
 use crate::spec::{DataFacts, RunSpec, SpecError};
-use reclra::rule::{Param, Rule};
+use reclra::rule::{LocalUpdate, Param, Rule, Signal};
 use reclra::{Graph, Optim, evaluation_numbers};
 use serde::Serialize;
 
@@ -18,10 +18,24 @@ pub fn available() -> Option<u64> {
     Some(system.available_memory().min(of_group)).filter(|&bytes| bytes > 0).map(|bytes| bytes.min(address_space()))
 }
 
-/// The most that `ulimit -v` lets the process have.
+/// What `ulimit -v` leaves the process. It counts addresses: the program and its libraries as they are mapped, stacks of threads
+/// as long as they may grow.
 #[cfg(unix)]
 fn address_space() -> u64 {
-    rustix::process::getrlimit(rustix::process::Resource::As).current.unwrap_or(u64::MAX)
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    limit.map_or(u64::MAX, |limit| limit.saturating_sub(mapped()).saturating_sub(STACKS))
+}
+
+/// Bytes of addresses of the threads that a run begins with: they read ahead and write checkpoints.
+#[cfg(unix)]
+const STACKS: u64 = 4 * (2 << 20);
+
+/// Bytes of addresses that the process has by now; 0 where the system does not tell.
+#[cfg(unix)]
+fn mapped() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let size = status.lines().find_map(|l| l.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    size.map_or(0, |kilobytes| kilobytes << 10)
 }
 
 #[cfg(not(unix))]
@@ -98,7 +112,11 @@ impl RunMemory {
                 .saturating_mul((spec.batch as u64).saturating_mul(2).saturating_add(memory.evaluated)),
             data,
             // A float for each byte that was read, of the training part at least.
-            whitened: if spec.data.zca.is_some() { FLOAT * data.max(pixels * facts.train as u64) } else { 0 },
+            whitened: if spec.data.zca.is_some() {
+                FLOAT.saturating_mul(data.max(pixels.saturating_mul(facts.train as u64)))
+            } else {
+                0
+            },
             program: PROGRAM,
             total: 0,
         };
@@ -127,6 +145,8 @@ pub struct Memory {
     pub moments: u64,
     /// h, z, e, d, y of every region and the rule's own signals, for one batch.
     pub signals: u64,
+    /// Signals as kernels lay them out, and Gram matrices of a batch. Of image networks none: theirs are among the signals.
+    pub kernels: u64,
     /// Activities of evaluation, which come on top of those of training: few, as each is given up when it was last read.
     pub evaluation: u64,
     /// Samples evaluated at a time.
@@ -196,14 +216,16 @@ impl Memory {
             rule: bytes(own.iter().sum()),
             moments: bytes(moments * (updated.sum::<usize>() + in_blocks)),
             signals: bytes(rows).saturating_mul(batch as u64) + bytes(deltas),
+            kernels: if graph.has_blocks() { 0 } else { bytes(laid_out(graph, rule, optim, batch)) },
             evaluation: bytes(held),
             evaluated: evaluated(graph) as u64,
             states: bytes(kept).saturating_mul(samples as u64),
             total: 0,
         };
-        let Memory { weights, average, rule, moments, signals, evaluation, states, .. } = memory;
-        memory.total =
-            [average, rule, moments, signals, evaluation, states].into_iter().fold(weights, u64::saturating_add);
+        let Memory { weights, average, rule, moments, signals, kernels, evaluation, states, .. } = memory;
+        memory.total = [average, rule, moments, signals, kernels, evaluation, states]
+            .into_iter()
+            .fold(weights, u64::saturating_add);
         memory
     }
 
@@ -217,6 +239,55 @@ impl Memory {
         Ok(Memory::of(&graph, &*rule, &spec.optim(1), spec.batch, samples))
     }
 }
+
+/// Numbers that kernels of a perceptron keep besides the signals: what sums run over in panels, where a batch is wider than
+/// one; what local updates read, turned; post^T post and pre^T pre where they are the cheaper way to a norm.
+fn laid_out(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize) -> usize {
+    let regions = graph.regions();
+    let width = |l: usize| regions[l].width;
+    // Each place in a wave has a room, as large as the largest product that stood there.
+    let mut rooms: Vec<usize> = Vec::new();
+    let mut wave = |depths: &mut dyn Iterator<Item = usize>, cols: usize| {
+        for (place, depth) in depths.enumerate().filter(|_| cols > PANEL) {
+            rooms.resize(rooms.len().max(place + 1), 0);
+            rooms[place] = rooms[place].max(depth.saturating_mul(cols.next_multiple_of(PANEL)));
+        }
+    };
+    let judged = batch.max(evaluated(graph));
+    regions.iter().for_each(|r| wave(&mut r.sources.iter().map(|&k| width(k)), judged));
+    let edges = rule.error_edges();
+    for receivers in rule.waves(graph) {
+        wave(&mut edges.iter().filter(|e| receivers.contains(&e.1)).map(|e| width(e.0)), batch);
+    }
+    // A message of a rule that draws none goes back through W.
+    wave(&mut regions.iter().skip(1).map(|r| r.width).max().into_iter(), batch);
+    let updates = rule.local_updates(graph);
+    let distinct = |of: &dyn Fn(&LocalUpdate) -> Option<Signal>| {
+        let mut all: Vec<Signal> = Vec::new();
+        updates.iter().filter_map(of).for_each(|s| {
+            if !all.contains(&s) {
+                all.push(s)
+            }
+        });
+        all
+    };
+    let units = |s: &Signal| match *s {
+        Signal::H(l) | Signal::Z(l) | Signal::E(l) | Signal::D(l) => width(l),
+        Signal::Buffer(n) => rule.buffers(graph).get(n).copied().unwrap_or(0),
+    };
+    let turned: usize =
+        distinct(&|u| u.pre).iter().map(|s| units(s).next_multiple_of(PANEL).saturating_mul(batch)).sum();
+    let cheap = |u: &LocalUpdate| {
+        let (n, m) = (units(&u.post), units(&u.pre?));
+        (batch.saturating_mul(n + m) <= n.saturating_mul(m)).then_some(())
+    };
+    let factors = distinct(&|u| cheap(u).map(|()| u.post)).len() + distinct(&|u| cheap(u).and(u.pre)).len();
+    let grams = if optim.radius.is_some() { factors.saturating_mul(batch * batch) } else { 0 };
+    rooms.iter().sum::<usize>() + turned + grams
+}
+
+/// Lanes of a panel: samples that kernels lay side by side.
+const PANEL: usize = 32;
 
 #[cfg(test)]
 mod tests {

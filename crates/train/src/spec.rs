@@ -89,8 +89,8 @@ pub enum SpecError {
     },
     /// More memory than there is.
     #[error(
-        "this run takes {:.2} GB of memory and {:.2} GB are to be had: {remedy}, or free some (`reclra inspect` says what takes it)",
-        *.needs as f64 * 1e-9, *.free as f64 * 1e-9
+        "this run takes {} of memory and {} are to be had: {remedy}, or free some (`reclra inspect` says what takes it)",
+        size_of(*.needs), size_of(*.free)
     )]
     Memory {
         /// Bytes it takes.
@@ -111,8 +111,16 @@ impl SpecError {
     }
 }
 
+/// Megabytes, from a gigabyte on gigabytes.
+fn size_of(bytes: u64) -> String {
+    if bytes < 1_000_000_000 { format!("{} MB", bytes / 1_000_000) } else { format!("{:.2} GB", bytes as f64 * 1e-9) }
+}
+
 /// Shorthand of this room.
 pub type Result<T, E = SpecError> = std::result::Result<T, E>;
+
+/// Numbers in the largest training part: a petabyte of bytes.
+const MOST: u64 = 1 << 50;
 
 /// What a spec has to know of its data before it can be resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,7 +174,20 @@ impl DataFacts {
     /// Back from [`DataFacts::to_toml`]; `None` if it is damaged.
     #[must_use]
     pub fn from_toml(text: &str) -> Option<DataFacts> {
-        toml::from_str(text).ok().filter(|f: &DataFacts| f.validation < f.train && f.pixels() > 0 && f.classes() > 0)
+        toml::from_str(text).ok().filter(DataFacts::sound)
+    }
+
+    /// Whether these can be the facts of a data set: a file may claim anything.
+    #[must_use]
+    pub fn sound(&self) -> bool {
+        let ImageShape { channels, height, width } = self.shape;
+        let numbers = [channels, height, width].into_iter().try_fold(self.train, usize::checked_mul);
+        let plain = |name: &String| !name.contains(char::is_control);
+        self.validation < self.train
+            && numbers.is_some_and(|n| n > 0 && n as u64 <= MOST)
+            && self.white > 0
+            && self.classes() > 0
+            && self.class_names.iter().chain([&self.name]).all(plain)
     }
 }
 
@@ -363,7 +384,12 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     let arch = r.text("net.arch", &fitting("3x256"))?;
     let value = Value::String(arch.clone());
     let widths = widths(&arch).ok_or_else(|| {
-        let want = format!("must be widths joined by dashes, each at least 1, such as {}", fitting("3x256"));
+        let want = format!(
+            "must be widths joined by dashes, each at least 1 and at most {}, no more than {} of them, such as {}",
+            LARGEST.1,
+            LARGEST.0,
+            fitting("3x256")
+        );
         SpecError::bad("net.arch", &value, want)
     })?;
     if (widths[0], widths[widths.len() - 1]) != (facts.pixels(), facts.classes()) {

@@ -4,7 +4,7 @@ use super::{environment, machine, runs_home, settings, stop_flag, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::Board;
 use crate::failure::Failure;
-use crate::output::count;
+use crate::output::{count, path_text};
 use reclra::Device;
 use reclra_train::columns::Columns;
 use reclra_train::compare::{self, Request, Row, Trial};
@@ -91,7 +91,10 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, |there| there == r.spec);
     let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r)));
     paths.push(super::report::of_many(&out, folders)?);
-    voice.object("comparison", &json!({ "rows": compare::json(&rows), "files": paths }))?;
+    voice.object(
+        "comparison",
+        &json!({ "rows": compare::json(&rows), "files": paths.iter().map(path_text).collect::<Vec<_>>() }),
+    )?;
     if let Some(tuned) = tuned {
         voice.note(compare::markdown(&tuned, args.target, &columns));
     }

@@ -3,7 +3,7 @@
 use super::{device, thread_count};
 use crate::args::{EmbedArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{count, grouped, table};
+use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
 use reclra_train::data::{Dataset, Part, Split};
 use reclra_train::embed::{self, EmbedError, K, Method, Panel};
@@ -136,7 +136,7 @@ fn say(voice: Voice, args: &EmbedArgs, panels: &[Panel], files: &[PathBuf]) -> R
         }
         voice.object("embed", &object)?;
     }
-    voice.object("files", &json!({ "files": files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>() }))?;
+    voice.object("files", &json!({ "files": files.iter().map(path_text).collect::<Vec<_>>() }))?;
     let share = |v: f64| percent(Some(v));
     let rows: Vec<Vec<String>> = (panels.iter())
         .map(|p| {

@@ -3,7 +3,7 @@
 use super::{device, settings};
 use crate::args::{ImportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
-use crate::output::{count, shape, table};
+use crate::output::{count, path_text, shape, table};
 use reclra_train::files::writable_folder;
 use reclra_train::import::{self, NameMap};
 use reclra_train::model;
@@ -30,7 +30,7 @@ pub(crate) fn run(voice: Voice, args: &ImportArgs) -> Result<(), Failure> {
             })
         })
         .collect();
-    voice.object("import", &json!({ "saved": saved, "tensors": tensors, "seed": spec.seed }))?;
+    voice.object("import", &json!({ "saved": path_text(&saved), "tensors": tensors, "seed": spec.seed }))?;
     if voice.quiet {
         return voice.result(saved.display());
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
                 format!("{} after {} on {}", path.display(), count(model.steps as usize, "step"), model.facts.name);
             let memory = Memory::of_spec(&model.spec, model.facts.train)?;
             // How its data lie is not known here: as bytes, most likely.
-            let held = (model.facts.train * model.facts.pixels()) as u64;
+            let held = (model.facts.train as u64).saturating_mul(model.facts.pixels() as u64);
             let peak = RunMemory::of(&model.spec, &model.facts, &memory, held);
             (graph.clone(), model.spec.rule.build(&graph)?, heading, notes, (memory, peak, model.spec.batch))
         }
@@ -75,7 +75,9 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
         grouped(own)
     ))?;
     voice.result(said(&memory.0, memory.2))?;
-    voice.result(whole(&memory.1))?;
+    // Of a trained network no more is known.
+    let data = if trained { "training part of the data set" } else { "data set" };
+    voice.result(whole(&memory.1, data))?;
     if !edges.is_empty() {
         voice.result(format_args!("error synapses: {}", edges.join(", ")))?;
     }
@@ -105,6 +107,7 @@ fn said(m: &Memory, batch: usize) -> String {
         ("the rule's synapses", m.rule),
         ("moments", m.moments),
         ("signals", m.signals),
+        ("kernels", m.kernels),
         ("evaluation", m.evaluation),
         ("kept states", m.states),
     ];
@@ -112,12 +115,12 @@ fn said(m: &Memory, batch: usize) -> String {
 }
 
 /// What a whole run takes.
-fn whole(p: &RunMemory) -> String {
+fn whole(p: &RunMemory, data: &str) -> String {
     let parts = [
         ("network", p.network),
         ("a checkpoint on its way", p.checkpoint),
         ("batches", p.batches),
-        ("data set", p.data),
+        (data, p.data),
         ("whitened", p.whitened),
         ("program", p.program),
     ];

@@ -2,6 +2,7 @@
 
 use crate::args::{Cli, Voice};
 use crate::failure::Failure;
+use crate::output::path_text;
 use clap::CommandFactory;
 use reclra_train::files::{writable_folder, write_atomically};
 use std::io::Write;
@@ -20,7 +21,7 @@ pub(crate) fn run(voice: Voice, out: Option<&Path>) -> Result<(), Failure> {
     }
     voice.object(
         "man",
-        &serde_json::json!({ "folder": folder, "pages": pages.iter().map(|p| &p.0).collect::<Vec<_>>() }),
+        &serde_json::json!({ "folder": path_text(folder), "pages": pages.iter().map(|p| &p.0).collect::<Vec<_>>() }),
     )?;
     voice.note(format_args!("{} pages in {}; read one with man -l", pages.len(), folder.display()));
     Ok(())

@@ -3,6 +3,7 @@
 use super::device;
 use crate::args::{ReportArgs, Voice};
 use crate::failure::Failure;
+use crate::output::path_text;
 use reclra_train::report::{Options, Subject, render, replaceable, save};
 use reclra_train::runs::{REPORT, SPEC, View, view};
 use serde_json::json;
@@ -38,8 +39,8 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
     voice.object(
         "report",
         &json!({
-            "file": out, "bytes": html.len(), "runs": args.runs,
-            "missing": missing.iter().map(|(run, why)| json!({ "run": run, "why": why })).collect::<Vec<_>>(),
+            "file": path_text(&out), "bytes": html.len(), "runs": args.runs.iter().map(path_text).collect::<Vec<_>>(),
+            "missing": missing.iter().map(|(run, why)| json!({ "run": path_text(run), "why": why })).collect::<Vec<_>>(),
         }),
     )?;
     voice.result(out.display())

@@ -6,7 +6,8 @@ use crate::args::{ResumeArgs, Voice};
 use crate::failure::Failure;
 use crate::output::count;
 use reclra_train::run::dataset_of;
-use reclra_train::runs::{CHECKPOINTS, DataFile, Environment, RunFolder, checkpoint, now, view, view::Standing};
+use reclra_train::runs::view::{self, Standing, View};
+use reclra_train::runs::{CHECKPOINTS, DataFile, Environment, RunFolder, SPEC, checkpoint, now};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::path::Path;
 
@@ -56,6 +57,9 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let spec = longer(&view.spec, args.epochs, &facts)?;
     // What it goes on from, before anything is changed.
     let found = checkpoint::newest(&folder.file(CHECKPOINTS), &mut |line| voice.warn(line))?;
+    if let Some((manifest, _)) = &found {
+        same_run(&view, &manifest.spec)?;
+    }
     let before = view.environment.as_ref().and_then(|e| e.keeping).unwrap_or_default();
     let keeping = args.keep.keeping(before);
     let environment = match view.environment {
@@ -99,6 +103,22 @@ fn changed(before: &[DataFile], now: &[DataFile]) -> Option<String> {
     } else {
         format!("then {} of {} bytes, now {} of {} bytes", was.file, was.bytes, is.file, is.bytes)
     })
+}
+
+/// Refuses a checkpoint of another spec than the folder's, but for the number of epochs.
+fn same_run(view: &View, checkpoint: &str) -> Result<(), Failure> {
+    let mut settings = Settings::parse(checkpoint, "checkpoint")?.kept();
+    settings.put("train.epochs", view.spec.epochs as i64, "checkpoint")?;
+    let then = RunSpec::resolve(&settings, &view.facts)?.to_toml();
+    let now = view.spec.to_toml();
+    if then == now {
+        return Ok(());
+    }
+    let (then, now) = then.lines().zip(now.lines()).find(|(a, b)| a != b).unwrap_or(("other keys", "these keys"));
+    Err(Failure::Other(format!(
+        "{}: says `{now}` where its checkpoint was made with `{then}`; put it back, or begin a new run with reclra train",
+        view.folder.join(SPEC).display()
+    )))
 }
 
 /// The spec with more epochs.

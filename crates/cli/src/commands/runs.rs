@@ -3,7 +3,7 @@
 use super::runs_home;
 use crate::args::{RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
-use crate::output::{count, table};
+use crate::output::{count, path_text, table};
 use reclra_train::files::FileError;
 use reclra_train::runs::view::{self, Standing, View};
 use reclra_train::runs::{CHECKPOINTS, RunFolder, SPEC, checkpoint};
@@ -42,7 +42,13 @@ fn all(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(FileError::io(folder, &missing, "name a folder that `reclra train` has written").into());
         }
-        search(folder, DEPTH, &mut found);
+        // Below it, what cannot be read is passed over: it may be no business of this user's.
+        match std::fs::read_dir(folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::io(folder, &e, "make it readable, or name another folder").into());
+            }
+            _ => search(folder, DEPTH, &mut found),
+        }
     }
     let mut views = Vec::new();
     for folder in found {
@@ -91,7 +97,7 @@ fn list(voice: Voice, views: &[View]) -> Result<(), Failure> {
         voice.object(
             "run",
             &json!({
-                "folder": v.folder, "standing": v.standing, "rule": v.record.rule, "data": v.facts.name, "seed": v.spec.seed,
+                "folder": path_text(&v.folder), "standing": v.standing, "rule": v.record.rule, "data": v.facts.name, "seed": v.spec.seed,
                 "epochs": done, "of": total, "started": started, "bytes": bytes,
                 "validation_error": v.record.validation_error().map(|e| e / 100.0),
                 "test_error": v.record.test_error().map(|e| e / 100.0),
@@ -168,7 +174,7 @@ fn clean(voice: Voice, views: &[View], yes: bool) -> Result<(), Failure> {
             let _ = std::fs::remove_dir(&checkpoints);
         }
         (freed, runs) = (freed + bytes, runs + 1);
-        voice.object("clean", &json!({ "folder": checkpoints, "bytes": bytes, "removed": yes }))?;
+        voice.object("clean", &json!({ "folder": path_text(&checkpoints), "bytes": bytes, "removed": yes }))?;
         voice.result(format_args!("{:>10} MB  {}", megabytes(bytes), checkpoints.display()))?;
     }
     let over = |n| format!("{} that {} over", count(n, "run"), if n == 1 { "is" } else { "are" });

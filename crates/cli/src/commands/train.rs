@@ -3,7 +3,7 @@
 use super::{device, environment, processor, runs_home, settings, stop_flag};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
-use crate::output::{count, grouped};
+use crate::output::{count, grouped, path_text};
 use crate::progress::{Show, duration, percent};
 use crate::tui::Tui;
 use reclra::Device;
@@ -139,7 +139,10 @@ pub(super) fn announce(
         voice.note(format_args!("warning: {w}"));
         folder.log(&format!("warning: {w}"));
     }
-    voice.object("start", &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings, "run": folder.path() }))
+    voice.object(
+        "start",
+        &json!({ "spec": spec.to_toml(), "data": facts, "warnings": warnings, "run": path_text(folder.path()) }),
+    )
 }
 
 /// A run that is to be made and shown.
@@ -248,7 +251,7 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
         &json!({
             "train_error": train, "validation_error": validation, "test_error": error, "test": record.test,
             "scores": record.scores, "peak_memory": record.peak_memory, "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
-            "saved": saved, "run": folder,
+            "saved": path_text(saved), "run": path_text(folder),
         }),
     )?;
     voice.note(format_args!(

@@ -17,6 +17,7 @@ pub struct Info {
     /// Whether it is part of the program and needs no files.
     pub embedded: bool,
     /// Folders in which its files are looked for.
+    #[serde(serialize_with = "crate::files::as_text::all")]
     pub looked: Vec<PathBuf>,
     /// Its files.
     pub files: Vec<FileInfo>,
@@ -32,6 +33,7 @@ pub struct FileInfo {
     /// Name without `.gz`.
     pub name: &'static str,
     /// Where it is; none if it is missing.
+    #[serde(serialize_with = "crate::files::as_text::perhaps")]
     pub path: Option<PathBuf>,
     /// Bytes on the disk.
     pub bytes: u64,

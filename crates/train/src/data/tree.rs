@@ -6,6 +6,7 @@
 use super::error::{DataError, Result};
 use crate::files::{self, FileError};
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,8 @@ impl Tree {
             unpacked(root)?;
         }
         if root.is_dir() {
+            let remedy = "make it readable, or name another folder with --data-dir";
+            std::fs::read_dir(root).map_err(|e| FileError::io(root, &e, remedy))?;
             for (part, name) in found.iter_mut().zip(PARTS) {
                 let (folder, archive) = (root.join(name), root.join(format!("{name}.tar")));
                 if folder.is_dir() {
@@ -172,29 +175,52 @@ fn is_picture(name: &str) -> bool {
 /// Pictures below a folder of classes.
 fn of_folder(folder: &Path, passed_over: &mut usize) -> Result<Found> {
     let remedy = "make it readable, or name another folder with --data-dir";
-    let names = |at: &Path| -> Result<Vec<(String, bool)>> {
+    let names = |at: &Path| -> Result<Vec<(OsString, bool)>> {
         let all = std::fs::read_dir(at).and_then(|entries| {
             let one = |e: std::io::Result<std::fs::DirEntry>| {
                 let entry = e?;
                 let kind = entry.file_type()?;
                 let folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-                Ok(entry.file_name().into_string().ok().map(|name| (name, folder)))
+                Ok((entry.file_name(), folder))
             };
             entries.map(one).collect::<std::io::Result<Vec<_>>>()
         });
-        Ok(all.map_err(|e| FileError::io(at, &e, remedy))?.into_iter().flatten().collect())
+        Ok(all.map_err(|e| FileError::io(at, &e, remedy))?)
     };
     let mut found = Found::new();
-    for (class, _) in names(folder)?.into_iter().filter(|(name, is_folder)| *is_folder && !name.starts_with('.')) {
-        let all = names(&folder.join(&class))?;
-        let pictures: Vec<_> =
-            all.iter().filter(|(n, folder)| !folder && is_picture(n)).map(|(n, _)| (n.clone(), None)).collect();
-        *passed_over += all.iter().filter(|(n, folder)| !folder && !is_picture(n)).count();
+    for (class, _) in names(folder)?.into_iter().filter(|(name, is_folder)| *is_folder && !hidden(name)) {
+        let mut pictures = Vec::new();
+        for (name, _) in names(&folder.join(&class))?.into_iter().filter(|(_, is_folder)| !is_folder) {
+            if is_picture(&name.to_string_lossy()) {
+                pictures.push((plain_name(&folder.join(&class), &name)?, None));
+            } else {
+                *passed_over += 1;
+            }
+        }
         if !pictures.is_empty() {
-            found.insert(class, pictures);
+            found.insert(plain_name(folder, &class)?, pictures);
         }
     }
     Ok(found)
+}
+
+/// Whether a file or folder is hidden by its name.
+fn hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The name of a class or of a picture in `at`. One that no text can hold, or that would move the cursor of a terminal, is
+/// refused: it goes into models, tables and messages, and left out it would be missed.
+fn plain_name(at: &Path, name: &OsStr) -> Result<String> {
+    let refused = |what: &str| {
+        let shown = name.to_string_lossy();
+        bad(at, format!("holds a name that {what}: `{}`", files::one_line(&shown)), "give it another name")
+    };
+    let text = name.to_str().ok_or_else(|| refused("is not UTF-8"))?;
+    if text.contains(char::is_control) {
+        return Err(refused("has control characters"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Pictures in an archive: of the part of that name, first in the result, or of all parts, by the folders they are in.
@@ -215,19 +241,23 @@ fn of_archive(archive: &Path, part: Option<&str>, passed_over: &mut usize) -> Re
             continue;
         }
         let path = entry.path().map_err(damaged)?.into_owned();
-        let words: Vec<&str> = path.iter().filter_map(|w| w.to_str()).filter(|w| *w != ".").collect();
+        let words: Vec<&OsStr> = path.iter().filter(|w| *w != ".").collect();
         let (place, class, name) = match (part, words.as_slice()) {
             (Some(_), [.., class, name]) => (0, *class, *name),
-            (None, [.., within, class, name]) => match PARTS.iter().position(|p| p == within) {
+            (None, [.., within, class, name]) => match PARTS.iter().position(|p| *within == *p) {
                 Some(place) => (place, *class, *name),
                 None => continue,
             },
             _ => continue,
         };
-        if is_picture(name) {
+        if hidden(class) {
+            continue;
+        }
+        if is_picture(&name.to_string_lossy()) {
             let at = (entry.raw_file_position(), entry.size());
             let classes = found[place].get_or_insert_default();
-            classes.entry(class.to_owned()).or_default().push((name.to_owned(), Some(at)));
+            let (class, name) = (plain_name(archive, class)?, plain_name(archive, name)?);
+            classes.entry(class).or_default().push((name, Some(at)));
         } else {
             *passed_over += 1;
         }
@@ -303,6 +333,40 @@ pub(super) mod tests {
         assert_eq!(listed[0][..3], ["train/a/x.ppm", "train/b/1.jpg", "train/b/2.PNG"]);
         assert_eq!((listed[0].len(), listed[0][4].as_str()), (5, "val/b/9.bmp"));
         assert!(listed.iter().all(|l| *l == listed[0]), "{listed:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_no_text_can_hold_are_refused_by_folder_and_archive() {
+        use std::os::unix::ffi::OsStrExt;
+        let of = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
+        let dir = tempfile::tempdir().unwrap();
+        for (n, (class, name, want)) in [
+            (of(b"cl\xffss"), of(b"1.png"), "holds a name that is not UTF-8: `cl\u{fffd}ss`; give it another name"),
+            (of(b"a"), of(b"\xe9.png"), "holds a name that is not UTF-8: `\u{fffd}.png`"),
+            (of(b"a\x1b[31m"), of(b"1.png"), "holds a name that has control characters: `a [31m`"),
+            (of(b"a"), of(b"1\n2.png"), "holds a name that has control characters: `1 2.png`"),
+            // Neither class nor picture: passed over, whatever it is called.
+            (of(b".\xff"), of(b"1.png"), ""),
+            (of(b"a"), of(b"\xff.txt"), ""),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (root, tar) = (dir.path().join(n.to_string()), dir.path().join(format!("{n}-in.tar")));
+            as_folder(&root, &[("train/b/0.png".to_owned(), vec![1])]);
+            std::fs::create_dir_all(root.join("train").join(class)).unwrap();
+            std::fs::write(root.join("train").join(class).join(name), [1]).unwrap();
+            let mut builder = tar::Builder::new(File::create(&tar).unwrap());
+            builder.append_dir_all(".", &root).unwrap();
+            builder.finish().unwrap();
+            for place in [&root, &tar] {
+                match Tree::read(place) {
+                    Ok(tree) => assert!(want.is_empty() && tree.classes == ["b"], "{place:?}: {:?}", tree.classes),
+                    Err(e) => assert!(!want.is_empty() && e.to_string().contains(want), "{place:?}: {e}"),
+                }
+            }
+        }
     }
 
     #[test]

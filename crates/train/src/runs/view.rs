@@ -108,11 +108,21 @@ pub fn read(folder: &Path) -> Result<View, FileError> {
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;
     let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?.kept();
     let (spec, facts) = match environment.as_ref().and_then(|e| e.facts.clone()) {
+        Some(facts) if !facts.sound() => {
+            return Err(bad(&folder.join(ENVIRONMENT), "is damaged (its data set cannot be)".to_owned()));
+        }
         Some(facts) => (RunSpec::resolve(&settings, &facts).map_err(|e| bad(&path, e.to_string()))?, facts),
         None => resolve(&settings).map_err(|e| bad(&path, e.to_string()))?,
     };
     let (epochs, steps) = metrics(&folder.join(METRICS))?;
     let result: Option<Record> = json(&folder.join(RESULT))?;
+    // One that was emptied or cut reads as a spec of defaults.
+    if settings.keys().next().is_none() {
+        return Err(bad(&path, "is empty".to_owned()));
+    }
+    if result.as_ref().is_some_and(|r| !spec.is_that_of(&r.spec, &facts)) {
+        return Err(bad(&path, format!("is not the spec of {RESULT}: one of them was changed")));
+    }
     let standing = match &result {
         Some(r) if r.failed.is_some() => Standing::Diverged,
         Some(_) => Standing::Finished,

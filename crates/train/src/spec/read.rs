@@ -119,6 +119,12 @@ impl Settings {
     }
 }
 
+/// Whether it is a whole number beyond those of TOML, which are then taken as text.
+fn large_text(value: Option<&Value>) -> bool {
+    let digits = |text: &str| text.len() > 18 && text.bytes().all(|b| b.is_ascii_digit());
+    value.and_then(Value::as_str).is_some_and(digits)
+}
+
 /// A value as written on a command line: TOML; what is no TOML is taken as text.
 fn value(text: &str) -> Value {
     let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
@@ -198,7 +204,11 @@ impl<'a> Reader<'a> {
 
     fn whole(&mut self, path: &'static str, default: u64, least: u64) -> Result<u64> {
         let whole = |v: &Value| v.as_integer().and_then(|i| u64::try_from(i).ok()).filter(|&n| n >= least);
-        self.read(path, &format!("a whole number of {least} or more"), default, whole, |&v| {
+        // TOML has no larger ones.
+        let large = |v: &Value| v.as_float().is_some_and(|x| x >= i64::MAX as f64);
+        let large = large_text(self.settings.get(path)) || self.settings.get(path).is_some_and(large);
+        let most = if large { format!(", at most {}", i64::MAX) } else { String::new() };
+        self.read(path, &format!("a whole number of {least} or more{most}"), default, whole, |&v| {
             Value::Integer(i64::try_from(v).unwrap_or(i64::MAX))
         })
     }

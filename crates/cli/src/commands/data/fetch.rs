@@ -4,7 +4,7 @@
 use crate::args::{FetchArgs, Voice};
 use crate::commands::stop_flag;
 use crate::failure::Failure;
-use crate::output::{count, grouped};
+use crate::output::{count, grouped, path_text};
 use crate::progress::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::data::{self, FetchEvent, FetchOptions};
@@ -46,7 +46,7 @@ pub(super) fn run(voice: Voice, args: FetchArgs) -> Result<(), Failure> {
         return Err(Failure::Unread);
     }
     let files = fetched?;
-    voice.object("fetched", &json!({ "name": entry.name, "folder": options.folder, "files": files }))?;
+    voice.object("fetched", &json!({ "name": entry.name, "folder": path_text(&options.folder), "files": files.iter().map(path_text).collect::<Vec<_>>() }))?;
     voice.result(format_args!("{}: {} in {}", entry.name, count(files.len(), "file"), options.folder.display()))
 }
 
@@ -76,7 +76,7 @@ impl Show {
     fn event(&mut self, event: FetchEvent<'_>) {
         match event {
             FetchEvent::Present { file, path } => {
-                self.object("present", &json!({ "file": file, "path": path }));
+                self.object("present", &json!({ "file": file, "path": path_text(path) }));
                 self.line(&format!("{file}: there already"));
             }
             FetchEvent::Started { file, url, resumed, total } => {
@@ -106,11 +106,11 @@ impl Show {
                 self.line(&format!("{url}: {reason}; {next}"));
             }
             FetchEvent::Done { file, path } => {
-                self.object("done", &json!({ "file": file, "path": path }));
+                self.object("done", &json!({ "file": file, "path": path_text(path) }));
                 self.line(&format!("{file}: complete, content as published"));
             }
             FetchEvent::Removed { file, path } => {
-                self.object("removed", &json!({ "file": file, "path": path }));
+                self.object("removed", &json!({ "file": file, "path": path_text(path) }));
                 self.line(&format!("{}: removed, its content was wrong", path.display()));
             }
             _ => {}

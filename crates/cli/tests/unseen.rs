@@ -1,0 +1,209 @@
+//! What a program seldom meets: nobody reads its messages, paths are not UTF-8, the spec of a run was emptied or changed, a model
+//! says of its data what cannot be.
+
+mod common;
+
+use common::{bad, good, reclra, text, texts};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const SMALL: [&str; 4] = ["--epochs", "2", "--arch", "64-8-10"];
+
+/// Standard error is a pipe that nobody reads, from the first line on.
+#[test]
+fn messages_that_nobody_reads_end_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, many) = (dir.path().join("run"), dir.path().join("many"));
+    let train = [&["train", "--out", text(&run), "--verbose"][..], &SMALL].concat();
+    let compare = [&["compare", "--rules", "backprop", "--seeds", "1", "--out", text(&many)][..], &SMALL].concat();
+    for (args, code) in [(&train[..], 0), (&compare, 0), (&["train", "--epochs", "0"], 2), (&["eval", text(&run)], 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
+        let output = command.args(args).stderr(writer).stdout(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(output.stdout.is_empty(), code != 0, "{args:?}");
+    }
+    assert!(run.join("result.json").exists() && many.join("compare.md").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_not_utf8_are_paths() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let odd = |name: &[u8]| dir.path().join(std::ffi::OsStr::from_bytes(name));
+    let (run, many, page, init) = (odd(b"r\xffn"), odd(b"m\xffny"), odd(b"p\xffge.html"), odd(b"\xff.safetensors"));
+    let all: [(&str, &[&str], &[&Path]); 10] = [
+        ("train --epochs 1 --arch 64-8-10 --out", &[], &[&run]),
+        ("compare --rules backprop,rec-lra --seeds 1 --epochs 1 --arch 64-8-10 --out", &[], &[&many]),
+        ("report --overwrite --out", &[], &[&page, &run]),
+        ("runs", &[], &[dir.path()]),
+        ("runs compare", &[], &[&many]),
+        ("resume", &["--epochs", "1"], &[&run]),
+        ("inspect", &[], &[&run]),
+        ("eval", &[], &[&run]),
+        ("export", &["--format", "safetensors", "--out"], &[&run, &init]),
+        ("runs clean", &["--yes"], &[&run]),
+    ];
+    for json in [true, false] {
+        for (words, more, paths) in all {
+            let mut command = reclra(&[]);
+            command.args(json.then_some("--json")).args(words.split(' '));
+            // `--out` of export stands between the run and the file.
+            match (words, paths) {
+                ("export", [run, out]) => command.arg(run).args(more).arg(out).arg("--overwrite"),
+                _ => command.args(paths).args(more),
+            };
+            command.args((json && words.starts_with("train")).then_some("--overwrite"));
+            command.args((!json && words.starts_with("train")).then_some("--overwrite"));
+            let output = command.output().unwrap();
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{words}, {json}: {err}");
+            assert!(!err.contains("internal error"), "{words}: {err}");
+        }
+    }
+    assert!(
+        run.join("model.safetensors").exists() && many.join("compare.md").exists() && page.exists() && init.exists()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_spec_that_was_emptied_or_changed_is_not_gone_on_with() {
+    use common::going::{signal, start};
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let args = [
+        "train",
+        "--out",
+        text(&run),
+        "--epochs",
+        "4000",
+        "--arch",
+        "64-12-10",
+        "--checkpoint-steps",
+        "50",
+        "--batch",
+        "7",
+        "--quiet",
+    ];
+    let mut child = start(&args);
+    while fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count) < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it is still going");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let path = run.join("spec.toml");
+    let spec = fs::read_to_string(&path).unwrap();
+    let without =
+        |key: &str| spec.lines().filter(|l| !l.starts_with(key)).map(|l| format!("{l}\n")).collect::<String>();
+    let shorter = spec.replace("epochs = 4000", "epochs = 1");
+    for (text_now, says) in [
+        (String::new(), "spec.toml: is empty"),
+        ("# nothing\n".to_owned(), "spec.toml: is empty"),
+        (without("arch"), "says `arch = \"64-3x256-10\"` where its checkpoint was made with `arch = \"64-12-10\"`"),
+        (without("batch"), "where its checkpoint was made with `batch = "),
+        (spec.replace("seed = ", "seed = 9"), "where its checkpoint was made with `seed = "),
+    ] {
+        fs::write(&path, &text_now).unwrap();
+        let line = bad(&["resume", text(&run)], 1);
+        assert!(line.contains(says) && line.contains("spec.toml"), "{says}: {line}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text_now);
+    }
+    assert_ne!(shorter, spec);
+    // Of a run that is over, the result says what it was.
+    let over = dir.path().join("over");
+    good(&[&["train", "--out", text(&over)][..], &SMALL].concat());
+    let path = over.join("spec.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("64-8-10", "64-9-10")).unwrap();
+    assert!(bad(&["report", text(&over)], 1).contains("spec.toml: is not the spec of result.json"));
+}
+
+/// A model file with another word in what it says of its data.
+fn saying(model: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+    let length = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+    let mut header: Value = serde_json::from_slice(&model[8..8 + length]).unwrap();
+    let data = header["__metadata__"]["reclra.data"].as_str().unwrap().to_owned();
+    let changed = change(&data);
+    assert_ne!(changed, data, "the change changes something");
+    header["__metadata__"]["reclra.data"] = json!(changed);
+    let mut text = header.to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text, &model[8 + length..]].concat()
+}
+
+#[test]
+fn what_a_model_says_of_its_data_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    good(&[&["train", "--out", text(&run)][..], &SMALL].concat());
+    let file = run.join("model.safetensors");
+    let model = fs::read(&file).unwrap();
+    let changes = [
+        ("name = \"digits\"", "name = \"\\u001b[31mdigits\""),
+        ("\"3\"", "\"3\\n4\""),
+        ("\"3\"", "\"\\u007f\""),
+        ("train = ", "train = 4611686018427387904 #"),
+        ("height = ", "height = 9223372036854775807 #"),
+        ("white = ", "white = 0 #"),
+        ("channels = ", "channels = 0 #"),
+    ];
+    for (from, to) in changes {
+        fs::write(&file, saying(&model, |data| data.replacen(from, to, 1))).unwrap();
+        for command in ["inspect", "eval"] {
+            let line = bad(&[command, text(&run)], 1);
+            assert!(line.contains("model.safetensors") && line.contains("reclra.data is damaged"), "{to}: {line}");
+        }
+    }
+    fs::write(&file, saying(&model, |data| format!("{data} "))).unwrap();
+    good(&["inspect", text(&run)]);
+}
+
+#[test]
+fn bounds_and_places_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    for (args, says) in [
+        (["train", "--batch", "18446744073709551615"], "at most 9223372036854775807"),
+        (["train", "--seed", "18446744073709551615"], "at most 9223372036854775807"),
+        (["train", "--arch", "64-10000000-10"], "at most 1048576"),
+        (["train", "--threads", "-1"], "1 to 1024"),
+    ] {
+        let line = bad(&args, 2);
+        assert!(line.contains(says) && !line.contains("-- -1"), "{line}");
+    }
+    let output = reclra(&["runs"]).env("RECLRA_RUNS", &file).output().unwrap();
+    let (_, err) = texts(&output);
+    assert!(output.status.code() == Some(1) && err.contains(text(&file)) && err.lines().count() == 1, "{err}");
+}
+
+/// Address space a little above and below what a run takes: it is refused before it is begun, or trains to its end.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_tight_limit_is_met_before_the_run_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut refused = 0;
+    let limits = [100, 140, 160, 170, 180, 190, 200, 220, 250];
+    for limit in limits {
+        let out = dir.path().join(limit.to_string());
+        let script = format!(
+            "ulimit -v {limit}000; exec \"$0\" train --threads 1 --quiet --arch 64-2048-2048-10 --batch 500 --epochs 1 --out \"$1\""
+        );
+        let binary = assert_cmd::cargo::cargo_bin!("reclra");
+        let output = std::process::Command::new("sh").args(["-c", &script, text(binary), text(&out)]).output().unwrap();
+        let (_, err) = texts(&output);
+        if output.status.success() {
+            assert!(out.join("result.json").exists());
+        } else {
+            assert_eq!(output.status.code(), Some(1), "{limit}: {err}");
+            assert!(err.contains("MB of memory and") && err.contains("are to be had"), "{limit}: {err}");
+            assert!(!out.exists(), "{limit}");
+            refused += 1;
+        }
+    }
+    assert!((2..limits.len()).contains(&refused), "{refused} of {limits:?} were refused");
+}
