@@ -124,9 +124,9 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
 /// Serialises a path, an optional one or several: JSON holds text alone, and what is not UTF-8 in them is shown by a mark.
 pub(crate) mod as_text {
     use serde::Serializer;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
-    pub(crate) fn one<S: Serializer>(path: &PathBuf, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn one<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&path.display())
     }
 
@@ -179,13 +179,15 @@ pub fn write_atomically_by(
     path: &Path,
     fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
+    let remedy = "free some space or choose another folder with --out";
+    let target = led(path).map_err(|e| unwritten(path, &e, remedy))?;
     // The rename would put a file in the place of a pipe or a device, for everybody on the machine.
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         let what = "is no regular file, and is left as it is".to_owned();
         return Err(FileError { path: path.to_owned(), what, remedy: "name a file with --out" });
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = move || -> std::io::Result<()> {
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
         fill(file.as_file_mut())?;
         #[cfg(unix)]
@@ -195,12 +197,27 @@ pub fn write_atomically_by(
             file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
+        file.persist(&target).map_err(|e| e.error)?;
         #[cfg(unix)]
         std::fs::File::open(folder)?.sync_all()?;
         Ok(())
     };
-    write().map_err(|e| unwritten(path, &e, "free some space or choose another folder with --out"))
+    write().map_err(|e| unwritten(path, &e, remedy))
+}
+
+/// Most links one after the other that systems follow.
+const LINKS: usize = 40;
+
+/// The file that a path leads to through links, which stay links: there already, or to be made.
+fn led(path: &Path) -> std::io::Result<PathBuf> {
+    let mut at = path.to_owned();
+    for _ in 0..=LINKS {
+        match std::fs::read_link(&at) {
+            Ok(next) => at = at.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(at),
+        }
+    }
+    Err(std::io::Error::other("its links lead back to themselves"))
 }
 
 /// Makes `folder` (and those above it) and checks that files can be written there, before hours are spent.
@@ -242,6 +259,29 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
+    fn links_stay_links_and_what_they_lead_to_is_written() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("far")).unwrap();
+        std::fs::write(at("far/file"), "old").unwrap();
+        symlink("far/second", at("first")).unwrap();
+        symlink("file", at("far/second")).unwrap();
+        symlink("far/new", at("dangling")).unwrap();
+        write_atomically(&at("first"), b"new").unwrap();
+        write_atomically(&at("dangling"), b"made").unwrap();
+        assert_eq!(std::fs::read(at("far/file")).unwrap(), b"new");
+        assert_eq!(std::fs::read(at("far/new")).unwrap(), b"made");
+        symlink("loop", at("loop")).unwrap();
+        let line = write_atomically(&at("loop"), b"x").unwrap_err().to_string();
+        assert!(line.contains("loop: ") && line.contains("its links lead back to themselves"), "{line}");
+        for name in ["first", "far/second", "dangling", "loop"] {
+            assert!(std::fs::symlink_metadata(at(name)).unwrap().is_symlink(), "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn pipes_and_devices_are_not_replaced() {
         use std::os::unix::fs::{FileTypeExt, symlink};
         let dir = tempfile::tempdir().unwrap();

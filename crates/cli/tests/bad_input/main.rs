@@ -291,11 +291,12 @@ fn strange_names_and_links_are_borne() {
         (0..6).for_each(|n| fs::write(dir.join(format!("train/{class}/a b {n}.png")), png(8)).unwrap());
     }
     assert_eq!(run(&dir).0, 0, "spaces and letters of any language are names like others");
-    // A name that is no text is passed over.
+    // A name that is no text is refused by name: passed over, a picture would be missed.
     use std::os::unix::ffi::OsStrExt;
     let odd = dir.join("train/cat").join(std::ffi::OsStr::from_bytes(b"\xff\xfe.png"));
     fs::write(&odd, png(8)).unwrap();
-    assert_eq!(run(&dir).0, 0);
+    let (code, err) = run(&dir);
+    assert!(code == 1 && err.contains("is not UTF-8: `\u{fffd}\u{fffd}.png`; give it another name"), "{err}");
     fs::remove_file(&odd).unwrap();
     // Folders that lead back to themselves.
     symlink("..", dir.join("train/cat/loop")).unwrap();
