@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A file or folder that could not be written or read: one line with the path and the remedy, whatever letters a path or a reader's
 /// words have.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {}; {remedy}", one_line(&.path.display().to_string()), one_line(what))]
+#[error("{}: {}; {remedy}", one_line(&crate::files::shown(.path).to_string()), one_line(what))]
 pub struct FileError {
     /// The file or folder.
     pub path: PathBuf,
@@ -140,6 +140,11 @@ pub(crate) mod as_text {
     pub(crate) fn all<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(paths.iter().map(|p| p.display().to_string()))
     }
+}
+
+/// A path in a message, which is one line whatever the path holds.
+pub(crate) fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string()).into_owned()
 }
 
 /// What a reader says of damaged bytes, as a few words: no control characters, no line breaks, not long.

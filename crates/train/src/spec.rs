@@ -101,13 +101,13 @@ pub enum SpecError {
         remedy: &'static str,
     },
     /// A network or rule that cannot be.
-    #[error("{0}")]
+    #[error("{}", crate::files::one_line(&.0.to_string()))]
     Core(#[from] reclra::Error),
 }
 
 impl SpecError {
     pub(crate) fn bad(key: &str, value: &Value, want: String) -> SpecError {
-        SpecError::Value { key: key.to_owned(), value: value.to_string(), want }
+        SpecError::Value { key: key.to_owned(), value: read::shown(value), want }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum DataError {
     /// No data set of that name.
-    #[error("unknown data set `{name}`{}", if .hint.is_empty() { "; `reclra list data` shows all" } else { .hint.as_str() })]
+    #[error("unknown data set `{}`{}", crate::files::plain(.name), if .hint.is_empty() { "; `reclra list data` shows all" } else { .hint.as_str() })]
     Unknown {
         /// As written.
         name: String,
@@ -31,7 +31,7 @@ pub enum DataError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A file that is not what it should be.
-    #[error("{}: {what}; {remedy}", .path.display())]
+    #[error("{}: {what}; {remedy}", crate::files::shown(.path))]
     Content {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum DataError {
         remedy: String,
     },
     /// A picture that is broken, one of the few that may be: it is left out, or another one stands in.
-    #[error("{}: {why}; mend or remove it", .path.display())]
+    #[error("{}: {why}; mend or remove it", crate::files::shown(.path))]
     Broken {
         /// The picture.
         path: PathBuf,

@@ -131,7 +131,7 @@ pub enum FetchError {
     /// No mirror has the right file.
     #[error(
         "{file}: no mirror gave it ({}); name another with --mirror or put the files in {} by hand",
-        .tried.join("; "), .folder.display()
+        .tried.join("; "), crate::files::shown(.folder)
     )]
     AllFailed {
         /// Name without `.gz`.
@@ -142,10 +142,10 @@ pub enum FetchError {
         tried: Vec<String>,
     },
     /// Another fetch goes on there.
-    #[error("{}: another fetch is at work there; wait for it or name another folder with --data-dir", .0.display())]
+    #[error("{}: another fetch is at work there; wait for it or name another folder with --data-dir", crate::files::shown(.0))]
     Busy(PathBuf),
     /// A file of that name is there and right, but for another data set.
-    #[error("{}: belongs to {owner}, it is not replaced; name another folder with --data-dir", .path.display())]
+    #[error("{}: belongs to {owner}, it is not replaced; name another folder with --data-dir", crate::files::shown(.path))]
     Taken {
         /// The file.
         path: PathBuf,

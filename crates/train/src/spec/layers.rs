@@ -19,6 +19,7 @@
 
 use super::read::line_of;
 use super::{Result, SpecError, did_you_mean};
+use crate::files;
 use reclra::models::Plan;
 use reclra::{BlockSpec, LayerSpec, Noise, Phi, Window, phi};
 use toml::{Table, Value};
@@ -152,7 +153,9 @@ impl<'a> Fields<'a> {
     }
 
     fn bad(&self, want: &str) -> SpecError {
-        SpecError::Value { key: "net.layers".to_owned(), value: self.place.clone(), want: want.to_owned() }
+        // Names are the user's, and may hold what breaks a line.
+        let plain = |text: &str| files::one_line(text).into_owned();
+        SpecError::Value { key: "net.layers".to_owned(), value: plain(&self.place), want: plain(want) }
     }
 
     fn take<T>(&mut self, name: &'static str, want: &str, from: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {

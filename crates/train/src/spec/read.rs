@@ -2,6 +2,7 @@
 
 use super::keys::{self, KEYS};
 use super::{Result, SpecError};
+use crate::files;
 use toml::{Table, Value};
 
 /// What users set, from all sources: later ones override earlier ones.
@@ -39,7 +40,8 @@ impl Settings {
                 Value::Array(_) if section == "block" => {
                     let hint = ", a model's: give the file with --model, or name a spec";
                     let (origin, hint) = (origin.to_owned(), hint.to_owned());
-                    return Err(SpecError::UnknownKey { origin, key: section, hint });
+                    let key = files::plain(&section);
+                    return Err(SpecError::UnknownKey { origin, key, hint });
                 }
                 value => settings.put(&section, value, origin)?,
             }
@@ -55,7 +57,7 @@ impl Settings {
         if keys::find(path).is_none() {
             let sections: Vec<&str> = KEYS.iter().filter_map(|k| k.path.split('.').next()).collect();
             let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
-            let (origin, key) = (origin.to_owned(), path.to_owned());
+            let (origin, key) = (origin.to_owned(), files::plain(path));
             return Err(SpecError::UnknownKey { origin, key, hint: did_you_mean(path, &known) });
         }
         self.table.insert(path.to_owned(), value.into());
@@ -123,6 +125,14 @@ impl Settings {
 fn large_text(value: Option<&Value>) -> bool {
     let digits = |text: &str| text.len() > 18 && text.bytes().all(|b| b.is_ascii_digit());
     value.and_then(Value::as_str).is_some_and(digits)
+}
+
+/// A value for a message: TOML in one line, and not a long one.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => files::plain(&format!("{text:?}")),
+        value => files::plain(&value.to_string()),
+    }
 }
 
 /// A value as written on a command line: TOML; what is no TOML is taken as text.

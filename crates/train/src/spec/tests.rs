@@ -83,8 +83,15 @@ fn every_mistake_is_one_line_with_key_and_remedy() {
         ),
         (
             "net.arch = \"784,10\"",
-            "net.arch = \"784,10\": must be widths joined by dashes, each at least 1, such as 784-3x256-10",
+            "net.arch = \"784,10\": must be widths joined by dashes, each at least 1 and at most 1048576, no more than 1000 of them, \
+             such as 784-3x256-10",
         ),
+        // What TOML can hold, a line cannot always.
+        ("net.act = \"ta\\nnh\"", "net.act = \"ta\\nnh\": "),
+        ("net.act = \"\"\"\nta\nnh\\u001b\"\"\"", "net.act = \"ta\\nnh\\u{1b}\": "),
+        ("net.act = [\"ta\\nnh\"]", "net.act = [\"\"\" ta nh\"\"\"]: must be text in quotes"),
+        ("\"a\\nb\" = 1", "spec.toml: unknown key `a b`; `reclra list keys` shows all"),
+        ("[\"q\\nq\"]\n\"zzzz\\n\" = 1", "spec.toml: unknown key `q q.zzzz`; `reclra list keys` shows all"),
         (
             "rule.wiring = \"list\"\nrule.synapses = [\"out->b3\", \"b2->b1\", \"b1->b2\"]",
             "the error synapses form a cycle through region `b1` (b1->b2->b1); remove one of them",
@@ -169,5 +176,29 @@ fn what_would_be_ignored_is_refused_with_what_reads_it() {
             line.starts_with("rule.wiring = \"list\": needs its error synapses; give them with rule.synapses"),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn no_value_of_any_key_breaks_the_line() {
+    let texts = ["x\ny", "\u{1b}[31m", "rec\r\n-lra", "out->b\n1", "64-\n10", &"long ".repeat(10_000)];
+    for key in keys::KEYS {
+        for text in texts {
+            let whole = Value::String(text.to_owned());
+            for value in [whole.clone(), Value::Array(vec![whole.clone()]), Value::Array(vec![whole; 50])] {
+                for more in ["", "net.model=resnet8", "rule.wiring=list"] {
+                    let mut settings = Settings::default();
+                    if !more.is_empty() && !more.starts_with(key.path) {
+                        settings.assign(more).unwrap();
+                    }
+                    settings.put(key.path, value.clone(), "spec.toml").unwrap();
+                    if let Err(e) = crate::run::resolve(&settings) {
+                        let line = e.to_string();
+                        assert!(!line.contains(char::is_control), "{}: {line:?}", key.path);
+                        assert!(line.len() < 2_000 || key.path == "net.layers", "{}: {} bytes", key.path, line.len());
+                    }
+                }
+            }
+        }
     }
 }
