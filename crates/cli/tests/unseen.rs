@@ -122,6 +122,24 @@ fn a_spec_that_was_emptied_or_changed_is_not_gone_on_with() {
     assert!(bad(&["report", text(&over)], 1).contains("spec.toml: is not the spec of result.json"));
 }
 
+/// The environment is written before the spec: a disk that is full in between leaves it alone in the folder.
+#[test]
+fn what_a_run_that_never_began_has_left_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, next) = (dir.path().join("run"), dir.path().join("next"));
+    let train = |out| [&["train", "--out", text(out)][..], &SMALL].concat();
+    good(&train(&run));
+    fs::create_dir(&next).unwrap();
+    fs::copy(run.join("environment.json"), next.join("environment.json")).unwrap();
+    good(&train(&next));
+    // With a spec it is a run; and what is no environment of ours is somebody's.
+    assert!(bad(&train(&next), 2).contains("holds a run"));
+    let own = dir.path().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("environment.json"), "{\"mine\": 1}").unwrap();
+    assert!(bad(&train(&own), 2).contains("holds environment.json, which a run would replace"));
+}
+
 /// A model file with another word in what it says of its data.
 fn saying(model: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     let length = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;

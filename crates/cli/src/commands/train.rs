@@ -81,8 +81,10 @@ const REPLACED: [&str; 7] =
 /// Refuses a folder in which a run would replace something.
 fn vacant(out: &Path) -> Result<(), Failure> {
     let there = |name: &&str| out.join(name).exists();
-    let Some(name) = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC, runs::ENVIRONMENT]).find(|n| there(n))
-    else {
+    // Written before the spec: alone, it is what a full disk has left of a run that never began.
+    let left = |name: &&str| *name == runs::ENVIRONMENT && runs::environment(out).is_some();
+    let all = REPLACED.iter().chain(&[runs::CHECKPOINTS, runs::SPEC, runs::ENVIRONMENT]);
+    let Some(name) = all.into_iter().find(|n| there(n) && !left(n)) else {
         return Ok(());
     };
     let shown = out.display();
