@@ -137,6 +137,9 @@ pub(crate) enum Command {
         /// Folder for the pages: reclra.1, reclra-train.1 and so on
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         out: Option<PathBuf>,
+        /// Replace files of these names that say something else
+        #[arg(long, requires = "out")]
+        overwrite: bool,
     },
 }
 

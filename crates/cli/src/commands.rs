@@ -48,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Data(command) => data::run(voice, command),
         Command::Bench(command) => bench::run(voice, &command),
         Command::Reproduce(args) => reproduce::run(voice, &args),
-        Command::Man { out } => man::run(voice, out.as_deref()),
+        Command::Man { out, overwrite } => man::run(voice, out.as_deref(), overwrite),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclra", &mut script);

@@ -23,6 +23,7 @@ static MEMORY: Telling =
 fn main() -> ExitCode {
     alloc::give_back_large_blocks();
     alloc::spare_addresses();
+    alloc::large_files_are_errors();
     // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|info| {

@@ -94,6 +94,9 @@ fn a_long_run_stays_as_large_and_its_log_is_bounded() {
     assert_eq!(log.len() as u64, soak["log_bytes"].as_u64().unwrap());
     let epochs = log.lines().filter(|l| l.contains(" epoch ")).count();
     assert!((500..=1010).contains(&epochs), "{epochs}");
+    // Its spec is that of so many epochs.
+    let spec = fs::read_to_string(run.join("spec.toml")).unwrap();
+    assert!(spec.contains(&format!("epochs = {}", soak["epochs"].as_u64().unwrap() + 1)), "{spec}");
     // Every epoch stands in the metrics, and the run can go on.
     let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count();
     assert_eq!(lines as u64, soak["epochs"].as_u64().unwrap());

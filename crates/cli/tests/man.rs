@@ -29,6 +29,12 @@ fn each_command_has_its_page() {
     assert!(wanted.contains("reclra-train.1") && wanted.contains("reclra-data-fetch.1"), "{wanted:?}");
     assert_eq!(pages, wanted);
     assert!(err.contains(&format!("{} pages", pages.len())), "{err}");
+    // Again it is the same; what says something else is somebody's.
+    good(&["man", "--out", text(&folder)]);
+    fs::write(folder.join("reclra.1"), "mine").unwrap();
+    assert!(bad(&["man", "--out", text(&folder)], 2).contains("reclra.1: is there already and says something else"));
+    assert_eq!(fs::read_to_string(folder.join("reclra.1")).unwrap(), "mine");
+    good(&["man", "--overwrite", "--out", text(&folder)]);
     for name in &pages {
         let page = fs::read_to_string(folder.join(name)).unwrap();
         assert!(page.contains(".TH ") && page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{name}");

@@ -32,7 +32,7 @@ fn a_run_holds_what_inspect_says() {
     pictures(&folder);
     let images = ["--data", "image-folder", "--data-dir", text(&folder)];
     // Large enough that the program, which differs from build to build, is a small part.
-    let cases: [(&str, &[&str], bool); 20] = [
+    let cases: [(&str, &[&str], bool); 22] = [
         ("large perceptron", &["--arch", "64-2048-2048-10"], false),
         (
             "large perceptron, backprop, large batch",
@@ -49,6 +49,12 @@ fn a_run_holds_what_inspect_says() {
         (
             "deep perceptron, difference target-prop",
             &["--arch", "64-4x1024-10", "--rule", "difference-target-prop", "--batch", "300"],
+            false,
+        ),
+        ("deep perceptron, alignment", &["--arch", "64-20x300-10", "--track-alignment"], false),
+        (
+            "large perceptron, large batch, alignment",
+            &["--arch", "64-2x1500-10", "--batch", "500", "--track-alignment"],
             false,
         ),
         ("deep perceptron, LRA-E", &["--arch", "64-4x1024-10", "--rule", "lra-e", "--batch", "300"], false),

@@ -113,7 +113,7 @@ fn a_network_is_shown() {
     assert_eq!(o["memory"]["kernels"], 4 * (256 * 256 + 32 * (64 + 3 * 256) + 6 * 32 * 32));
     // h of one region, z of two: 256 samples at a time.
     assert_eq!(o["memory"]["evaluation"], 4 * 256 * 3 * 256);
-    let parts = ["weights", "average", "rule", "moments", "signals", "kernels", "evaluation", "states"];
+    let parts = ["weights", "average", "rule", "moments", "signals", "kernels", "evaluation", "alignment", "states"];
     let parts = parts.map(|p| o["memory"][p].as_u64().unwrap());
     assert_eq!(o["memory"]["total"], parts.iter().sum::<u64>());
     let flags = ["--arch", "64-4x8-10", "--wiring", "gap", "--set", "rule.gap=2", "--set", "net.residual=2"];

@@ -113,7 +113,9 @@ fn a_spec_that_was_emptied_or_changed_is_not_gone_on_with() {
         assert!(line.contains(says) && line.contains("spec.toml"), "{says}: {line}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text_now);
     }
-    assert_ne!(shorter, spec);
+    fs::write(&path, &shorter).unwrap();
+    let line = bad(&["resume", text(&run)], 1);
+    assert!(line.contains("says `epochs = 1` where its checkpoint was made with `epochs = 4000`"), "{line}");
     // Of a run that is over, the result says what it was.
     let over = dir.path().join("over");
     good(&[&["train", "--out", text(&over)][..], &SMALL].concat());
@@ -138,6 +140,80 @@ fn what_a_run_that_never_began_has_left_is_in_nobodys_way() {
     fs::create_dir(&own).unwrap();
     fs::write(own.join("environment.json"), "{\"mine\": 1}").unwrap();
     assert!(bad(&train(&own), 2).contains("holds environment.json, which a run would replace"));
+}
+
+/// Reports and exports take the place of no file that a run keeps, also through a link.
+#[test]
+fn what_a_run_keeps_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    good(&[&["train", "--out", text(&run), "--checkpoint-steps", "20"][..], &SMALL].concat());
+    let link = dir.path().join("link");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("run/result.json", &link).unwrap();
+    let checkpoint = fs::read_dir(run.join("checkpoints")).unwrap().next().unwrap().unwrap().path();
+    let mut kept: Vec<_> =
+        ["spec.toml", "result.json", "model.safetensors", "metrics.jsonl", "environment.json", "log.txt"]
+            .map(|name| run.join(name))
+            .into();
+    kept.extend(fs::read_dir(checkpoint).unwrap().map(|e| e.unwrap().path()));
+    kept.extend(link.exists().then(|| link.clone()));
+    for path in kept {
+        let before = fs::read(&path).unwrap();
+        for command in ["report", "export"] {
+            let line = bad(&[command, text(&run), "--out", text(&path), "--overwrite"], 2);
+            assert!(line.contains(text(&path)) && line.contains("name another file with --out"), "{line}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), before, "{path:?}");
+    }
+    good(&["report", text(&run), "--overwrite"]);
+    good(&["export", text(&run), "--overwrite", "--out", text(&run.join("mine.onnx"))]);
+}
+
+/// `ulimit -f` is told by a signal that ends a process, or by an error: here by an error.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_may_not_grow_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let script =
+        "ulimit -c 0; ulimit -f 8; exec \"$0\" train --quiet --threads 1 --arch 64-100-10 --epochs 1 --out \"$1\"";
+    let binary = assert_cmd::cargo::cargo_bin!("reclra");
+    let output = std::process::Command::new("sh").args(["-c", script, text(binary), text(&run)]).output().unwrap();
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    let line = err.lines().next_back().unwrap();
+    assert!(line.starts_with("error: ") && line.contains(text(&run)) && line.contains("too large"), "{err}");
+    let left = |e: &fs::DirEntry| e.file_name().to_str().unwrap().starts_with(".reclra-");
+    assert_eq!(fs::read_dir(&run).unwrap().filter(|e| left(e.as_ref().unwrap())).count(), 0);
+}
+
+#[test]
+fn outputs_that_are_no_numbers_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    good(&[&["train", "--out", text(&run)][..], &SMALL].concat());
+    let file = run.join("model.safetensors");
+    let mut model = fs::read(&file).unwrap();
+    let first = 8 + u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+    model[first..].as_chunks_mut::<4>().0.iter_mut().for_each(|w| *w = 3e38_f32.to_le_bytes());
+    fs::write(&file, model).unwrap();
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seven.png");
+    for args in [&["eval", text(&run)][..], &["predict", text(&run), picture]] {
+        let line = bad(args, 1);
+        assert!(line.contains(text(&run)) && line.contains("no finite numbers"), "{line}");
+    }
+}
+
+#[test]
+fn runs_that_cannot_be_read_are_told_from_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    good(&[&["train", "--out", text(&run)][..], &SMALL].concat());
+    let spec = run.join("spec.toml");
+    assert!(bad(&["runs", text(&spec)], 2).contains("is a file; name a folder"));
+    fs::write(&spec, "").unwrap();
+    assert!(bad(&["runs", text(&run)], 1).contains("spec.toml: is empty"));
 }
 
 /// A model file with another word in what it says of its data.
@@ -196,7 +272,7 @@ fn bounds_and_places_are_said() {
     }
     let output = reclra(&["runs"]).env("RECLRA_RUNS", &file).output().unwrap();
     let (_, err) = texts(&output);
-    assert!(output.status.code() == Some(1) && err.contains(text(&file)) && err.lines().count() == 1, "{err}");
+    assert!(output.status.code() == Some(2) && err.contains(text(&file)) && err.lines().count() == 1, "{err}");
 }
 
 /// Address space a little above and below what a run takes: it is refused before it is begun, or trains to its end.

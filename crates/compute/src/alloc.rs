@@ -45,6 +45,15 @@ pub fn spare_addresses() {
     }
 }
 
+/// A file that grows beyond `ulimit -f` is an error of writing, as a full disk is, and no signal that ends the process.
+pub fn large_files_are_errors() {
+    #[cfg(unix)]
+    // SAFETY: no code of ours runs at the signal; it is ignored.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Whether the line is being written: what that takes must not end here again.
 static TELLING: AtomicBool = AtomicBool::new(false);
 

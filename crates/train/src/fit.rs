@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use crate::judge::{Judged, best, evaluate, judge};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
-const ALIGNED: usize = 1000;
+pub(crate) const ALIGNED: usize = 1000;
 
 /// Mean |e| is measured at every so many steps: it reads all error neurons once more.
 const SAMPLED: u64 = 16;

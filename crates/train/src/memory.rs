@@ -1,5 +1,6 @@
 //! What a network takes of memory in training, told before any of it is taken.
 
+use crate::fit::ALIGNED;
 #[cfg(test)]
 use crate::judge::EVALUATED;
 use crate::judge::evaluated;
@@ -55,7 +56,10 @@ pub fn fits(spec: &RunSpec, facts: &DataFacts, prepared: bool) -> Result<(), Spe
         peak.whitened = 0;
     }
     let needs = peak.ahead();
-    match available() {
+    // Files are written tensor by tensor, each as bytes first. Where memory itself is short, pages of buffers that are done with
+    // make room; addresses do not.
+    let free = available().map(|free| free.min(address_space().saturating_sub(memory.largest)));
+    match free {
         Some(free) if needs > free => {
             let own = memory.weights + memory.average + memory.rule + memory.moments;
             let image = spec.net.image.is_some();
@@ -145,13 +149,19 @@ pub struct Memory {
     pub moments: u64,
     /// h, z, e, d, y of every region and the rule's own signals, for one batch.
     pub signals: u64,
-    /// Signals as kernels lay them out, and Gram matrices of a batch. Of image networks none: theirs are among the signals.
+    /// Signals as kernels lay them out, and Gram matrices of a batch. Of image networks these are among the signals, but for
+    /// what each task gathers.
     pub kernels: u64,
     /// Activities of evaluation, which come on top of those of training: few, as each is given up when it was last read.
     pub evaluation: u64,
     /// Samples evaluated at a time.
     #[serde(skip)]
     pub evaluated: u64,
+    /// The largest tensor.
+    #[serde(skip)]
+    pub largest: u64,
+    /// What measuring the alignment takes: its samples are more than a batch, and go through backprop besides.
+    pub alignment: u64,
     /// States that a rule keeps of every training sample.
     pub states: u64,
     /// All of it.
@@ -210,16 +220,21 @@ impl Memory {
         let summed = rule.block_updates(graph).into_iter();
         let of_rule = summed.map(|u| if let Param::Own(n) = u.param { own[n] } else { 0 }).sum::<usize>();
         let deltas: usize = inside.iter().map(|i| i.1).sum::<usize>() + of_rule;
+        let sizes = regions.iter().flat_map(|r| r.sources.iter().map(|&k| r.width * regions[k].width));
+        let largest = sizes.chain(own.iter().copied()).chain(blocks().flat_map(|b| b.params().map(|(_, p)| p.len())));
+        let largest = largest.max().unwrap_or(0);
         let mut memory = Memory {
             weights,
             average: if optim.average.is_some() { weights } else { 0 },
             rule: bytes(own.iter().sum()),
             moments: bytes(moments * (updated.sum::<usize>() + in_blocks)),
             signals: bytes(rows).saturating_mul(batch as u64) + bytes(deltas),
-            kernels: if graph.has_blocks() { 0 } else { bytes(laid_out(graph, rule, optim, batch)) },
+            kernels: if graph.has_blocks() { ROOMS } else { bytes(laid_out(graph, rule, optim, batch)) },
             evaluation: bytes(held),
             evaluated: evaluated(graph) as u64,
             states: bytes(kept).saturating_mul(samples as u64),
+            largest: bytes(largest),
+            alignment: 0,
             total: 0,
         };
         let Memory { weights, average, rule, moments, signals, kernels, evaluation, states, .. } = memory;
@@ -236,7 +251,19 @@ impl Memory {
     pub fn of_spec(spec: &RunSpec, samples: usize) -> Result<Memory, SpecError> {
         let graph = spec.graph()?;
         let rule = spec.rule.build(&graph)?;
-        Ok(Memory::of(&graph, &*rule, &spec.optim(1), spec.batch, samples))
+        let optim = spec.optim(1);
+        let mut memory = Memory::of(&graph, &*rule, &optim, spec.batch, samples);
+        if spec.alignment {
+            let measured = if graph.has_blocks() { spec.batch } else { spec.batch.max(ALIGNED.min(samples)) };
+            let larger = Memory::of(&graph, &*rule, &optim, measured, samples);
+            let grown = (larger.signals + larger.kernels).saturating_sub(memory.signals + memory.kernels);
+            // z, e, d and h once more for backprop; of blocks all they leave.
+            let units: usize = graph.regions().iter().skip(1).map(|r| r.width).sum();
+            let again = if graph.has_blocks() { memory.signals } else { 4 * FLOAT * (units * measured) as u64 };
+            memory.alignment = grown.saturating_add(again);
+            memory.total = memory.total.saturating_add(memory.alignment);
+        }
+        Ok(memory)
     }
 }
 
@@ -285,6 +312,9 @@ fn laid_out(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize) -> usiz
     let grams = if optim.radius.is_some() { factors.saturating_mul(batch * batch) } else { 0 };
     rooms.iter().sum::<usize>() + turned + grams
 }
+
+/// Bytes that tasks on feature maps gather, as measured over the models.
+const ROOMS: u64 = 8_000_000;
 
 /// Lanes of a panel: samples that kernels lay side by side.
 const PANEL: usize = 32;

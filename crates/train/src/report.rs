@@ -163,6 +163,9 @@ pub fn replaceable(path: &Path, overwrite: bool) -> Result<(), FileError> {
     if path.is_dir() {
         return bad("is a folder", "name a file with --out");
     }
+    if crate::runs::is_kept(path) {
+        return bad("is a file that a run keeps", "name another file with --out");
+    }
     if path.parent().is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
         return bad("its folder is not there", "make it, or name another file with --out");
     }

@@ -22,6 +22,19 @@ mod make;
 mod once;
 pub mod view;
 
+/// Whether a path leads, through links if need be, to a file that a run keeps: what is written for people or other programs must
+/// not take its place.
+#[must_use]
+pub fn is_kept(path: &std::path::Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let Some(folder) = path.parent() else { return false };
+    let name = path.file_name().unwrap_or_default();
+    let known = [SPEC, RESULT, METRICS, TABLE, LOG, INIT, ENVIRONMENT, LOCK, crate::model::FILE];
+    let a_run = |at: &std::path::Path| at.join(SPEC).is_file() || at.join(crate::model::FILE).is_file();
+    let checkpoint = folder.ancestors().take(2).find(|at| at.file_name().is_some_and(|n| n == CHECKPOINTS));
+    (known.iter().any(|k| name == *k) && a_run(folder)) || checkpoint.and_then(|at| at.parent()).is_some_and(a_run)
+}
+
 pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
 pub use folder::{RunFolder, fresh};
 pub use keeper::Keeping;

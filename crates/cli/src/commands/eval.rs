@@ -35,6 +35,9 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     dataset.notes().iter().for_each(|line| voice.note(line));
     let Scores { top5_error, precision, recall, f1 } = found.scores();
     let (judged, counts) = (found.evaluation, found.confusion);
+    if judged.samples > 0 && judged.loss.is_nan() {
+        return Err(not_finite(&args.run));
+    }
     let error = (judged.samples > 0).then(|| judged.error());
     let rows: Vec<Vec<u64>> =
         (0..counts.classes()).map(|t| (0..counts.classes()).map(|p| counts.count(t, p)).collect()).collect();
@@ -84,4 +87,10 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         }
     }
     voice.result(format_args!("{} error {}", args.part, percent(error)))
+}
+
+/// Weights may be finite and sums of them not.
+pub(super) fn not_finite(run: &std::path::Path) -> Failure {
+    let what = "its outputs are no finite numbers: its weights are too large; train it anew with a smaller optim.lr";
+    Failure::Other(format!("{}: {what}", run.display()))
 }

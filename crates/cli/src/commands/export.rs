@@ -29,6 +29,10 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
         let line = format!("{}: is the trained network itself; name another file with --out", path.display());
         return Err(Failure::Usage(line));
     }
+    if reclra_train::runs::is_kept(&path) {
+        let line = format!("{}: is a file that a run keeps; name another file with --out", path.display());
+        return Err(Failure::Usage(line));
+    }
     let written = export(&model, format, &path)?;
     voice.object("export", &written)?;
     if voice.quiet {

@@ -109,6 +109,7 @@ fn said(m: &Memory, batch: usize) -> String {
         ("signals", m.signals),
         ("kernels", m.kernels),
         ("evaluation", m.evaluation),
+        ("alignment", m.alignment),
         ("kept states", m.states),
     ];
     format!("memory in training, batch {batch}: {} MB ({})", mb(m.total), sum(&parts))

@@ -8,7 +8,7 @@ use reclra_train::files::{writable_folder, write_atomically};
 use std::io::Write;
 use std::path::Path;
 
-pub(crate) fn run(voice: Voice, out: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn run(voice: Voice, out: Option<&Path>, overwrite: bool) -> Result<(), Failure> {
     let mut command = Cli::command();
     // Names of the commands below, their synopses and global options.
     command.build();
@@ -16,6 +16,11 @@ pub(crate) fn run(voice: Voice, out: Option<&Path>) -> Result<(), Failure> {
     writable_folder(folder)?;
     let mut pages = Vec::new();
     all(&command, &mut pages)?;
+    let other = |(name, page): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *page);
+    if let Some((name, _)) = pages.iter().find(other).filter(|_| !overwrite) {
+        let line = "is there already and says something else; name another folder with --out or add --overwrite";
+        return Err(Failure::Usage(format!("{}: {line}", folder.join(name).display())));
+    }
     for (name, page) in &pages {
         write_atomically(&folder.join(name), page)?;
     }

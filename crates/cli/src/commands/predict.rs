@@ -23,6 +23,9 @@ pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
                 voice.note(format_args!("{}: {changed}", picture.name));
             }
             let p = model.learner.predict(&picture.pixels);
+            if p.iter().any(|p| !p.is_finite()) {
+                return Err(super::eval::not_finite(&args.run));
+            }
             let class = best(&p);
             voice.object(
                 "prediction",

@@ -108,7 +108,9 @@ fn changed(before: &[DataFile], now: &[DataFile]) -> Option<String> {
 /// Refuses a checkpoint of another spec than the folder's, but for the number of epochs.
 fn same_run(view: &View, checkpoint: &str) -> Result<(), Failure> {
     let mut settings = Settings::parse(checkpoint, "checkpoint")?.kept();
-    settings.put("train.epochs", view.spec.epochs as i64, "checkpoint")?;
+    let before = RunSpec::resolve(&settings, &view.facts)?.epochs;
+    // More than then may be what an interrupted `--epochs` has left.
+    settings.put("train.epochs", view.spec.epochs.max(before) as i64, "checkpoint")?;
     let then = RunSpec::resolve(&settings, &view.facts)?.to_toml();
     let now = view.spec.to_toml();
     if then == now {

@@ -38,6 +38,10 @@ fn all(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
     let folders = if named { folders } else { &home };
     let mut found = BTreeSet::new();
     for folder in folders {
+        if folder.is_file() {
+            let line = format!("{}: is a file; name a folder that `reclra train` has written", folder.display());
+            return Err(Failure::Usage(line));
+        }
         if !folder.is_dir() && named {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(FileError::io(folder, &missing, "name a folder that `reclra train` has written").into());
@@ -50,13 +54,18 @@ fn all(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
             _ => search(folder, DEPTH, &mut found),
         }
     }
-    let mut views = Vec::new();
+    let (mut views, mut damaged) = (Vec::new(), Vec::new());
     for folder in found {
         match view::read(&folder) {
             Ok(view) => views.push(view),
-            Err(e) => voice.warn(&e.to_string()),
+            Err(e) => damaged.push(e),
         }
     }
+    // Where nothing else is, what is wrong with it is the answer.
+    if views.is_empty() && damaged.len() == 1 {
+        return Err(damaged.remove(0).into());
+    }
+    damaged.iter().for_each(|e| voice.warn(&e.to_string()));
     Ok(views)
 }
 

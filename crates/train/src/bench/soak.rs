@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::fit::{Observer, Progress};
 use crate::run::RunError;
 use crate::runs::{self, Environment, Keeping, LOG, METRICS, Shared};
-use crate::spec::{DataFacts, RunSpec};
+use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::Device;
 use serde::Serialize;
 use std::path::Path;
@@ -101,9 +101,10 @@ pub fn soak(
 ) -> Result<Option<Soak>, RunError> {
     let steps = steps.max(STRETCHES);
     let batches = (facts.train.saturating_sub(spec.data.validation).max(1) as u64).div_ceil(spec.batch as u64);
-    let mut spec = spec.clone();
     // One more than it takes: the run is stopped, and not judged.
-    spec.epochs = steps.div_ceil(batches) + 1;
+    let mut settings = Settings::parse(&spec.to_toml(), "spec.toml")?.kept();
+    settings.put("train.epochs", (steps.div_ceil(batches) + 1) as i64, "--steps")?;
+    let spec = RunSpec::resolve(&settings, facts)?;
     let shared = Shared { dataset, facts, environment, keeping: Keeping::default(), stop };
     let (each, began, stretches) = (steps / STRETCHES, Instant::now(), Vec::with_capacity(STRETCHES as usize + 1));
     let mut watcher = Watcher { steps, each, done: 0, began, stretches, told, stop };
