@@ -12,7 +12,7 @@
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
 //! | `stretch` | walks along numbers, vector by vector |
-//! | [`alloc`] | an allocator that says when memory is used up |
+//! | [`alloc`] | limits of the system: an allocator that says when memory is used up, and others |
 //! | `tally`, `probe` | what the kernels had to do, and what this machine can do at best |
 //! | `oracle` | everything once more, naive, in float64 |
 

@@ -44,12 +44,20 @@ pub(super) fn label(tree: &Tree, (part, place): At) -> u32 {
     tree.parts[usize::from(part)].as_ref().map_or(0, |b| b.items[place as usize].label)
 }
 
+/// Bytes of a picture whose room had better be kept for the next one.
+const LARGE: usize = 1 << 20;
+
 /// A picture in three channels, whatever the file has; what is wrong with it, in a few words.
 pub(super) fn rgb(tree: &Tree, (part, place): At) -> Result<RgbImage, String> {
     let Some(branch) = &tree.parts[usize::from(part)] else { return Err("is not there".to_owned()) };
     let bytes = branch.bytes(&branch.items[place as usize], &tree.classes);
     let bytes = bytes.map_err(|e| format!("cannot be read: {e}"))?;
-    Ok(pictures::decode(&bytes)?.into_rgb8())
+    let picture = pictures::decode(&bytes)?;
+    // Many such will come.
+    if picture.as_bytes().len() >= LARGE {
+        reclra_compute::alloc::keep_large_blocks();
+    }
+    Ok(picture.into_rgb8())
 }
 
 /// Says which pictures are broken: a few by name.
