@@ -133,6 +133,18 @@ fn a_longer_run_is_that_of_more_epochs_from_the_start() {
     assert!(fs::read_to_string(short.join("spec.toml")).unwrap().contains("epochs = 9"));
 }
 
+/// A run that goes on. Once its metrics change it is at work, and listens to signals.
+fn at_work(run: &Path) -> std::process::Child {
+    let metrics = || fs::read(run.join("metrics.jsonl")).unwrap_or_default();
+    let before = metrics();
+    let mut child = start(&["resume", text(run)]);
+    while metrics() == before {
+        assert!(child.try_wait().unwrap().is_none(), "it is still going");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child
+}
+
 #[test]
 fn ctrl_c_twice_leaves_at_once_and_damages_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -145,8 +157,7 @@ fn ctrl_c_twice_leaves_at_once_and_damages_nothing() {
     signal(&child, "-INT");
     let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut child = start(&["resume", text(&run)]);
-    std::thread::sleep(Duration::from_millis(300));
+    let mut child = at_work(&run);
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     good(&["eval", text(&run)]);
@@ -171,8 +182,7 @@ fn a_folder_is_held_by_one_process_at_a_time() {
     // The lock went with its process.
     let (out, _) = good(&["runs", text(&run)]);
     assert!(out.contains("interrupted"), "{out}");
-    let mut child = start(&["resume", text(&run)]);
-    std::thread::sleep(Duration::from_millis(200));
+    let mut child = at_work(&run);
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
