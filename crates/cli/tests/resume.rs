@@ -134,7 +134,7 @@ fn a_longer_run_is_that_of_more_epochs_from_the_start() {
 }
 
 /// A run that goes on. Once its metrics change it is at work, and listens to signals.
-fn at_work(run: &Path) -> std::process::Child {
+fn at_work(run: &Path) -> common::going::Going {
     let metrics = || fs::read(run.join("metrics.jsonl")).unwrap_or_default();
     let before = metrics();
     let mut child = start(&["resume", text(run)]);
