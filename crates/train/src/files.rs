@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A file or folder that could not be written or read: one line with the path and the remedy, whatever letters a path or a reader's
 /// words have.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {}; {remedy}", one_line(&crate::files::shown(.path).to_string()), one_line(what))]
+#[error("{}: {}; {remedy}", shown(.path), one_line(what))]
 pub struct FileError {
     /// The file or folder.
     pub path: PathBuf,
