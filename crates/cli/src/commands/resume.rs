@@ -107,10 +107,9 @@ fn changed(before: &[DataFile], now: &[DataFile]) -> Option<String> {
 
 /// Refuses a checkpoint of another spec than the folder's, but for the number of epochs.
 fn same_run(view: &View, checkpoint: &str) -> Result<(), Failure> {
-    let mut settings = Settings::parse(checkpoint, "checkpoint")?.kept();
-    let before = RunSpec::resolve(&settings, &view.facts)?.epochs;
+    let before = RunSpec::resolve(&Settings::parse(checkpoint, "spec.toml")?.kept(), &view.facts)?.epochs;
     // More than then may be what an interrupted `--epochs` has left.
-    settings.put("train.epochs", view.spec.epochs.max(before) as i64, "checkpoint")?;
+    let settings = Settings::with_epochs(checkpoint, view.spec.epochs.max(before))?;
     let then = RunSpec::resolve(&settings, &view.facts)?.to_toml();
     let now = view.spec.to_toml();
     if then == now {
@@ -126,9 +125,7 @@ fn same_run(view: &View, checkpoint: &str) -> Result<(), Failure> {
 /// The spec with more epochs.
 fn longer(spec: &RunSpec, more: Option<u64>, facts: &DataFacts) -> Result<RunSpec, Failure> {
     let Some(more) = more else { return Ok(spec.clone()) };
-    let mut settings = Settings::parse(&spec.to_toml(), "spec.toml")?.kept();
-    settings.put("train.epochs", (spec.epochs + more) as i64, "--epochs")?;
-    Ok(RunSpec::resolve(&settings, facts)?)
+    Ok(RunSpec::resolve(&Settings::with_epochs(&spec.to_toml(), spec.epochs + more)?, facts)?)
 }
 
 #[cfg(test)]

@@ -102,9 +102,7 @@ pub fn soak(
     let steps = steps.max(STRETCHES);
     let batches = (facts.train.saturating_sub(spec.data.validation).max(1) as u64).div_ceil(spec.batch as u64);
     // One more than it takes: the run is stopped, and not judged.
-    let mut settings = Settings::parse(&spec.to_toml(), "spec.toml")?.kept();
-    settings.put("train.epochs", (steps.div_ceil(batches) + 1) as i64, "--steps")?;
-    let spec = RunSpec::resolve(&settings, facts)?;
+    let spec = RunSpec::resolve(&Settings::with_epochs(&spec.to_toml(), steps.div_ceil(batches) + 1)?, facts)?;
     let shared = Shared { dataset, facts, environment, keeping: Keeping::default(), stop };
     let (each, began, stretches) = (steps / STRETCHES, Instant::now(), Vec::with_capacity(STRETCHES as usize + 1));
     let mut watcher = Watcher { steps, each, done: 0, began, stretches, told, stop };

@@ -102,6 +102,16 @@ impl Settings {
         Settings { kept: true, ..self }
     }
 
+    /// Those of a resolved spec that a run has kept, with another number of epochs.
+    ///
+    /// # Errors
+    /// If the text is no spec.
+    pub fn with_epochs(spec: &str, epochs: u64) -> Result<Settings> {
+        let mut settings = Settings::parse(spec, "spec.toml")?.kept();
+        settings.put("train.epochs", epochs as i64, "spec.toml")?;
+        Ok(settings)
+    }
+
     /// What a user has set for a key, if anything.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
