@@ -32,7 +32,7 @@ fn a_run_holds_what_inspect_says() {
     pictures(&folder);
     let images = ["--data", "image-folder", "--data-dir", text(&folder)];
     // Large enough that the program, which differs from build to build, is a small part.
-    let cases: [(&str, &[&str], bool); 22] = [
+    let cases: [(&str, &[&str], bool); 25] = [
         ("large perceptron", &["--arch", "64-2048-2048-10"], false),
         (
             "large perceptron, backprop, large batch",
@@ -59,6 +59,7 @@ fn a_run_holds_what_inspect_says() {
         ),
         ("deep perceptron, LRA-E", &["--arch", "64-4x1024-10", "--rule", "lra-e", "--batch", "300"], false),
         ("deep perceptron, Hebbian", &["--arch", "64-4x1024-10", "--rule", "hebbian", "--batch", "300"], false),
+        ("large perceptron, head-only", &["--arch", "64-2x1500-10", "--rule", "head-only", "--batch", "500"], false),
         (
             "large perceptron, equilibrium-prop",
             &["--arch", "64-2048-10", "--rule", "equilibrium-prop", "--batch", "400"],
@@ -98,6 +99,12 @@ fn a_run_holds_what_inspect_says() {
             &["--model", "noise-resnet18", "--width", "32", "--batch", "16", "--wiring", "skip"],
             true,
         ),
+        ("resnet8, head-only", &["--model", "resnet8", "--width", "16", "--batch", "64", "--rule", "head-only"], true),
+        (
+            "resnet8, feedback alignment",
+            &["--model", "resnet8", "--width", "16", "--batch", "64", "--rule", "feedback-alignment"],
+            true,
+        ),
         ("lenet", &["--model", "lenet", "--batch", "250"], true),
     ];
     let mut off = Vec::new();
@@ -120,4 +127,26 @@ fn a_run_holds_what_inspect_says() {
         }
     }
     assert!(off.is_empty(), "{off:#?}");
+}
+
+/// The best state waits to be written while training goes on, and a state that is gone on with was read from a file.
+#[test]
+fn later_epochs_and_a_resume_hold_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let settings = ["--arch", "64-2x2500-10", "--rule", "head-only", "--batch", "50", "--epochs"];
+    let held = || -> f64 {
+        let result: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
+        result["peak_memory"].as_f64().expect("Linux tells")
+    };
+    let (said, _) = good(&[&["inspect", "--json"], &settings[..], &["3"]].concat());
+    let said = objects(&said)[0]["peak_memory"]["total"].as_f64().unwrap();
+    good(&[&["train", "--out", text(&run), "--quiet", "--threads", "1"], &settings[..], &["3"]].concat());
+    let trained = held();
+    good(&["resume", text(&run), "--quiet", "--threads", "1", "--epochs", "5"]);
+    let resumed = held();
+    println!("{said} said, {trained} held, {resumed} held by the resumed run");
+    for held in [trained, resumed] {
+        assert!((said / held - 1.0).abs() <= WITHIN, "{said} said, {held} held");
+    }
 }

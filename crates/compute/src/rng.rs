@@ -54,13 +54,16 @@ impl Key {
     /// `len` independent draws from N(0, std^2).
     #[must_use]
     pub fn normal(self, len: usize, std: f64) -> Vec<f64> {
+        self.normals(std).take(len).collect()
+    }
+
+    /// The same without end, one by one: for more of them than there should be room for.
+    pub fn normals(self, std: f64) -> impl Iterator<Item = f64> {
         let mut rng = self.rng();
-        (0..len)
-            .map(|_| {
-                let x: f64 = StandardNormal.sample(&mut rng);
-                std * x
-            })
-            .collect()
+        std::iter::repeat_with(move || {
+            let x: f64 = StandardNormal.sample(&mut rng);
+            std * x
+        })
     }
 
     /// `len` independent draws, uniform in [-level, level).

@@ -144,6 +144,28 @@ impl Tensor {
         }
     }
 
+    /// Whether all elements are finite numbers.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        match &self.storage {
+            Storage::F32(v) => v[..self.len()].iter().all(|x| x.is_finite()),
+            Storage::F64(v) => v[..self.len()].iter().all(|x| x.is_finite()),
+        }
+    }
+
+    /// Overwrites as many elements as there are values, the n-th value at `place(n)` in the order of rows: none is held twice.
+    ///
+    /// # Panics
+    /// If a place lies outside.
+    pub fn place(&mut self, values: impl Iterator<Item = f64>, place: impl Fn(usize) -> usize) {
+        let len = self.len();
+        let values = values.take(len).enumerate();
+        match &mut self.storage {
+            Storage::F32(v) => values.for_each(|(n, x)| v[..len][place(n)] = x as f32),
+            Storage::F64(v) => values.for_each(|(n, x)| v[..len][place(n)] = x),
+        }
+    }
+
     /// Overwrites all elements, row by row.
     ///
     /// # Panics

@@ -111,7 +111,7 @@ impl Learner {
         self.moments = self.updates.iter().map(moments).collect();
         let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
         self.block_moments = self.block_updates.iter().map(inside).collect();
-        self.average = self.optim.average.map(|_| self.params.clone());
+        self.average = self.optim.average.map(|_| self.params.of_network());
         self.steps = 0;
     }
 
@@ -387,7 +387,15 @@ impl Learner {
     /// # Errors
     /// If there are more or fewer values than the parameter has.
     pub fn set(&mut self, param: Param, values: &[f64]) -> Result<()> {
-        self.params.fill(param, values)?;
+        self.set_from(param, values.iter().copied())
+    }
+
+    /// The same of values that lie nowhere yet.
+    ///
+    /// # Errors
+    /// If there are more or fewer values than the parameter has.
+    pub fn set_from(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64> + Clone) -> Result<()> {
+        self.params.fill(param, values.clone())?;
         self.set_averaged(param, values)
     }
 
@@ -395,7 +403,7 @@ impl Learner {
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.
-    pub fn set_averaged(&mut self, param: Param, values: &[f64]) -> Result<()> {
+    pub fn set_averaged(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
         match &mut self.average {
             Some(average) if !matches!(param, Param::Own(_)) => average.fill(param, values),
             _ => Ok(()),
@@ -407,7 +415,6 @@ impl Learner {
     /// # Errors
     /// The name of the first parameter that is not.
     pub fn check_finite(&self) -> std::result::Result<(), String> {
-        let bad = |n: &Named<'_>| n.values().iter().any(|v| !v.is_finite());
-        self.parameters().into_iter().find(bad).map_or(Ok(()), |n| Err(n.name))
+        self.parameters().into_iter().find(|n| !n.is_finite()).map_or(Ok(()), |n| Err(n.name))
     }
 }

@@ -29,14 +29,19 @@ impl Params {
     #[must_use]
     pub fn new(device: &Device, graph: &Graph, synapses: Vec<OwnSynapse>, std: f64, key: Key) -> Params {
         let regions = graph.regions();
-        let draw = |name: &str, len: usize, std: f64| key.child_named(name).normal(len, std);
+        let draw = |name: &str, std: f64| key.child_named(name).normals(std);
+        let plain = |shape: &[usize], values: &mut dyn Iterator<Item = f64>| {
+            let mut tensor = device.zeros(shape);
+            tensor.place(values, |n| n);
+            tensor
+        };
         let weights = regions
             .iter()
             .map(|r| {
                 let one = |&k: &usize| {
                     let (from, shape) = (&regions[k], [r.width, regions[k].width]);
                     let name = format!("W.{}->{}", from.name, r.name);
-                    device.tensor(&shape, &draw(&name, shape[0] * shape[1], std))
+                    plain(&shape, &mut draw(&name, std))
                 };
                 if r.inside.is_some() { Vec::new() } else { r.sources.iter().map(one).collect() }
             })
@@ -46,23 +51,33 @@ impl Params {
             .iter()
             .map(|s| {
                 // Drawn as the paper writes it, so that its numbers do not depend on how it is kept.
-                let numbers = draw(&s.name, s.to_width * s.from_width, s.std);
-                device.tensor(&s.kept_shape(), &kept(s, &numbers))
+                let mut tensor = device.zeros(&s.kept_shape());
+                tensor.place(draw(&s.name, s.std), kept(s));
+                tensor
             })
             .collect();
         let inside = |r: &crate::graph::Region| {
             let Some(block) = &r.inside else { return Vec::new() };
-            let one = |(name, p): (String, crate::layer::ParamSpec)| {
-                let values = match p.init {
-                    Init::Normal(std) => draw(&format!("{}.{name}", r.name), p.len(), std),
-                    Init::Constant(value) => vec![value; p.len()],
-                };
-                device.tensor(&p.dims(), &values)
+            let one = |(name, p): (String, crate::layer::ParamSpec)| match p.init {
+                Init::Normal(std) => plain(&p.dims(), &mut draw(&format!("{}.{name}", r.name), std)),
+                Init::Constant(value) => plain(&p.dims(), &mut std::iter::repeat(value)),
             };
             block.params().map(one).collect()
         };
         let fixed = regions.iter().map(|r| r.inside.as_ref().map_or_else(Vec::new, |b| b.fixed(device, key))).collect();
         Params { weights, biases, own, inside: regions.iter().map(inside).collect(), fixed, synapses }
+    }
+
+    /// The network's without the rule's own: what a moving average is kept of.
+    pub(crate) fn of_network(&self) -> Params {
+        Params {
+            weights: self.weights.clone(),
+            biases: self.biases.clone(),
+            own: Vec::new(),
+            inside: self.inside.clone(),
+            fixed: self.fixed.clone(),
+            synapses: Vec::new(),
+        }
     }
 
     /// Room for the deltas that a rule sums of its own synapses.
@@ -118,24 +133,22 @@ impl Params {
     }
 
     /// Overwrites a parameter with values in the shape [`Named`] gives it.
-    pub(crate) fn fill(&mut self, param: Param, values: &[f64]) -> Result<()> {
+    pub(crate) fn fill(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
         let len = self.get(param).len();
         let want = format!("must hold {len} numbers");
         check(values.len() == len, "parameter", format!("{} numbers", values.len()), &want)?;
         match param {
-            Param::Own(n) => self.own[n].copy_from_f64(&kept(&self.synapses[n], values)),
-            _ => self.get_mut(param).copy_from_f64(values),
+            Param::Own(n) => self.own[n].place(values, kept(&self.synapses[n])),
+            _ => self.get_mut(param).place(values, |n| n),
         }
         Ok(())
     }
 }
 
-/// Values as the paper writes them, in the order in which they are kept.
-fn kept(s: &OwnSynapse, values: &[f64]) -> Vec<f64> {
-    match s.layout {
-        Layout::Transposed => transposed(values, s.to_width, s.from_width),
-        Layout::Plain | Layout::Bias => values.to_vec(),
-    }
+/// Where the n-th value, as the paper writes them, is kept.
+fn kept(s: &OwnSynapse) -> impl Fn(usize) -> usize + use<> {
+    let (turned, rows, cols) = (s.layout == Layout::Transposed, s.to_width, s.from_width.max(1));
+    move |n| if turned { n % cols * rows + n / cols } else { n }
 }
 
 /// x^T for x rows x cols.
@@ -167,6 +180,12 @@ impl Named<'_> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<f64> {
         self.written(self.tensor.to_vec())
+    }
+
+    /// Whether all are finite numbers.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.tensor.is_finite()
     }
 
     fn written<T: Copy>(&self, values: Vec<T>) -> Vec<T> {

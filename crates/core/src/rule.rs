@@ -53,6 +53,12 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Numbers that a step holds of each sample besides h and z, for the estimate of memory. Unless told: e, d and y of every
+    /// region, and the rule's own signals.
+    fn held(&self, graph: &Graph) -> usize {
+        errors(graph, |_| true) + self.buffers(graph).iter().sum::<usize>()
+    }
+
     /// Makes the error neurons of one step appear.
     fn error_neurons(&self, step: &mut Step<'_>);
 
@@ -70,6 +76,12 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     fn waves(&self, graph: &Graph) -> Vec<Vec<RegionId>> {
         (1..=graph.output()).rev().map(|i| vec![i]).collect()
     }
+}
+
+/// Numbers of e, d and y of the regions that have them, for [`Rule::held`]. Targets of blocks are not kept.
+pub fn errors(graph: &Graph, has: impl Fn(RegionId) -> bool) -> usize {
+    let regions = graph.regions().iter().enumerate().skip(1).filter(|(l, _)| has(*l));
+    regions.map(|(_, r)| if r.inside.is_some() { 2 * r.width } else { 3 * r.width }).sum()
 }
 
 /// Rules whose activity is not that of the forward pass alone.

@@ -84,13 +84,15 @@ impl Learner {
         let own = |n: &Named<'_>| (n.name.clone(), n.shape.clone(), n.param);
         let wanted: Vec<_> = self.parameters().iter().map(own).collect();
         let averaged: Vec<_> = self.averaged().unwrap_or_default().iter().map(own).collect();
-        let wide = |k: &Kept| k.values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+        fn wide(k: &Kept) -> impl ExactSizeIterator<Item = f64> {
+            k.values.iter().map(|&v| f64::from(v))
+        }
         for (name, shape, param) in &wanted {
-            self.params.fill(*param, &wide(find(name, Some(shape))?))?;
+            self.params.fill(*param, wide(find(name, Some(shape))?))?;
         }
         for (name, shape, param) in &averaged {
             let kept = find(&format!("{AVERAGE}{name}"), Some(shape))?;
-            self.set_averaged(*param, &wide(kept))?;
+            self.set_averaged(*param, wide(kept))?;
         }
         for n in 0..self.updates.len() {
             let name = self.name_of(self.updates[n].param);

@@ -424,7 +424,7 @@ impl From<DataError> for Halt {
 fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
     let parameter = learner.check_finite().err();
     let (regions, activity) = (learner.graph().regions(), learner.activity());
-    let broken = |i: &usize| activity.z[*i].to_f32().iter().any(|v| !v.is_finite());
+    let broken = |i: &usize| !activity.z[*i].is_finite();
     let region = match &parameter {
         // W.in->b1, b.b1, E.out->b1: the region it leads into.
         Some(name) => name.rsplit(['>', '.']).next().unwrap_or(name).to_owned(),

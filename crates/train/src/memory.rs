@@ -169,8 +169,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons all is exact but the signals of some rules:
-    /// hebbian and head-only leave some empty, equilibrium propagation lays both its phases side by side in some. Of image
+    /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons all is exact. Of image
     /// networks it is an estimate: what kernels take besides is reckoned in copies of the widest feature map.
     #[must_use]
     pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
@@ -203,10 +202,8 @@ impl Memory {
         let (back, transformed) = rooms.clone().fold((0, 0), |(b, t), r| (b.max(r[1]), t.max(r[2])));
         let left: usize = rooms.map(|r| r[0]).sum::<usize>() + back + 2 * transformed;
         let units: usize = regions.iter().skip(1).map(|r| r.width).sum();
-        // The input has z alone; the others have h, z, e, d, y.
-        let of_blocks: usize = regions.iter().filter(|r| r.inside.is_some()).map(|r| r.width).sum();
-        // Targets of blocks are not kept.
-        let rows = regions[0].width + 5 * units - of_blocks + left + rule.buffers(graph).iter().sum::<usize>();
+        // The input has z alone; the others have h and z.
+        let rows = regions[0].width + 2 * units + left + rule.held(graph);
         let kept: usize = rule.persistent(graph).iter().map(|&l| regions[l].width).sum();
         // Rules that settle keep all activities; those of training grow.
         let held = if rule.settles().is_some() {
@@ -359,16 +356,7 @@ mod tests {
             let (a, e) = (learner.activity(), learner.errors());
             let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
             let signals: u64 = tensors.map(|t| t.bytes() as u64).sum();
-            match set {
-                "rule.name=equilibrium-prop" => {
-                    assert!(signals > memory.signals && signals < 2 * memory.signals, "{set}: {signals}, {memory:?}");
-                }
-                // What only the output has is not taken.
-                "rule.name=hebbian" | "rule.name=head-only" => {
-                    assert!(signals < memory.signals, "{set}: {signals}, {memory:?}")
-                }
-                _ => assert_eq!(memory.signals, signals, "{set}"),
-            }
+            assert_eq!(memory.signals, signals, "{set}");
             if learner.rule().settles().is_none() {
                 let x = vec![0.5; 64 * EVALUATED];
                 (0..3).for_each(|_| drop(learner.evaluate(&x, &[3; EVALUATED]).loss.to_string()));

@@ -148,31 +148,31 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
     let own = |n: &reclra::learner::Named<'_>| (n.name.clone(), n.shape.clone(), n.param);
     let wanted: Vec<(String, Vec<usize>, Param)> = learner.parameters().iter().map(own).collect();
     let averaged: Vec<_> = learner.averaged().unwrap_or_default().iter().map(own).collect();
-    let read = |name: &str, shape: &[usize]| -> Result<Vec<f64>, FileError> {
+    let read = |name: &str, shape: &[usize]| {
         let view = file.tensor(name).map_err(|_| bad(path, format!("lacks the tensor {name}")))?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             let (kind, found) = (view.dtype(), view.shape());
             return Err(bad(path, format!("{name} is {kind:?} {found:?} where the spec needs F32 {shape:?}")));
         }
-        let values: Vec<f64> =
-            view.data().as_chunks::<4>().0.iter().map(|&c| f64::from(f32::from_le_bytes(c))).collect();
-        if values.iter().any(|v| !v.is_finite()) {
+        let words = view.data().as_chunks::<4>().0.iter();
+        let values = words.map(|&c| f64::from(f32::from_le_bytes(c)));
+        if values.clone().any(|v| !v.is_finite()) {
             return Err(bad(path, format!("{name} holds numbers that are not finite")));
         }
         Ok(values)
     };
     for (name, shape, param) in &wanted {
-        learner.set(*param, &read(name, shape)?).map_err(|e| bad(path, e.to_string()))?;
+        learner.set_from(*param, read(name, shape)?).map_err(|e| bad(path, e.to_string()))?;
     }
     for (name, shape, param) in &averaged {
         let values = read(&format!("{AVERAGE}{name}"), shape)?;
-        learner.set_averaged(*param, &values).map_err(|e| bad(path, e.to_string()))?;
+        learner.set_averaged(*param, values).map_err(|e| bad(path, e.to_string()))?;
     }
     let prepare = match metadata.get(PREPARE) {
         None => None,
         Some(line) => {
             let tensor = |name: &str, shape: &[usize]| -> Result<Vec<f32>, FileError> {
-                Ok(read(name, shape)?.into_iter().map(|v| v as f32).collect())
+                Ok(read(name, shape)?.map(|v| v as f32).collect())
             };
             let found = Prepare::restore(line, tensor)?.filter(|p| p.shape() == facts.shape);
             Some(found.ok_or_else(|| bad(path, format!("{PREPARE} is damaged")))?)

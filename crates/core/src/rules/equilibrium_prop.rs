@@ -33,7 +33,9 @@ use super::{chain, finite};
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::phi::{self, Phi};
-use crate::rule::{Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Settles, Signal, Step, weight_updates};
+use crate::rule::{
+    Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Settles, Signal, Step, errors, weight_updates,
+};
 use reclra_compute::dense::{Afferent, Forward, Message};
 use reclra_compute::{Device, Tensor};
 use std::ops::Range;
@@ -206,6 +208,14 @@ impl Rule for EquilibriumProp {
         let scratch = (1..=out).chain([out, out]).map(n);
         let contrasts = (1..out).chain(0..out - 1).map(n);
         states.chain(scratch).chain(contrasts).chain([n(1)]).collect()
+    }
+
+    /// d is the output's alone, and contrasts hold both phases.
+    fn held(&self, graph: &Graph) -> usize {
+        let buffers = self.buffers(graph);
+        let phases = buffers.get(self.slots.scratch().end..self.slots.drive()).unwrap_or_default();
+        let discrepancies = graph.hidden().map(|l| graph.regions()[l].width);
+        errors(graph, |_| true) - discrepancies.sum::<usize>() + buffers.iter().chain(phases).sum::<usize>()
     }
 
     fn persistent(&self, graph: &Graph) -> Vec<RegionId> {

@@ -5,7 +5,7 @@
 
 use crate::block::How;
 use crate::graph::Graph;
-use crate::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Rule, Step, block_updates, weight_updates};
+use crate::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Rule, Step, block_updates, errors, weight_updates};
 use reclra_compute::dense::Response;
 
 /// Only the output learns.
@@ -31,6 +31,10 @@ impl Rule for HeadOnly {
 
     fn uses_derivative(&self) -> bool {
         true
+    }
+
+    fn held(&self, graph: &Graph) -> usize {
+        errors(graph, |l| l == graph.output())
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {

@@ -18,7 +18,7 @@
 use super::finite;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
+use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, errors, weight_updates};
 use reclra_compute::dense::{Forward, Message};
 use reclra_compute::pointwise::Phi;
 
@@ -82,6 +82,10 @@ impl Rule for Hebbian {
     /// For the n-th synapse W_{k->i}: 2n holds W^T h_i, 2n + 1 what it exceeds z_k by.
     fn buffers(&self, graph: &Graph) -> Vec<usize> {
         self.synapses.iter().flat_map(|&(_, _, k)| [graph.regions()[k].width; 2]).collect()
+    }
+
+    fn held(&self, graph: &Graph) -> usize {
+        errors(graph, |l| l == graph.output()) + self.buffers(graph).iter().sum::<usize>()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
