@@ -284,10 +284,14 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) invert: bool,
     /// Show so many of the most probable classes
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
     pub(crate) top: usize,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "must be a whole number from 1 on".to_owned())
 }
 
 fn rows(text: &str) -> Result<std::ops::Range<usize>, String> {

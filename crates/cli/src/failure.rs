@@ -39,8 +39,10 @@ impl Failure {
             Failure::Other(line) => (line, 1),
             Failure::Unread => return ExitCode::SUCCESS,
             Failure::Clap(e) if !e.use_stderr() => {
-                let _ = e.print();
-                return ExitCode::SUCCESS;
+                return match e.print().map_err(Failure::from) {
+                    Err(unwritten) => unwritten.report(),
+                    Ok(()) => ExitCode::SUCCESS,
+                };
             }
             // Asked for nothing at all: the help, as an error.
             Failure::Clap(e) if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -115,7 +117,9 @@ impl From<SpecError> for Failure {
 impl From<DataError> for Failure {
     fn from(e: DataError) -> Self {
         match e {
-            DataError::Unknown { .. } | DataError::Validation { .. } => Failure::Usage(e.to_string()),
+            DataError::Unknown { .. } | DataError::Validation { .. } | DataError::Setting { .. } => {
+                Failure::Usage(e.to_string())
+            }
             DataError::File(e) => e.into(),
             _ => Failure::Other(e.to_string()),
         }

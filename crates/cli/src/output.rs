@@ -58,7 +58,7 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 
 /// A text that moves no cursor: what names in files hold of control characters become blanks, but for ends of lines and tabs.
 fn lines(text: &str) -> Cow<'_, str> {
-    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let odd = |c: char| reclra_train::files::unruly(c) && c != '\n' && c != '\t';
     if text.contains(odd) { text.replace(odd, " ").into() } else { text.into() }
 }
 

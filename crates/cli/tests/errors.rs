@@ -22,11 +22,16 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--set", "optim.name=adm"], 2, &["optim.name", "did you mean `adam`"]),
         (&["train", "--set", "optim.lrr=1"], 2, &["optim.lrr", "did you mean `optim.lr`"]),
         (&["train", "--set", "optim.lr"], 2, &["optim.lr", "key=value"]),
+        (&["train", "--set", "optim={lr=1}"], 2, &["unknown key `optim`, did you mean `optim.name`"]),
+        (&["train", "--set", "net.w_std=1e300"], 2, &["net.w_std", "between 0 and a million"]),
+        (&["train", "--data", "image-folder"], 2, &["data.dir", "--data-dir"]),
         (&["list", "rule"], 2, &["rule", "rules"]),
         (&["compare", "--rules", "bakprop"], 2, &["--rules", "did you mean `backprop`"]),
         (&["compare", "--rule", "backprop"], 2, &["--rules"]),
         (&["compare", "--grid", "optim.lrr=1"], 2, &["--grid", "did you mean `optim.lr`"]),
         (&["compare", "--grid", "optim.lr"], 2, &["--grid optim.lr", "key=value"]),
+        (&["compare", "--grid", "optim.lr=1e-3,0.001"], 2, &["--grid optim.lr=1e-3,0.001", "a value twice"]),
+        (&["predict", "no/such", "a.png", "--top", "0"], 2, &["--top", "from 1 on"]),
         (&["compare", "--target", "nan"], 2, &["--target", "0 to 100"]),
         // Values.
         (&["train", "--lr", "nan"], 2, &["optim.lr = nan", "finite number"]),
@@ -270,12 +275,14 @@ fn results_that_cannot_be_written_are_refused_before_the_work() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said() {
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
-    let output = command.arg("list").stdout(full).output().unwrap();
-    let (_, err) = texts(&output);
-    assert_eq!((output.status.code(), err.lines().count()), (Some(1), 1), "{err}");
-    assert!(err.starts_with("error: standard output: "), "{err}");
+    for words in [&["list"][..], &["--help"], &["--version"], &["train", "--help"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("reclra"));
+        let output = command.args(words).stdout(full).output().unwrap();
+        let (_, err) = texts(&output);
+        assert_eq!((output.status.code(), err.lines().count()), (Some(1), 1), "{words:?}: {err}");
+        assert!(err.starts_with("error: standard output: "), "{words:?}: {err}");
+    }
 }
 
 /// `reclra list | head -1` is no error.

@@ -32,6 +32,9 @@ impl FileError {
     #[must_use]
     pub fn io(path: &Path, error: &std::io::Error, remedy: &'static str) -> FileError {
         use std::io::ErrorKind as K;
+        // Writers of temporary files wrap the system's error in one that keeps its words alone.
+        let is =
+            |code: i32| error.raw_os_error() == Some(code) || error.to_string().contains(&format!("(os error {code})"));
         let what = match error.kind() {
             K::NotFound => MISSING.to_owned(),
             K::PermissionDenied => "permission denied".to_owned(),
@@ -39,6 +42,12 @@ impl FileError {
             K::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
             K::StorageFull => "the disk is full".to_owned(),
             K::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+            // Of this process, of all: no file of its own is to blame, and none of its remedies helps.
+            _ if cfg!(unix) && (is(23) || is(24)) => {
+                let (what, remedy) =
+                    ("too many files are open".to_owned(), "close some, or raise the limit (ulimit -n)");
+                return FileError { path: path.to_owned(), what, remedy };
+            }
             _ => error.to_string(),
         };
         FileError { path: path.to_owned(), what, remedy }
@@ -115,10 +124,17 @@ pub fn read_text(path: &Path, remedy: &'static str) -> Result<String, FileError>
     })
 }
 
-/// A text as one line that leaves a terminal alone: control characters, line breaks among them, become blanks.
+/// Whether a letter does something to a terminal or a page instead of being shown: control characters, ends of lines, and what
+/// turns the direction of all that follows.
+#[must_use]
+pub fn unruly(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text as one line that leaves a terminal alone: what is [`unruly`], line breaks among it, becomes blanks.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
+    if text.contains(unruly) { text.replace(unruly, " ").into() } else { text.into() }
 }
 
 /// Serialises a path, an optional one or several: JSON holds text alone, and what is not UTF-8 in them is shown by a mark.
@@ -143,14 +159,15 @@ pub(crate) mod as_text {
 }
 
 /// A path in a message, which is one line whatever the path holds.
-pub(crate) fn shown(path: &Path) -> String {
+#[must_use]
+pub fn shown(path: &Path) -> String {
     one_line(&path.display().to_string()).into_owned()
 }
 
 /// What a reader says of damaged bytes, as a few words: no control characters, no line breaks, not long.
 #[must_use]
 pub fn plain(said: &str) -> String {
-    let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    let odd = |c: char| unruly(c) || c == char::REPLACEMENT_CHARACTER;
     let words = said.split(|c: char| c.is_whitespace() || odd(c)).filter(|w| !w.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     line.char_indices().nth(160).map_or(line.clone(), |(end, _)| format!("{}...", &line[..end]))
@@ -307,6 +324,17 @@ mod tests {
         assert_eq!(plain(&"word ".repeat(50)).len(), 163);
         let error = FileError { path: "a\nb".into(), what: "is \u{1b}[2J\nbad".to_owned(), remedy: "mend it" };
         assert_eq!(error.to_string(), "a b: is  [2J bad; mend it");
+        assert_eq!(one_line("a\u{202e}b\u{2028}c \u{200c}d"), "a b c \u{200c}d");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn too_many_open_files_are_not_a_full_disk() {
+        let error = std::io::Error::from_raw_os_error(24);
+        for error in [std::io::Error::other(error.to_string()), error] {
+            let line = FileError::io(Path::new("a"), &error, "free some space").to_string();
+            assert_eq!(line, "a: too many files are open; close some, or raise the limit (ulimit -n)");
+        }
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub enum SpecError {
     /// `--grid` without values.
     #[error("--grid {0}: write it as key=value,value, optim.lr=1e-3,3e-3 say")]
     Grid(String),
+    /// `--grid` with a value twice.
+    #[error("--grid {0}: names a value twice; leave one out")]
+    Repeated(String),
     /// A value that does not do.
     #[error("{key} = {value}: {want}")]
     Value {
@@ -182,7 +185,7 @@ impl DataFacts {
     pub fn sound(&self) -> bool {
         let ImageShape { channels, height, width } = self.shape;
         let numbers = [channels, height, width].into_iter().try_fold(self.train, usize::checked_mul);
-        let plain = |name: &String| !name.contains(char::is_control);
+        let plain = |name: &String| !name.contains(crate::files::unruly);
         self.validation < self.train
             && numbers.is_some_and(|n| n > 0 && n as u64 <= MOST)
             && self.white > 0
@@ -413,8 +416,8 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
         0.05
     };
     let w_std = r.number("net.w_std", w_std)?;
-    if w_std < 0.0 {
-        return Err(SpecError::bad("net.w_std", &Value::Float(w_std), "must be 0 or a positive number".into()));
+    if !(0.0..=1e6).contains(&w_std) {
+        return Err(SpecError::bad("net.w_std", &Value::Float(w_std), "must lie between 0 and a million".into()));
     }
     Ok(NetSpec { image: None, widths, act, residual, bias, w_std })
 }

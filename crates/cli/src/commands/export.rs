@@ -20,6 +20,10 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
     }
     let model = model::load(&args.run, device(MachineArgs { threads: Some(1) })?)?;
     let path = args.out.clone().unwrap_or_else(|| beside(args, format));
+    if path.is_dir() {
+        let line = format!("{}: is a folder, and an export is a file; name one in it with --out", path.display());
+        return Err(Failure::Usage(line));
+    }
     if path.exists() && !args.overwrite {
         let line = format!("{}: is there already; name another file with --out or add --overwrite", path.display());
         return Err(Failure::Usage(line));

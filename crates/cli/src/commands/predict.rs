@@ -33,7 +33,7 @@ pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
             )?;
             let mut order: Vec<usize> = (0..p.len()).collect();
             order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
-            let shown = order.iter().take(args.top.clamp(1, p.len()));
+            let shown = order.iter().take(args.top);
             let list: Vec<String> = shown.map(|&c| format!("{} {:.2} %", names[c], 100.0 * p[c])).collect();
             voice.result(format_args!("{}: {}  ({})", picture.name, names[class], list.join(", ")))?;
         }

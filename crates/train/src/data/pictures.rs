@@ -68,6 +68,10 @@ fn read(
         let decoded = idx::decode(bytes).map_err(bad)?;
         from_idx(&decoded, path, facts, rows, remedy)?
     } else {
+        if rows.is_some() {
+            let (what, remedy) = ("is a picture, and has no rows".to_owned(), "leave out --rows".to_owned());
+            return Err(DataError::Content { path: path.to_owned(), what, remedy });
+        }
         let picture = decode(&bytes).map_err(bad)?;
         let (pixels, changed) = fit(&picture, facts.shape, centre);
         vec![Picture { name: path.display().to_string(), pixels, changed }]

@@ -217,8 +217,8 @@ fn plain_name(at: &Path, name: &OsStr) -> Result<String> {
         bad(at, format!("holds a name that {what}: `{}`", files::one_line(&shown)), "give it another name")
     };
     let text = name.to_str().ok_or_else(|| refused("is not UTF-8"))?;
-    if text.contains(char::is_control) {
-        return Err(refused("has control characters"));
+    if text.contains(files::unruly) {
+        return Err(refused("has control characters or turns the direction of writing"));
     }
     Ok(text.to_owned())
 }
@@ -344,8 +344,16 @@ pub(super) mod tests {
         for (n, (class, name, want)) in [
             (of(b"cl\xffss"), of(b"1.png"), "holds a name that is not UTF-8: `cl\u{fffd}ss`; give it another name"),
             (of(b"a"), of(b"\xe9.png"), "holds a name that is not UTF-8: `\u{fffd}.png`"),
-            (of(b"a\x1b[31m"), of(b"1.png"), "holds a name that has control characters: `a [31m`"),
-            (of(b"a"), of(b"1\n2.png"), "holds a name that has control characters: `1 2.png`"),
+            (
+                of(b"a\x1b[31m"),
+                of(b"1.png"),
+                "holds a name that has control characters or turns the direction of writing: `a [31m`",
+            ),
+            (
+                of(b"a"),
+                of(b"1\n2.png"),
+                "holds a name that has control characters or turns the direction of writing: `1 2.png`",
+            ),
             // Neither class nor picture: passed over, whatever it is called.
             (of(b".\xff"), of(b"1.png"), ""),
             (of(b"a"), of(b"\xff.txt"), ""),

@@ -246,7 +246,7 @@ fn width(text: &str, size: i32) -> u32 {
 
 /// A name without what no picture can show: control characters are not even allowed in SVG.
 fn shown(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    name.chars().map(|c| if crate::files::unruly(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The end of a line that is wider than a panel, which is what tells two paths apart.

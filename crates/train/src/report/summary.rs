@@ -4,6 +4,7 @@ use super::Subject;
 use super::groups::groups;
 use super::page::{each, wide};
 use super::words::{count, duration, grouped, network, percent};
+use crate::files;
 use crate::metrics::top5_tells;
 use crate::record::{Record, deviation, mean};
 use crate::runs::view::Standing;
@@ -112,7 +113,7 @@ fn facts(run: &Subject<'_>) -> Markup {
     let row = |name: &str, what: Markup| html! { dt { (name) } dd { (what) } };
     html! {
         dl.facts {
-            (row("Folder", html! { code { (view.folder.display().to_string()) } }))
+            (row("Folder", html! { code { (files::shown(&view.folder)) } }))
             (row("Standing", standing(view.standing)))
             @if let Some(e) = &view.environment {
                 (row("Command", html! { code { (e.command.join(" ")) } }))

@@ -106,7 +106,13 @@ pub fn read(folder: &Path) -> Result<View, FileError> {
     let path = folder.join(SPEC);
     let text = text(&path)?.ok_or_else(|| FileError::io(&path, &ErrorKind::NotFound.into(), REMEDY))?;
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;
-    let settings = Settings::parse(&text, SPEC).map_err(|e| bad(&path, e.to_string()))?.kept();
+    let settings = Settings::parse(&text, SPEC)
+        .map_err(|e| {
+            // The path names the file already.
+            let line = e.to_string();
+            bad(&path, line.strip_prefix(SPEC).unwrap_or(&line).trim_start_matches([',', ':', ' ']).to_owned())
+        })?
+        .kept();
     let (spec, facts) = match environment.as_ref().and_then(|e| e.facts.clone()) {
         Some(facts) if !facts.sound() => {
             return Err(bad(&folder.join(ENVIRONMENT), "is damaged (its data set cannot be)".to_owned()));

@@ -58,7 +58,9 @@ impl Settings {
             let sections: Vec<&str> = KEYS.iter().filter_map(|k| k.path.split('.').next()).collect();
             let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
             let (origin, key) = (origin.to_owned(), files::plain(path));
-            return Err(SpecError::UnknownKey { origin, key, hint: did_you_mean(path, &known) });
+            let within = KEYS.iter().find(|k| k.path.split('.').next() == Some(path));
+            let hint = within.map_or_else(|| did_you_mean(path, &known), |k| format!(", did you mean `{}`?", k.path));
+            return Err(SpecError::UnknownKey { origin, key, hint });
         }
         self.table.insert(path.to_owned(), value.into());
         Ok(())
@@ -91,6 +93,10 @@ impl Settings {
             Value::Array(values) => values,
             _ => text.split(',').map(|v| value(v.trim())).collect(),
         };
+        // Trials are told apart by their values.
+        if (1..values.len()).any(|n| values[..n].contains(&values[n])) {
+            return Err(SpecError::Repeated(assignment.to_owned()));
+        }
         let mut probe = Settings::default();
         values.iter().try_for_each(|v| probe.put(path, v.clone(), "--grid"))?;
         Ok((path.to_owned(), values))
@@ -140,7 +146,7 @@ fn large_text(value: Option<&Value>) -> bool {
 /// A value for a message: TOML in one line, and not a long one.
 pub(super) fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains(char::is_control) => files::plain(&format!("{text:?}")),
+        Value::String(text) if text.contains(files::unruly) => files::plain(&format!("{text:?}")),
         value => files::plain(&value.to_string()),
     }
 }
