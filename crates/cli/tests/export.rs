@@ -107,7 +107,7 @@ fn an_export_says_what_it_wrote_and_replaces_nothing_unasked() {
         (vec!["export", "no/such"], 2, &["no/such", "reclra train --out"]),
         (vec!["export", text(&run), "--out", text(&file.join("below.onnx"))], 1, &["forward.onnx", "--out"]),
         (vec!["export", text(&run), "--out", text(&model), "--overwrite"], 2, &["the trained network itself"]),
-        (vec!["export", text(&run), "--out", text(&run), "--overwrite"], 1, &["run"]),
+        (vec!["export", text(&run), "--out", text(&run), "--overwrite"], 2, &["run: is a folder"]),
     ] {
         let line = bad(&args, code);
         assert!(words.iter().all(|w| line.contains(w)), "{args:?}: {line}");
