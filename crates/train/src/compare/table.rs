@@ -228,6 +228,9 @@ pub fn json(rows: &[Row]) -> serde_json::Value {
 /// The files of a comparison, beside the folders of its runs.
 const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by-epoch.svg", "error-by-time.svg"];
 
+/// The one of them that tells of the runs for a program to read.
+const TOLD: &str = "compare.json";
+
 /// Whether those of `trials` may take the place of the files in `folder`: nothing is lost where every run that these tell of
 /// is one of the trials, as after an interruption or with more seeds.
 ///
@@ -236,7 +239,7 @@ const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by
 pub fn replaceable(folder: &Path, trials: &[Trial]) -> Result<(), FileError> {
     let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
     let planned: Vec<String> = trials.iter().flat_map(|t| t.specs.iter().flatten()).map(RunSpec::to_toml).collect();
-    let told = files::read(&folder.join("compare.json"), files::NUMBERS, "").ok();
+    let told = files::read(&folder.join(TOLD), files::NUMBERS, "").ok();
     let told: Option<Vec<serde_json::Value>> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let ours = |run: &serde_json::Value| run["spec"].as_str().is_some_and(|spec| planned.iter().any(|p| p == spec));
     if told.is_some_and(|rows| rows.iter().flat_map(|r| r["runs"].as_array().into_iter().flatten()).all(ours)) {
@@ -246,7 +249,8 @@ pub fn replaceable(folder: &Path, trials: &[Trial]) -> Result<(), FileError> {
     Err(FileError { path: there, what, remedy: "name another folder with --out or add --overwrite" })
 }
 
-/// Writes `compare.md`, `.csv`, `.json` and the plots into `folder`, with the trials of tuning if there were any. Their paths.
+/// Writes `compare.json`, `.md`, `.csv` and the plots into `folder`, with the trials of tuning if there were any. Their paths,
+/// in the order in which they were written.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -274,7 +278,9 @@ pub fn written(
     let mut paths = Vec::new();
     let csv = csv(rows, target);
     let contents = [text.as_bytes(), csv.as_bytes(), &json, by_epoch.as_bytes(), by_time.as_bytes()];
-    for (name, bytes) in FILES.into_iter().zip(contents) {
+    // The one that says which runs all tell of comes first: else one who is killed in between finds them another's.
+    let (told, others) = FILES.into_iter().zip(contents).partition::<Vec<_>, _>(|(name, _)| *name == TOLD);
+    for (name, bytes) in told.into_iter().chain(others) {
         let path = folder.join(name);
         write_atomically(&path, bytes).map_err(RunError::from)?;
         paths.push(path);

@@ -128,12 +128,18 @@ fn what_diverges_or_is_refused_is_a_row_and_stops_nothing() {
     assert_eq!(csv(&rows, 5.0).lines().count(), 9);
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
     let paths = written(&rows, Some(&rows), dir.path(), &machine, "Made by a test with", (5.0, &none)).unwrap();
-    let text = std::fs::read_to_string(&paths[0]).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("compare.md")).unwrap();
     assert!(text.contains("Trials of tuning"));
     assert_eq!(paths.len(), 5);
     assert!(text.contains("a machine"));
     let svg = std::fs::read_to_string(dir.path().join("error-by-epoch.svg")).unwrap();
     assert!(svg.contains("backprop") && svg.contains("polygon") && svg.contains("polyline"), "{svg}");
+    // Whoever was killed between any two of them goes on with the same comparison, and nobody else does.
+    let other = plan(&request(&["lra-e"], &[]), &facts()).unwrap();
+    for last in paths.iter().rev() {
+        assert!(replaceable(dir.path(), &trials).is_ok() && replaceable(dir.path(), &other).is_err(), "{last:?}");
+        std::fs::remove_file(last).unwrap();
+    }
 }
 
 #[test]
