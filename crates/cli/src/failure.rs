@@ -117,9 +117,10 @@ impl From<SpecError> for Failure {
 impl From<DataError> for Failure {
     fn from(e: DataError) -> Self {
         match e {
-            DataError::Unknown { .. } | DataError::Validation { .. } | DataError::Setting { .. } => {
-                Failure::Usage(e.to_string())
-            }
+            DataError::Unknown { .. }
+            | DataError::Validation { .. }
+            | DataError::Stored { .. }
+            | DataError::Setting { .. } => Failure::Usage(e.to_string()),
             DataError::File(e) => e.into(),
             _ => Failure::Other(e.to_string()),
         }

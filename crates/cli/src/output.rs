@@ -5,6 +5,7 @@ use crate::failure::Failure;
 pub(crate) use reclra_train::report::{count, grouped};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::io::Write;
 
 impl Voice {
@@ -14,6 +15,14 @@ impl Voice {
             writeln!(std::io::stdout().lock(), "{}", lines(&line.to_string()))?;
         }
         Ok(())
+    }
+
+    /// A text for a program to read, letter by letter but on a terminal. Not said with `--json`.
+    pub(crate) fn exactly(self, text: &str) -> Result<(), Failure> {
+        if !self.json && !std::io::stdout().is_terminal() {
+            return Ok(writeln!(std::io::stdout().lock(), "{text}")?);
+        }
+        self.result(text)
     }
 
     /// An object, as a line on standard output. Said only with `--json`.
@@ -56,7 +65,7 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{}", lines(&line.to_string()));
 }
 
-/// A text that moves no cursor: what names in files hold of control characters become blanks, but for ends of lines and tabs.
+/// A text that moves no cursor: what names in files hold of unruly letters become blanks, but for line feeds and tabs.
 fn lines(text: &str) -> Cow<'_, str> {
     let odd = |c: char| reclra_train::files::unruly(c) && c != '\n' && c != '\t';
     if text.contains(odd) { text.replace(odd, " ").into() } else { text.into() }

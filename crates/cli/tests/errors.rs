@@ -30,7 +30,7 @@ fn what_is_asked_wrongly_is_refused() {
         (&["compare", "--rule", "backprop"], 2, &["--rules"]),
         (&["compare", "--grid", "optim.lrr=1"], 2, &["--grid", "did you mean `optim.lr`"]),
         (&["compare", "--grid", "optim.lr"], 2, &["--grid optim.lr", "key=value"]),
-        (&["compare", "--grid", "optim.lr=1e-3,0.001"], 2, &["--grid optim.lr=1e-3,0.001", "a value twice"]),
+        (&["compare", "--grid", "optim.lr=1,1.0"], 2, &["--grid optim.lr=1,1.0", "a value twice"]),
         (&["predict", "no/such", "a.png", "--top", "0"], 2, &["--top", "from 1 on"]),
         (&["compare", "--target", "nan"], 2, &["--target", "0 to 100"]),
         // Values.
@@ -347,7 +347,22 @@ fn pictures_are_checked() {
     fs::write(&rows, idx(0x0803, &[2, 8, 8], &[0; 128])).unwrap();
     let line = bad(&["predict", text(&run), text(&rows), "--rows", "1..5"], 1);
     assert!(line.contains("rows"), "{line}");
+    fs::write(&picture, [&b"P5 8 8 255\n"[..], &[0; 64]].concat()).unwrap();
+    let line = bad(&["predict", text(&run), text(&picture), "--rows", "0..1"], 2);
+    assert!(line.contains("--rows = 0..1: ") && line.contains("has no rows; leave out --rows"), "{line}");
     assert!(bad(&["predict", text(&run), text(&rows), "--rows", "5..1"], 2).contains("first..end"));
+}
+
+/// What is printed for a program to read is not made plain on the way.
+#[test]
+fn a_printed_spec_is_the_spec() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("a\u{202e}b\u{85}c");
+    fs::create_dir(&data).unwrap();
+    mnist(&data);
+    let (spec, _) = good(&["train", "--data", "mnist", "--data-dir", text(&data), "--print-spec"]);
+    let read: toml::Table = spec.parse().unwrap();
+    assert_eq!(read["data"]["dir"].as_str(), Some(text(&data)));
 }
 
 /// A run that diverges ends with the parameter and the remedy, and leaves no model.

@@ -131,7 +131,7 @@ fn a_run_holds_what_inspect_says() {
 
 /// The best state waits to be written while training goes on, and a state that is gone on with was read from a file.
 #[test]
-fn later_epochs_and_a_resume_hold_no_more() {
+fn later_epochs_and_a_resume_hold_what_is_said_too() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let settings = ["--arch", "64-2x2500-10", "--rule", "head-only", "--batch", "50", "--epochs"];
@@ -147,6 +147,7 @@ fn later_epochs_and_a_resume_hold_no_more() {
     let resumed = held();
     println!("{said} said, {trained} held, {resumed} held by the resumed run");
     for held in [trained, resumed] {
-        assert!((said / held - 1.0).abs() <= WITHIN, "{said} said, {held} held");
+        // A state once more in memory would be a third.
+        assert!((said / held - 1.0).abs() <= WITHIN / 2.0, "{said} said, {held} held");
     }
 }

@@ -42,11 +42,14 @@ impl FileError {
             K::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
             K::StorageFull => "the disk is full".to_owned(),
             K::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-            // Of this process, of all: no file of its own is to blame, and none of its remedies helps.
-            _ if cfg!(unix) && (is(23) || is(24)) => {
-                let (what, remedy) =
-                    ("too many files are open".to_owned(), "close some, or raise the limit (ulimit -n)");
+            // EMFILE and ENFILE: this file is not to blame, so what else would help with it does not.
+            _ if cfg!(unix) && is(24) => {
+                let (what, remedy) = ("too many files are open".to_owned(), "raise the limit (ulimit -n)");
                 return FileError { path: path.to_owned(), what, remedy };
+            }
+            _ if cfg!(unix) && is(23) => {
+                let what = "too many files are open on this machine".to_owned();
+                return FileError { path: path.to_owned(), what, remedy: "end some other programs" };
             }
             _ => error.to_string(),
         };
@@ -333,7 +336,7 @@ mod tests {
         let error = std::io::Error::from_raw_os_error(24);
         for error in [std::io::Error::other(error.to_string()), error] {
             let line = FileError::io(Path::new("a"), &error, "free some space").to_string();
-            assert_eq!(line, "a: too many files are open; close some, or raise the limit (ulimit -n)");
+            assert_eq!(line, "a: too many files are open; raise the limit (ulimit -n)");
         }
     }
 

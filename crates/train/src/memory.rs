@@ -342,6 +342,21 @@ mod tests {
         (Memory::of_spec(&spec, 1000).unwrap(), learner)
     }
 
+    /// Its signals are others where nothing settles, and others again where nothing is hidden.
+    #[test]
+    fn equilibrium_propagation_is_told_for_any_depth() {
+        for arch in ["64-10", "64-12-10", "64-12-11-10"] {
+            for symmetric in ["true", "false"] {
+                let more = [format!("net.arch={arch}"), format!("rule.symmetric={symmetric}")];
+                let (memory, learner) = both(&["rule.name=equilibrium-prop", &more[0], &more[1]]);
+                let (a, e) = (learner.activity(), learner.errors());
+                let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
+                let held: u64 = tensors.map(|t| t.bytes() as u64).sum();
+                assert_eq!(memory.signals, held, "{more:?}");
+            }
+        }
+    }
+
     #[test]
     fn the_estimate_is_what_a_learner_holds() {
         let rules: Vec<String> = reclra::rules::KNOWN.iter().map(|r| format!("rule.name={}", r.0)).collect();

@@ -185,7 +185,7 @@ impl DataFacts {
     pub fn sound(&self) -> bool {
         let ImageShape { channels, height, width } = self.shape;
         let numbers = [channels, height, width].into_iter().try_fold(self.train, usize::checked_mul);
-        let plain = |name: &String| !name.contains(crate::files::unruly);
+        let plain = |name: &String| !name.contains(char::is_control);
         self.validation < self.train
             && numbers.is_some_and(|n| n > 0 && n as u64 <= MOST)
             && self.white > 0
@@ -416,7 +416,7 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
         0.05
     };
     let w_std = r.number("net.w_std", w_std)?;
-    if !(0.0..=1e6).contains(&w_std) {
+    if w_std < 0.0 || (w_std > 1e6 && !r.kept()) {
         return Err(SpecError::bad("net.w_std", &Value::Float(w_std), "must lie between 0 and a million".into()));
     }
     Ok(NetSpec { image: None, widths, act, residual, bias, w_std })

@@ -26,7 +26,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     if args.print_spec {
         let (spec, _) = resolve(&settings)?;
         voice.object("spec", &json!({ "toml": spec.to_toml() }))?;
-        return voice.result(spec.to_toml().trim_end());
+        return voice.exactly(spec.to_toml().trim_end());
     }
     if args.watch.tui {
         Tui::possible(voice)?;

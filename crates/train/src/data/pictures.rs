@@ -68,9 +68,9 @@ fn read(
         let decoded = idx::decode(bytes).map_err(bad)?;
         from_idx(&decoded, path, facts, rows, remedy)?
     } else {
-        if rows.is_some() {
-            let (what, remedy) = ("is a picture, and has no rows".to_owned(), "leave out --rows".to_owned());
-            return Err(DataError::Content { path: path.to_owned(), what, remedy });
+        if let Some(rows) = rows {
+            let want = format!("{} is a picture, and has no rows; leave out --rows", path.display());
+            return Err(DataError::Setting { key: "--rows", value: format!("{}..{}", rows.start, rows.end), want });
         }
         let picture = decode(&bytes).map_err(bad)?;
         let (pixels, changed) = fit(&picture, facts.shape, centre);

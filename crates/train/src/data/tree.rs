@@ -218,7 +218,7 @@ fn plain_name(at: &Path, name: &OsStr) -> Result<String> {
     };
     let text = name.to_str().ok_or_else(|| refused("is not UTF-8"))?;
     if text.contains(files::unruly) {
-        return Err(refused("has control characters or turns the direction of writing"));
+        return Err(refused("has letters that are not shown but obeyed, such as control characters"));
     }
     Ok(text.to_owned())
 }
@@ -347,13 +347,14 @@ pub(super) mod tests {
             (
                 of(b"a\x1b[31m"),
                 of(b"1.png"),
-                "holds a name that has control characters or turns the direction of writing: `a [31m`",
+                "holds a name that has letters that are not shown but obeyed, such as control characters: `a [31m`",
             ),
             (
                 of(b"a"),
                 of(b"1\n2.png"),
-                "holds a name that has control characters or turns the direction of writing: `1 2.png`",
+                "holds a name that has letters that are not shown but obeyed, such as control characters: `1 2.png`",
             ),
+            (of(b"a"), of("1\u{202e}2.png".as_bytes()), "holds a name that has letters that are not shown but obeyed"),
             // Neither class nor picture: passed over, whatever it is called.
             (of(b".\xff"), of(b"1.png"), ""),
             (of(b"a"), of(b"\xff.txt"), ""),

@@ -93,8 +93,10 @@ impl Settings {
             Value::Array(values) => values,
             _ => text.split(',').map(|v| value(v.trim())).collect(),
         };
-        // Trials are told apart by their values.
-        if (1..values.len()).any(|n| values[..n].contains(&values[n])) {
+        // 1 and 1.0 are one value, and one trial.
+        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64));
+        let same = |a: &Value, b: &Value| a == b || number(a).is_some_and(|n| Some(n) == number(b));
+        if (1..values.len()).any(|n| values[..n].iter().any(|v| same(v, &values[n]))) {
             return Err(SpecError::Repeated(assignment.to_owned()));
         }
         let mut probe = Settings::default();
