@@ -5,6 +5,7 @@
 //! that gives the same run again.
 
 mod data;
+mod facts;
 mod image;
 pub mod keys;
 mod layers;
@@ -12,16 +13,15 @@ mod read;
 mod rules;
 
 pub use data::DataSpec;
+pub use facts::DataFacts;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
 pub use rules::{OF_BLOCKS, RuleSpec, names as rule_names, tuning};
 
-use crate::data::ImageShape;
 use read::Reader;
 use reclra::optim::{METHODS, Method, SCHEDULES, Schedule};
 use reclra::{Graph, Optim, phi};
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// What is wrong with a spec: one line that names the key and the remedy.
@@ -121,78 +121,6 @@ fn size_of(bytes: u64) -> String {
 
 /// Shorthand of this room.
 pub type Result<T, E = SpecError> = std::result::Result<T, E>;
-
-/// Numbers in the largest training part: a petabyte of bytes.
-const MOST: u64 = 1 << 50;
-
-/// What a spec has to know of its data before it can be resolved.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataFacts {
-    /// Name of the data set.
-    pub name: String,
-    /// Names of the classes, by label.
-    pub class_names: Vec<String>,
-    /// Value of a stored byte that stands for the pixel 1.
-    pub white: u8,
-    /// Samples in the training part, before validation is drawn.
-    pub train: usize,
-    /// Samples drawn for validation unless told.
-    pub validation: usize,
-    /// Pixels of a sample.
-    pub shape: ImageShape,
-}
-
-impl DataFacts {
-    /// The facts of an opened data set.
-    #[must_use]
-    pub fn of(dataset: &dyn crate::data::Dataset) -> DataFacts {
-        DataFacts {
-            name: dataset.name().to_owned(),
-            class_names: dataset.class_names().to_vec(),
-            white: dataset.white(),
-            train: dataset.len(crate::data::Part::Train),
-            validation: dataset.validation(),
-            shape: dataset.shape(),
-        }
-    }
-
-    /// Numbers in a sample.
-    #[must_use]
-    pub fn pixels(&self) -> usize {
-        self.shape.len()
-    }
-
-    /// Number of classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.class_names.len()
-    }
-
-    /// As TOML, for the metadata of a saved model.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
-    }
-
-    /// Back from [`DataFacts::to_toml`]; `None` if it is damaged.
-    #[must_use]
-    pub fn from_toml(text: &str) -> Option<DataFacts> {
-        toml::from_str(text).ok().filter(DataFacts::sound)
-    }
-
-    /// Whether these can be the facts of a data set: a file may claim anything.
-    #[must_use]
-    pub fn sound(&self) -> bool {
-        let ImageShape { channels, height, width } = self.shape;
-        let numbers = [channels, height, width].into_iter().try_fold(self.train, usize::checked_mul);
-        let plain = |name: &String| !name.contains(char::is_control);
-        self.validation < self.train
-            && numbers.is_some_and(|n| n > 0 && n as u64 <= MOST)
-            && self.white > 0
-            && self.classes() > 0
-            && self.class_names.iter().chain([&self.name]).all(plain)
-    }
-}
 
 /// The network of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -491,7 +419,7 @@ pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, v
         white: 255,
         train,
         validation,
-        shape: ImageShape { channels: 1, height: side, width: side },
+        shape: crate::data::ImageShape { channels: 1, height: side, width: side },
     }
 }
 
