@@ -390,7 +390,7 @@ impl Learner {
         self.set_from(param, values.iter().copied())
     }
 
-    /// The same of values that lie nowhere yet.
+    /// The same of values that are made one by one: none is held twice.
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.

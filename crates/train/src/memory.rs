@@ -169,8 +169,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons all is exact. Of image
-    /// networks it is an estimate: what kernels take besides is reckoned in copies of the widest feature map.
+    /// For steps of `batch` samples out of `samples`. Of multilayer perceptrons parameters, moments, signals and states are
+    /// exact, and what kernels lay out is reckoned. Of image networks it is an estimate: what kernels take besides is reckoned
+    /// in copies of the widest feature map.
     #[must_use]
     pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
         let regions = graph.regions();
@@ -342,6 +343,13 @@ mod tests {
         (Memory::of_spec(&spec, 1000).unwrap(), learner)
     }
 
+    /// Bytes of all that a learner keeps of a batch.
+    fn signals(learner: &Learner) -> u64 {
+        let (a, e) = (learner.activity(), learner.errors());
+        let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
+        tensors.map(|t| t.bytes() as u64).sum()
+    }
+
     /// Its signals are others where nothing settles, and others again where nothing is hidden.
     #[test]
     fn equilibrium_propagation_is_told_for_any_depth() {
@@ -349,10 +357,7 @@ mod tests {
             for symmetric in ["true", "false"] {
                 let more = [format!("net.arch={arch}"), format!("rule.symmetric={symmetric}")];
                 let (memory, learner) = both(&["rule.name=equilibrium-prop", &more[0], &more[1]]);
-                let (a, e) = (learner.activity(), learner.errors());
-                let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
-                let held: u64 = tensors.map(|t| t.bytes() as u64).sum();
-                assert_eq!(memory.signals, held, "{more:?}");
+                assert_eq!(memory.signals, signals(&learner), "{more:?}");
             }
         }
     }
@@ -368,10 +373,7 @@ mod tests {
             assert_eq!(memory.weights + memory.rule + memory.moments, held, "{set}: {memory:?}");
             let average = learner.averaged().map_or(0, |a| a.iter().map(size).sum());
             assert_eq!(memory.average, average, "{set}");
-            let (a, e) = (learner.activity(), learner.errors());
-            let tensors = [&a.h, &a.z, &e.e, &e.d, &e.y, &e.buffers].into_iter().flatten();
-            let signals: u64 = tensors.map(|t| t.bytes() as u64).sum();
-            assert_eq!(memory.signals, signals, "{set}");
+            assert_eq!(memory.signals, signals(&learner), "{set}");
             if learner.rule().settles().is_none() {
                 let x = vec![0.5; 64 * EVALUATED];
                 (0..3).for_each(|_| drop(learner.evaluate(&x, &[3; EVALUATED]).loss.to_string()));
