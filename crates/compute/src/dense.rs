@@ -159,6 +159,11 @@ impl Device {
             Backend::Cpu(cpu) => {
                 cpu.counter.receive(wave);
                 receive(cpu, wave);
+                for r in wave.iter_mut() {
+                    if let Response::Target { mismatch, .. } = r.response {
+                        r.discrepancy = mismatch.finish(cpu, &mut r.e, r.discrepancy);
+                    }
+                }
             }
             Backend::Oracle => wave.iter_mut().for_each(oracle::receive),
         }

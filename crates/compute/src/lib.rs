@@ -7,7 +7,8 @@
 //! | [`dense`] | forward and receiving phase of dense regions |
 //! | [`update`] | the fused local update |
 //! | [`maps`] | feature maps: convolution, normalisation, pools, unit by unit |
-//! | [`pointwise`] | activations, error neurons |
+//! | [`pointwise`] | activations |
+//! | `mismatch` | error neurons and discrepancy |
 //! | `signals` | sums, noise and placing of whole signals |
 //! | [`rng`] | randomness as a pure function of a key |
 //! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
@@ -22,6 +23,7 @@ pub mod dense;
 mod device;
 mod gemm;
 pub mod maps;
+mod mismatch;
 mod oracle;
 mod output;
 pub mod pointwise;

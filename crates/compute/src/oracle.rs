@@ -3,7 +3,7 @@
 //! Nothing here is clever. A loop a sum, one index a letter, in the order of the formula.
 
 use crate::dense::{Forward, Receive, Response};
-use crate::pointwise::Phi;
+use crate::pointwise::{Mismatch, Phi};
 use crate::tensor::Tensor;
 use crate::update::{Local, Moments};
 
@@ -74,16 +74,28 @@ pub(crate) fn receive(r: &mut Receive<'_>) {
     let e: Vec<f64> = match r.response {
         Response::Target { beta, mismatch } => {
             let y: Vec<f64> = (0..n * b).map(|i| r.phi.f(h[i] - beta * d[i])).collect();
-            let fired: Vec<(f64, f64)> = (0..n * b).map(|i| mismatch.f(z[i] - y[i])).collect();
             r.y.f64_mut().copy_from_slice(&y);
-            r.discrepancy = fired.iter().map(|f| f.1).sum();
-            fired.iter().map(|f| f.0).collect()
+            let (e, discrepancy) = error_neurons(mismatch, z, &y, b);
+            r.discrepancy = discrepancy;
+            e
         }
         Response::Derivative => (0..n * b).map(|i| d[i] * r.phi.df(h[i])).collect(),
         Response::Plain => d.clone(),
     };
     r.d.f64_mut().copy_from_slice(&d);
     r.e.f64_mut().copy_from_slice(&e);
+}
+
+/// Error neurons of activities and targets, n x b, and their discrepancy: sample by sample.
+pub(crate) fn error_neurons(mismatch: Mismatch, z: &[f64], y: &[f64], b: usize) -> (Vec<f64>, f64) {
+    let (mut e, mut discrepancy) = (vec![0.0; z.len()], 0.0);
+    for s in 0..b {
+        let v: Vec<f64> = (s..z.len()).step_by(b).map(|i| z[i] - y[i]).collect();
+        let (own, share) = mismatch.of_sample(&v);
+        own.iter().enumerate().for_each(|(i, &v)| e[i * b + s] = v);
+        discrepancy += share;
+    }
+    (e, discrepancy)
 }
 
 /// scale * post pre^T; without pre, scale * the row sums of post.

@@ -1,5 +1,6 @@
 //! Activations unit by unit, in float64 for the oracle and on vectors for the kernels.
 
+pub use crate::mismatch::Mismatch;
 use crate::simd::{exp_m1, map_lanes, sigmoid, sign, tanh};
 use pulp::Simd;
 
@@ -154,59 +155,5 @@ impl Phi {
             Phi::Identity | Phi::Softmax => one,
             Phi::Custom(c) => map_lanes::<S>(h, |x| (c.df)(f64::from(x)) as f32),
         }
-    }
-}
-
-/// How an error neuron e follows from the mismatch z - y of activity and target: the derivative of the norm in the
-/// discrepancy D = sum of (|z - y|_p)^q (method: p = q = 2, p = q = 1, or a mixture).
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Mismatch {
-    /// e = z - y; D counts (z - y)^2. The paper's choice.
-    L2,
-    /// e = sign(z - y); D counts |z - y|.
-    L1,
-    /// e = a (z - y) + (1 - a) sign(z - y); D counts both in the same proportion.
-    Mixed {
-        /// Share of L2, in [0, 1].
-        a: f64,
-    },
-}
-
-impl Mismatch {
-    /// The share of L2.
-    #[must_use]
-    pub fn share(self) -> f64 {
-        match self {
-            Mismatch::L2 => 1.0,
-            Mismatch::L1 => 0.0,
-            Mismatch::Mixed { a } => a,
-        }
-    }
-
-    /// (error neuron, contribution to the discrepancy) of one mismatch.
-    #[must_use]
-    pub fn f(self, mismatch: f64) -> (f64, f64) {
-        let a = self.share();
-        let e = match self {
-            Mismatch::L2 => mismatch,
-            _ => a * mismatch + (1.0 - a) * Phi::Sign.f(mismatch),
-        };
-        (e, a * mismatch * mismatch + (1.0 - a) * mismatch.abs())
-    }
-
-    /// The same on a vector of units.
-    #[inline(always)]
-    pub(crate) fn vector<S: Simd>(self, simd: S, mismatch: S::f32s) -> (S::f32s, S::f32s) {
-        let square = simd.mul_f32s(mismatch, mismatch);
-        if self == Mismatch::L2 {
-            return (mismatch, square);
-        }
-        let a = self.share();
-        let (own, other) = (simd.splat_f32s(a as f32), simd.splat_f32s((1.0 - a) as f32));
-        let magnitude = simd.abs_f32s(mismatch);
-        // sign(0) is 0, as in `Phi::Sign`: a unit that meets its target sends nothing.
-        let e = simd.mul_add_e_f32s(own, mismatch, simd.mul_f32s(other, sign(simd, mismatch)));
-        (e, simd.mul_add_e_f32s(own, square, simd.mul_f32s(other, magnitude)))
     }
 }

@@ -24,10 +24,13 @@ const HIDDEN: [Phi; 8] = [
     Phi::Custom(SQUASH),
 ];
 
-const RESPONSES: [Response; 5] = [
+const RESPONSES: [Response; 8] = [
     Response::Target { beta: 0.1, mismatch: Mismatch::L2 },
     Response::Target { beta: 0.7, mismatch: Mismatch::L1 },
     Response::Target { beta: 0.3, mismatch: Mismatch::Mixed { a: 0.25 } },
+    Response::Target { beta: 0.7, mismatch: Mismatch::Lp { p: 3.0, q: 3.0 } },
+    Response::Target { beta: 0.7, mismatch: Mismatch::Lp { p: 2.0, q: 1.5 } },
+    Response::Target { beta: 0.7, mismatch: Mismatch::Lp { p: 1.5, q: 3.0 } },
     Response::Derivative,
     Response::Plain,
 ];

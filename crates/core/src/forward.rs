@@ -8,7 +8,7 @@ use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 
-/// h_l = W_l z_{l-1} + b_l (+ shortcuts), z_l = phi_l(h_l), region by region (Alg. 1, lines 2-4).
+/// h_l = W_l z_{l-1} + b_l (+ shortcuts), z_l = phi_l(h_l), region by region (Alg. 1, line 4).
 pub(crate) fn forward(
     device: &Device,
     graph: &Graph,

@@ -162,7 +162,7 @@ impl Learner {
         self.assign(labels)
     }
 
-    /// The first phase of a step: the activities of a batch, one sample a row (Alg. 1, lines 2-4). `samples` as for
+    /// The first phase of a step: the activities of a batch, one sample a row (Alg. 1, line 4). `samples` as for
     /// [`Learner::step_of`].
     ///
     /// # Panics

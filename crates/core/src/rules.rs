@@ -19,8 +19,10 @@ pub use lra_e::{LraE, LraEConfig};
 pub use rec_lra::{Plasticity, RecLra, RecLraConfig};
 pub use target_prop::{TargetProp, TargetPropConfig};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::graph::Graph;
+use crate::rule::Step;
+use reclra_compute::pointwise::Mismatch;
 
 /// (name, one line) of each rule.
 pub const KNOWN: &[(&str, &str)] = &[
@@ -50,6 +52,29 @@ pub const PLASTICITIES: &[(&str, &str)] = &[
 /// Whether a setting is a number of 0 or more.
 fn finite(x: f64) -> bool {
     x.is_finite() && x >= 0.0
+}
+
+/// An [`Error::Setting`] unless error neurons can follow from z - y that way.
+fn check_mismatch(mismatch: Mismatch) -> Result<()> {
+    match mismatch {
+        Mismatch::Mixed { a } => check((0.0..=1.0).contains(&a), "rule.mix", a, "must lie in [0, 1]"),
+        Mismatch::Lp { p, q } => {
+            let power = |x: f64| x.is_finite() && x >= 1.0;
+            check(power(p), "rule.p", p, "must be at least 1: below it is no norm")?;
+            check(power(q), "rule.q", q, "must be at least 1: below, error neurons grow as z comes near y")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Counts what the output adds to the discrepancy as `mismatch` has it; the squared distance is there already. Its error neurons stay
+/// z_L - y_L.
+fn count_output(mismatch: Mismatch, step: &mut Step<'_>) {
+    if mismatch != Mismatch::L2 {
+        let out = step.graph.output();
+        let e = &step.errors.e[out];
+        step.errors.discrepancy[out] = step.device.discrepancy(mismatch, e) / e.cols().max(1) as f64;
+    }
 }
 
 /// An [`Error::Unsuited`] unless every region has the one before it as its only source.

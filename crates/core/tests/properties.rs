@@ -156,8 +156,7 @@ proptest! {
     #[test]
     fn error_neurons_follow_the_mismatch(sketch in sketch(2), a in 0.0..1.0_f64, seed in 0..99_u64) {
         let (graph, data) = (sketch.graph(), clouds(5, INPUTS, CLASSES, seed));
-        for mismatch in [Mismatch::L1, Mismatch::L2, Mismatch::Mixed { a }] {
-            let a = mismatch.share();
+        for (mismatch, a) in [(Mismatch::L1, 0.0), (Mismatch::L2, 1.0), (Mismatch::Mixed { a }, a)] {
             let mut net = net(&sketch, RecLraConfig { mismatch, ..config(&sketch) }, &Device::oracle());
             net.errors_of(&data.x, &data.labels);
             for i in graph.hidden() {

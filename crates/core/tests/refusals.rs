@@ -121,6 +121,14 @@ fn settings() {
     setting_refused(|c| c.std = -0.1, "rule.e_std = -0.1: must be 0 or a positive number");
     setting_refused(|c| c.mismatch = reclra::Mismatch::Mixed { a: 1.5 }, "rule.mix = 1.5: must lie in [0, 1]");
     setting_refused(|c| c.mismatch = reclra::Mismatch::Mixed { a: f64::NAN }, "rule.mix = NaN: must lie in [0, 1]");
+    setting_refused(
+        |c| c.mismatch = reclra::Mismatch::lp(0.5, 1.0),
+        "rule.p = 0.5: must be at least 1: below it is no norm",
+    );
+    setting_refused(
+        |c| c.mismatch = reclra::Mismatch::lp(2.0, f64::NAN),
+        "rule.q = NaN: must be at least 1: below, error neurons grow as z comes near y",
+    );
     setting_refused(|c| c.depth = Some(0), "rule.depth = 0: must be at least 1: at 0 only the output would learn");
     setting_refused(|c| c.wiring = Wiring::Gap(0), "rule.gap = 0: must be at least 1");
     setting_refused(|c| c.wiring = Wiring::Graph(0), "rule.gap = 0: must be at least 1");

@@ -2,6 +2,7 @@
 
 use crate::dense::{Out, Response};
 use crate::device::{Backend, Device};
+use crate::oracle;
 use crate::pointwise::Phi;
 use crate::stretch::{self, Blend, Lanes, along};
 use crate::tensor::Tensor;
@@ -51,27 +52,29 @@ impl Device {
     pub fn respond(&self, response: Response, phi: Phi, [h, z, d]: [&Tensor; 3], e: &mut Tensor) -> f64 {
         assert!(h.shape() == d.shape() && z.shape() == d.shape() && e.rows() == d.rows(), "respond: shapes differ");
         e.set_cols(d.cols());
-        let one = |h: f64, z: f64, d: f64| match response {
-            Response::Target { beta, mismatch } => mismatch.f(z - phi.f(h - beta * d)),
-            Response::Derivative => (d * phi.df(h), 0.0),
-            Response::Plain => (d, 0.0),
-        };
-        let mut discrepancy = 0.0;
         self.count(4, d);
         match &self.0 {
             Backend::Cpu(cpu) => {
-                discrepancy = stretch::map(cpu, Respond(response, phi), [h.f32(), z.f32(), d.f32()], e.f32_mut());
-            }
-            Backend::Oracle => {
-                let from = h.f64().iter().zip(z.f64()).zip(d.f64());
-                for (e, ((&h, &z), &d)) in e.f64_mut().iter_mut().zip(from) {
-                    let (fired, part) = one(h, z, d);
-                    *e = fired;
-                    discrepancy += part;
+                let counted = stretch::map(cpu, Respond(response, phi), [h.f32(), z.f32(), d.f32()], e.f32_mut());
+                match response {
+                    Response::Target { mismatch, .. } => mismatch.finish(cpu, e, counted),
+                    Response::Derivative | Response::Plain => counted,
                 }
             }
+            Backend::Oracle => {
+                let (h, d, b) = (h.f64(), d.f64(), d.cols());
+                let (fired, discrepancy) = match response {
+                    Response::Target { beta, mismatch } => {
+                        let y: Vec<f64> = h.iter().zip(d).map(|(h, d)| phi.f(h - beta * d)).collect();
+                        oracle::error_neurons(mismatch, z.f64(), &y, b)
+                    }
+                    Response::Derivative => (h.iter().zip(d).map(|(&h, d)| d * phi.df(h)).collect(), 0.0),
+                    Response::Plain => (d.to_vec(), 0.0),
+                };
+                e.f64_mut().copy_from_slice(&fired);
+                discrepancy
+            }
         }
-        discrepancy
     }
 
     /// out += a x.

@@ -11,10 +11,19 @@
 //! dW_{i->j} = e_j z_i^T,  db_j = e_j    the local updates
 //! ```
 //!
+//! They reduce the total discrepancy D = sum over regions of kappa_l (|z_l - y_l|_p)^q (Equation 2), a mean over the batch. The error
+//! neurons above are those of p = q = 2; for other p and q those of hidden regions are e = (1/q) dD/dz
+//! ([`Mismatch`]):
+//!
+//! ```text
+//! e_i = (|v|_p)^(q - p) |v|^(p - 1) sign(v),  v = z_i - y_i,  the norm over the units of a sample
+//! ```
+//!
 //! Needs: no derivative of phi, no transpose of W, no inverse, no settling. Cost of a step in matrix products of the
 //! size of W: one forward, one for messages (the first layer sends none), one for updates; one more for updates of E
 //! unless they mirror W and share its increment.
 
+use super::{check_mismatch, count_output};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
@@ -66,7 +75,8 @@ pub struct RecLraConfig {
     pub rate: f64,
     /// Standard deviation of E at the start.
     pub std: f64,
-    /// How hidden error neurons follow from z - y. The output's are z_L - y_L always.
+    /// How hidden error neurons follow from z - y, and what every region adds to the total discrepancy, the output included.
+    /// The output's error neurons are z_L - y_L always.
     pub mismatch: Mismatch,
     /// kappa_l of regions 1..L: factors on e_l in the updates of W_l and b_l. Missing ones are 1.
     pub kappa: Vec<f64>,
@@ -106,8 +116,7 @@ impl RecLra {
         check(finite(config.gamma), "rule.gamma", config.gamma, "must be 0 or a positive number")?;
         check(finite(config.rate), "rule.e_rate", config.rate, "must be 0 or a positive number")?;
         check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
-        let share = config.mismatch.share();
-        check((0.0..=1.0).contains(&share), "rule.mix", share, "must lie in [0, 1]")?;
+        check_mismatch(config.mismatch)?;
         let fits = config.kappa.is_empty() || config.kappa.len() == graph.output();
         let want = format!("must have one number for each of the {} regions after the input", graph.output());
         check(fits, "rule.kappa", format!("{:?}", config.kappa), &want)?;
@@ -139,17 +148,18 @@ impl Rule for RecLra {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        // Alg. 1, line 6: e_L = z_L - y_L is there; down from it, wave by wave (lines 7-12).
-        // Alg. 1, lines 10-11: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
+        // Alg. 1, line 19: e_L = z_L - y_L is there; down from it, wave by wave (lines 20-25).
+        // Alg. 1, lines 24 and 19: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
         let response = Response::Target { beta: self.config.beta, mismatch: self.config.mismatch };
         let own = step.own;
         for wave in self.errors.waves() {
-            // Alg. 1, line 9: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
+            // Alg. 1, line 24: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
             let from = |n: usize| (&own[n], self.errors.synapses()[n].from);
             let messages = |i: RegionId| self.errors.into_region(i).map(from).collect();
             step.receive(wave, response, |i| Inflow { messages: messages(i), ..Inflow::default() });
             wave.iter().for_each(|&i| step.errors.discrepancy[i] *= self.kappa(i));
         }
+        count_output(self.config.mismatch, step);
         let out = step.graph.output();
         step.errors.discrepancy[out] *= self.kappa(out);
     }
@@ -157,7 +167,7 @@ impl Rule for RecLra {
     fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
         let config = &self.config;
         let learns = |i: RegionId| i == graph.output() || self.errors.reaches(i);
-        // Alg. 1, lines 14-15: dW_{i->j} = e_j z_i^T, db_j = e_j.
+        // Alg. 1, line 8: dW_{i->j} = e_j z_i^T; db_j = e_j likewise.
         let mut updates = weight_updates(graph, learns, &config.kappa);
         for (n, s) in self.errors.synapses().iter().enumerate() {
             let (j, i) = (s.from, s.to);
@@ -166,9 +176,9 @@ impl Rule for RecLra {
                 Plasticity::Fixed => continue,
                 // dE_{j->i} = gamma z_i e_j^T
                 Plasticity::Mirror => (Signal::E(j), Signal::Z(i), config.gamma),
-                // Alg. 1, line 16: dE_{j->i} = -gamma e_i d_j^T
+                // Alg. 1, line 11: dE_{j->i} = -gamma e_i d_j^T
                 Plasticity::Algorithm1 => (Signal::D(j), Signal::E(i), -config.gamma),
-                // Alg. 2: dE_{j->i} = -gamma d_i e_j^T
+                // Alg. 2, lines 28 and 30: dE_{j->i} = -gamma d_i e_j^T
                 Plasticity::Algorithm2 => (Signal::E(j), Signal::D(i), -config.gamma),
             };
             // Where E answers a W directly and nothing distinguishes their updates, they share one: E then needs no

@@ -149,8 +149,18 @@ pub const KEYS: &[Key] = &[
         "rule.e_std",
         "standard deviation of the Gaussian E starts from [0.1; 0.05 from width 1024; 1 for sigmoid, sign; 0.15 for digits]",
     ),
-    of(REC_LRA, "rule.error", "error neurons from z - y: l2 (z - y), l1 (its sign), mixed [l2]"),
-    of(REC_LRA, "rule.mix", "share a of l2 in mixed: a (z - y) + (1 - a) sign(z - y) [0.5]"),
+    of(
+        REC_LRA,
+        "rule.error",
+        "error neurons e from v = z - y: l2 (v), l1 (sign v), mixed, lp; the discrepancy D is the sum over regions of kappa (|v|_p)^q, p = q = 2 for l2, p = q = 1 for l1 [l2]",
+    ),
+    of(REC_LRA, "rule.mix", "share a of l2 in mixed: e = a v + (1 - a) sign v [0.5]"),
+    of(
+        REC_LRA,
+        "rule.p",
+        "p of lp, 1 or more: e = (|v|_p)^(q - p) |v|^(p - 1) sign v, the norm over a region's units [2]",
+    ),
+    of(REC_LRA, "rule.q", "q of lp, 1 or more [2]"),
     mlp(of(REC_LRA, "rule.kappa", "kappa of each region after the input, factors on its updates; [] for all 1 [[]]")),
     of(
         FEEDBACK,

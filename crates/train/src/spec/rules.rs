@@ -311,12 +311,17 @@ pub(super) fn listed(r: &mut Reader<'_>, wanted: bool) -> Result<Vec<String>> {
 
 /// How error neurons follow from z - y.
 pub(super) fn mismatch(r: &mut Reader<'_>) -> Result<Mismatch> {
-    let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed"])?;
+    let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed", "lp"])?;
     let a = r.number("rule.mix", 0.5)?;
     r.unread("rule.mix", 0.5, error == "mixed", "the error mixed only; set rule.error = \"mixed\"")?;
+    let by = "the error lp only; set rule.error = \"lp\"";
+    let (p, q) = (r.number("rule.p", 2.0)?, r.number("rule.q", 2.0)?);
+    r.unread("rule.p", 2, error == "lp", by)?;
+    r.unread("rule.q", 2, error == "lp", by)?;
     Ok(match error.as_str() {
         "l1" => Mismatch::L1,
         "mixed" => Mismatch::Mixed { a },
+        "lp" => Mismatch::lp(p, q),
         _ => Mismatch::L2,
     })
 }

@@ -139,6 +139,8 @@ fn what_would_be_ignored_is_refused_with_what_reads_it() {
     for (before, key, default, read) in [
         (String::new(), "rule.gap = 3", "rule.gap = 2", "rule.wiring = \"graph\""),
         (String::new(), "rule.mix = 0.7", "rule.mix = 0.5", "rule.error = \"mixed\""),
+        (String::new(), "rule.p = 3", "rule.p = 2", "rule.error = \"lp\""),
+        (resnet.clone(), "rule.q = 1", "rule.q = 2", "rule.error = \"lp\""),
         (resnet.clone(), "rule.gap = 3", "rule.gap = 2", "rule.wiring = \"gap\""),
         (resnet.clone(), "rule.mix = 1", "rule.mix = 0.5", "rule.error = \"mixed\""),
         (resnet.clone(), "rule.grid = 3", "rule.grid = 2", "rule.synapse = \"grid\""),

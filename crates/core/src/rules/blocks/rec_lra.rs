@@ -27,6 +27,7 @@ mod desk;
 
 pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
 
+use super::super::{check_mismatch, count_output};
 use super::twins;
 use crate::block::How;
 use crate::error::{Error, Result, check};
@@ -85,8 +86,7 @@ impl RecLraBlocks {
             "needs a readout of the block's own; set rule.plasticity = \"readout\", and a rule.synapse that learns";
         let message = format!("{:?}", config.message).to_lowercase();
         check(config.message == Message::Output || reads, "rule.message", message, want)?;
-        let share = config.mismatch.share();
-        check((0.0..=1.0).contains(&share), "rule.mix", share, "must lie in [0, 1]")?;
+        check_mismatch(config.mismatch)?;
         let errors = ErrorGraph::from_synapses(graph, synapses(&config, graph)?, None)?;
         let out = graph.output();
         let sends = |from: RegionId, to: RegionId| errors.synapses().contains(&ErrorSynapse { from, to });
@@ -295,6 +295,7 @@ impl Rule for RecLraBlocks {
         for wave in self.errors.waves() {
             self.fire(step, wave);
         }
+        count_output(self.config.mismatch, step);
     }
 
     fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {

@@ -90,7 +90,8 @@ pub struct RecLraBlocksConfig {
     pub twins_learn: bool,
     /// Factor on the learning rate of skip-error synapses.
     pub rate: f64,
-    /// How error neurons follow from z - y.
+    /// How error neurons follow from z - y, those of activations inside blocks under inner rec-LRA included, and what every
+    /// region adds to the total discrepancy. The output's error neurons are z_L - y_L always.
     pub mismatch: Mismatch,
 }
 
