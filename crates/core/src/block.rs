@@ -9,17 +9,19 @@
 //! ([`How`]), which sees nothing outside. Only if it is asked to does a signal leave at its input.
 
 mod evaluate;
+mod stages;
 mod way;
 
 pub use evaluate::Evaluation;
 
 use crate::error::{Error, Result, check};
-use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass};
+use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass, Role};
 use crate::spare::Spare;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
+use stages::stages;
 use std::sync::Arc;
 use way::{Outs, Way};
 
@@ -130,10 +132,16 @@ impl Block {
         self.stages().flat_map(|s| s.layer.params().into_iter().map(|p| (format!("{}.{}", s.name, p.name), p)))
     }
 
-    /// Trained numbers.
+    /// Numbers in weights, biases, scales and shifts, held ones included; in no statistics.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.params().filter(|(_, p)| p.trained).map(|(_, p)| p.len()).sum()
+        self.params().filter(|(_, p)| p.role != Role::Statistic).map(|(_, p)| p.len()).sum()
+    }
+
+    /// Those of them that no training moves ([`Role::Held`]).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.params().filter(|(_, p)| p.role == Role::Held).map(|(_, p)| p.len()).sum()
     }
 
     /// Numbers of one sample that a forward pass leaves besides h, the most that is on its way back at a time, and what
@@ -197,42 +205,6 @@ pub struct Sender<'a> {
 fn activations(path: &[Stage]) -> impl DoubleEndedIterator<Item = usize> + '_ {
     let first = path.iter().position(|s| s.layer.has_synapses()).unwrap_or(path.len());
     (first + 1..path.len().max(first + 1)).filter(|&k| path[k].layer.phi().is_some())
-}
-
-fn stages(
-    block: &str,
-    layers: &[LayerSpec],
-    from: Extent,
-    prefix: &str,
-    names: &mut Vec<String>,
-    first: &mut usize,
-) -> Result<Vec<Stage>> {
-    let (mut list, mut from) = (Vec::new(), from);
-    for spec in layers {
-        let built = spec.build(from).map_err(|error| match error {
-            Error::Setting { name, value, want } => {
-                Error::Setting { name: "block", value: block.to_owned(), want: format!("{name} {value} {want}") }
-            }
-            other => other,
-        })?;
-        for layer in built {
-            let kind = format!("{prefix}{}", layer.kind());
-            let number = names.iter().filter(|n| **n == kind).count() + 1;
-            names.push(kind.clone());
-            let params = layer.params().len();
-            from = layer.to();
-            let numbers: u128 = layer.params().iter().map(|p| p.shape[0] as u128 * p.shape[1].max(1) as u128).sum();
-            let units = from.channels as u128 * from.height as u128 * from.width as u128;
-            let want = format!(
-                "{} comes to {from} units and {numbers} parameters, more than 2^28 or 2^31; make it smaller",
-                layer.kind()
-            );
-            check(units <= 1 << 28 && numbers <= 1 << 31, "block", block, &want)?;
-            list.push(Stage { layer, name: format!("{kind}{number}"), first: *first, params });
-            *first += params;
-        }
-    }
-    Ok(list)
 }
 
 /// What a block's forward pass leaves, and room for signals on their way back.

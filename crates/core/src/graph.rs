@@ -144,7 +144,7 @@ impl Graph {
             .filter(move |&j| self.regions[j].sources.contains(&i) || self.regions[j].shortcuts.contains(&i))
     }
 
-    /// Trainable numbers of the forward network: every W and b.
+    /// Numbers of the forward network: every W and b, and what blocks have ([`Block::parameters`]).
     #[must_use]
     pub fn parameters(&self) -> usize {
         let weights = |r: &Region| match &r.inside {
@@ -152,6 +152,12 @@ impl Graph {
             None => r.sources.iter().map(|&k| self.regions[k].width * r.width).sum::<usize>(),
         };
         self.regions[1..].iter().map(|r| weights(r) + if r.bias { r.width } else { 0 }).sum()
+    }
+
+    /// Those of them that no training moves ([`Block::held`]).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.regions.iter().filter_map(|r| r.inside.as_ref()).map(|b| b.held()).sum()
     }
 }
 

@@ -22,6 +22,18 @@ pub enum Init {
     Constant(f64),
 }
 
+/// What becomes of a parameter in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is updated.
+    Trained,
+    /// It stays as it is: a bias or shift that a batch norm behind it takes out again. Its gradient is zero, and an optimiser that
+    /// divides by the size of gradients would move it by rounding errors.
+    Held,
+    /// It follows the data.
+    Statistic,
+}
+
 /// A parameter of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParamSpec {
@@ -31,11 +43,17 @@ pub struct ParamSpec {
     pub shape: [usize; 2],
     /// How it begins.
     pub init: Init,
-    /// Whether it is updated; else it is a statistic that follows the data.
-    pub trained: bool,
+    /// What becomes of it in training.
+    pub role: Role,
 }
 
 impl ParamSpec {
+    /// Whether it is updated.
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.role == Role::Trained
+    }
+
     /// A matrix of weights: decays and is re-projected.
     #[must_use]
     pub fn is_weight(&self) -> bool {
@@ -60,8 +78,8 @@ impl ParamSpec {
         if self.is_weight() { self.shape.to_vec() } else { vec![self.shape[0]] }
     }
 
-    pub(crate) fn vector(name: &'static str, len: usize, value: f64, trained: bool) -> ParamSpec {
-        ParamSpec { name, shape: [len, 0], init: Init::Constant(value), trained }
+    pub(crate) fn vector(name: &'static str, len: usize, value: f64, role: Role) -> ParamSpec {
+        ParamSpec { name, shape: [len, 0], init: Init::Constant(value), role }
     }
 }
 
@@ -114,7 +132,7 @@ pub struct Back<'a> {
     pub kept: &'a mut Kept,
     /// Room that kernels need.
     pub room: &'a mut Room,
-    /// Set to the local update of each parameter, summed over the samples; those of statistics are left alone.
+    /// Set to the local update of each trained parameter, summed over the samples; the others are never read.
     pub deltas: &'a mut [Tensor],
     /// Set to the signal on the input, if it is asked for; its rows are those of the input.
     pub d: Option<&'a mut Tensor>,
@@ -178,6 +196,22 @@ pub trait Layer: std::fmt::Debug + Send + Sync {
 
     /// The activation, if it is one: where error neurons may be.
     fn phi(&self) -> Option<Phi> {
+        None
+    }
+
+    /// Whether a number added to a channel of the input comes out added to channels of the output, the same at all places and in
+    /// all samples.
+    fn passes_offsets(&self) -> bool {
+        false
+    }
+
+    /// Whether a number added to a channel of the input changes nothing in training.
+    fn removes_offsets(&self) -> bool {
+        false
+    }
+
+    /// The same layer with its bias or shift held ([`Role::Held`]), if it has one.
+    fn with_held_offset(&self) -> Option<Arc<dyn Layer>> {
         None
     }
 

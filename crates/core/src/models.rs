@@ -3,7 +3,7 @@
 //! ```text
 //! convolutional block:  conv 3x3 (stride s), norm, relu, conv 3x3, norm, + shortcut, relu
 //! noise block:          noise map to p, max pool s, norm, relu, noise map to p, norm, + shortcut, relu
-//! noise map to p:       relu(z + N), norm, 1x1 combination to p channels
+//! noise map to p:       relu(z + N), norm, 1x1 combination to p channels; its bias and the norm's shift are held at 0
 //! shortcut:             identity, or conv 1x1 (stride s) and norm where the shape changes
 //! stem:                 conv 3x3, norm, relu; above 64 pixels conv 7x7 stride 2, norm, relu, max pool 3x3 stride 2
 //! out:                  mean of each channel, dense, softmax
@@ -189,10 +189,19 @@ mod tests {
     use super::*;
     use crate::graph::Graph;
 
-    fn parameters(name: &str, width: usize, side: usize, classes: usize) -> usize {
+    fn graph(name: &str, width: usize, side: usize, classes: usize) -> Graph {
         let input = Extent::new(3, side, side);
         let plan = Plan { width, ..Plan::new(input, classes) };
-        Graph::of_blocks(input, by_name(name, &plan).unwrap().unwrap()).unwrap().parameters()
+        Graph::of_blocks(input, by_name(name, &plan).unwrap().unwrap()).unwrap()
+    }
+
+    fn parameters(name: &str, width: usize, side: usize, classes: usize) -> usize {
+        graph(name, width, side, classes).parameters()
+    }
+
+    /// Of a noise map that a batch norm follows: the bias of its combination, and the shift before it.
+    fn held(name: &str, width: usize) -> usize {
+        graph(name, width, 32, 10).held()
     }
 
     #[test]
@@ -200,6 +209,8 @@ mod tests {
         // Method section 7; those of the convolutional ones are torchvision's and everybody's.
         assert_eq!(parameters("noise-resnet18", 160, 32, 10), 8_771_690);
         assert_eq!(parameters("noise-free-resnet18", 160, 32, 10), 8_771_690);
+        assert_eq!(held("noise-resnet18", 160), 113 * 160);
+        assert_eq!((held("resnet18", 0), held("resnet20", 0)), (0, 0));
         assert_eq!(parameters("noise-resnet18", 256, 224, 1000), 24_449_768);
         assert_eq!(parameters("resnet18", 0, 32, 10), 11_173_962);
         assert_eq!(parameters("resnet18", 0, 224, 1000), 11_689_512);

@@ -272,7 +272,7 @@ pub(crate) fn block_updates(graph: &Graph) -> Vec<BlockUpdate> {
     let mut updates = Vec::new();
     for (region, r) in graph.regions().iter().enumerate() {
         let params = r.inside.iter().flat_map(|block| block.params()).enumerate();
-        updates.extend(params.filter(|(_, (_, p))| p.trained).map(|(n, (_, p))| BlockUpdate {
+        updates.extend(params.filter(|(_, (_, p))| p.is_trained()).map(|(n, (_, p))| BlockUpdate {
             param: Param::Inside { region, n },
             mirror: None,
             factor: 1.0,

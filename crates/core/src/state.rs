@@ -3,6 +3,7 @@
 //! Everything else follows from the settings: the randomness of a step is a function of the seed and the step's number.
 
 use crate::error::{Error, Result};
+use crate::layer::Role;
 use crate::learner::Learner;
 use crate::params::Named;
 use crate::rule::{Param, Signal};
@@ -126,8 +127,15 @@ impl Learner {
             }
             self.particles.restore(states, seen);
         }
-        if used < state.len() {
-            let extra = state.iter().map(|k| k.name.as_str()).find(|n| !self.knows(n)).unwrap_or("a tensor");
+        // Moments of offsets that were trained once and are held now say nothing.
+        let held = state.iter().filter(|k| self.is_held_moment(&k.name)).count();
+        if used + held < state.len() {
+            let extra = state
+                .iter()
+                .filter(|k| !self.is_held_moment(&k.name))
+                .map(|k| k.name.as_str())
+                .find(|n| !self.knows(n))
+                .unwrap_or("a tensor");
             return Err(missing(extra, "is no part of this network"));
         }
         self.steps = steps;
@@ -146,6 +154,19 @@ impl Learner {
 
     fn name_of(&self, param: Param) -> String {
         self.parameters().into_iter().find(|n| n.param == param).map_or(String::new(), |n| n.name)
+    }
+
+    /// Whether it is the moment of an offset that is held.
+    fn is_held_moment(&self, name: &str) -> bool {
+        let Some(of) = name.strip_prefix(FIRST).or_else(|| name.strip_prefix(SECOND)) else { return false };
+        let held = |param: Param| match param {
+            Param::Inside { region, n } => {
+                let block = self.graph.regions()[region].inside.as_ref();
+                block.and_then(|b| b.params().nth(n)).is_some_and(|(_, p)| p.role == Role::Held)
+            }
+            Param::Weight { .. } | Param::Bias(_) | Param::Own(_) => false,
+        };
+        self.parameters().iter().any(|p| p.name == of && held(p.param))
     }
 
     fn knows(&self, name: &str) -> bool {

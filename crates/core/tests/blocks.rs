@@ -129,7 +129,7 @@ fn backprops_updates_are_the_gradient_of_the_loss() {
         net.errors_of(&x, &labels);
         let updates = net.updates();
         let trained = graph.regions().iter().flat_map(|r| r.inside.iter().flat_map(|b| b.params()));
-        assert_eq!(updates.len(), trained.filter(|(_, p)| p.trained).count());
+        assert_eq!(updates.len(), trained.filter(|(_, p)| p.is_trained()).count());
         for (param, delta) in updates {
             let named = net.parameters().into_iter().find(|n| n.param == param).unwrap();
             let (name, values) = (named.name.clone(), named.to_vec());

@@ -185,7 +185,7 @@ impl Memory {
         });
         let blocks = || regions.iter().filter_map(|r| r.inside.as_ref());
         let inside: Vec<(usize, usize)> =
-            blocks().flat_map(|b| b.params().map(|(_, p)| (p.len(), p.len() * usize::from(p.trained)))).collect();
+            blocks().flat_map(|b| b.params().map(|(_, p)| (p.len(), p.len() * usize::from(p.is_trained())))).collect();
         let in_blocks = rule
             .block_updates(graph)
             .iter()
@@ -197,7 +197,7 @@ impl Memory {
                 Param::Weight { .. } | Param::Bias(_) => 0,
             })
             .sum::<usize>();
-        let statistics: usize = inside.iter().map(|(all, trained)| all - trained).sum();
+        let statistics = inside.iter().map(|i| i.0).sum::<usize>() - blocks().map(|b| b.parameters()).sum::<usize>();
         // What blocks leave, one block's signals on their way back, and what fast convolutions transform.
         let rooms = blocks().map(|b| b.room());
         let (back, transformed) = rooms.clone().fold((0, 0), |(b, t), r| (b.max(r[1]), t.max(r[2])));

@@ -58,7 +58,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     voice.object(
         "inspect",
         &json!({
-            "what": heading, "rule": rule.name(), "parameters": graph.parameters(), "own_parameters": own,
+            "what": heading, "rule": rule.name(), "parameters": graph.parameters(), "held_parameters": graph.held(), "own_parameters": own,
             "regions": graph.regions().iter().map(|r| json!({
                 "name": r.name, "width": r.width, "activation": phi::name(r.phi), "bias": r.bias,
                 "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
@@ -69,11 +69,18 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     )?;
     voice.result(&heading)?;
     voice.result(regions(&graph))?;
+    let (all, held) = (graph.parameters(), graph.held());
     voice.result(format_args!(
         "{}, {} more in the rule's own synapses",
-        count(graph.parameters(), "trainable parameter"),
+        count(all - held, "trainable parameter"),
         grouped(own)
     ))?;
+    if held > 0 {
+        voice.result(format_args!(
+            "{} more that no training moves: biases and shifts that a batch norm takes out",
+            grouped(held)
+        ))?;
+    }
     voice.result(said(&memory.0, memory.2))?;
     // Of a trained network no more is known.
     let data = if trained { "training part of the data set" } else { "data set" };

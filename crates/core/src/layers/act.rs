@@ -34,6 +34,10 @@ impl Layer for Act {
         pass.device.perturb_units(x, None, self.phi, y);
     }
 
+    fn passes_offsets(&self) -> bool {
+        self.phi == Phi::Identity
+    }
+
     fn back(&self, back: Back<'_>) {
         let Back { device, response, x, y, e, d, .. } = back;
         if let Some(d) = d {

@@ -1,19 +1,20 @@
 //! Convolution: h = W z + b at every place; back: d = W^T e (or another matrix in place of W), dW = sum over places of e z^T.
 
-use crate::layer::{Associate, Back, Init, Kept, Layer, ParamSpec, Pass};
+use crate::layer::{Associate, Back, Init, Kept, Layer, ParamSpec, Pass, Role};
 use reclra_compute::Tensor;
 use reclra_compute::maps::{Convolution, Extent, Window};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Conv {
     conv: Convolution,
-    bias: bool,
+    bias: Option<Role>,
     gain: f64,
 }
 
 impl Conv {
     pub(super) fn new(conv: Convolution, bias: bool, gain: f64) -> Conv {
-        Conv { conv, bias, gain }
+        Conv { conv, bias: bias.then_some(Role::Trained), gain }
     }
 }
 
@@ -35,7 +36,7 @@ impl Layer for Conv {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, _: &mut Kept) {
-        let bias = self.bias.then(|| &pass.params[1]);
+        let bias = self.bias.map(|_| &pass.params[1]);
         pass.device.convolve(&self.conv, &pass.params[0], bias, x, y, pass.room);
     }
 
@@ -45,6 +46,15 @@ impl Layer for Conv {
 
     fn associate(&self, at: Associate<'_>) {
         oja(&self.conv, at);
+    }
+
+    fn passes_offsets(&self) -> bool {
+        // The border would see less of them.
+        self.conv.window.pad == [0, 0]
+    }
+
+    fn with_held_offset(&self) -> Option<Arc<dyn Layer>> {
+        self.bias.map(|_| Arc::new(Conv { bias: Some(Role::Held), ..*self }) as Arc<dyn Layer>)
     }
 
     fn window(&self) -> Option<[usize; 2]> {
@@ -57,17 +67,17 @@ impl Layer for Conv {
 }
 
 /// W drawn from N(0, gain^2 / inputs), gain^2 = 2 as He et al. 2015 have it; b zero.
-pub(super) fn weights(shape: [usize; 2], bias: bool, gain: f64) -> Vec<ParamSpec> {
+pub(super) fn weights(shape: [usize; 2], bias: Option<Role>, gain: f64) -> Vec<ParamSpec> {
     let init = Init::Normal(gain / (shape[1] as f64).sqrt());
-    let mut list = vec![ParamSpec { name: "W", shape, init, trained: true }];
-    list.extend(bias.then(|| ParamSpec::vector("b", shape[0], 0.0, true)));
+    let mut list = vec![ParamSpec { name: "W", shape, init, role: Role::Trained }];
+    list.extend(bias.map(|role| ParamSpec::vector("b", shape[0], 0.0, role)));
     list
 }
 
-pub(super) fn convolution_back(conv: &Convolution, bias: bool, back: Back<'_>) {
+pub(super) fn convolution_back(conv: &Convolution, bias: Option<Role>, back: Back<'_>) {
     let Back { device, params, feedback, x, e, room, deltas, d, .. } = back;
     device.correlate(conv, e, x, 1.0, &mut deltas[0], room);
-    if bias {
+    if bias == Some(Role::Trained) {
         device.channel_sums(e, &mut deltas[1]);
     }
     if let Some(d) = d {

@@ -32,6 +32,10 @@ impl Layer for Flatten {
         y.clone_from(x);
     }
 
+    fn passes_offsets(&self) -> bool {
+        true
+    }
+
     fn back(&self, back: Back<'_>) {
         if let Some(d) = back.d {
             d.clone_from(back.e);

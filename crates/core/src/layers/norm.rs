@@ -1,20 +1,22 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): each channel to mean 0 and variance 1 over samples and places, then scale
 //! and shift. In training the statistics are those of the batch, and running ones follow; evaluation uses the latter.
 
-use crate::layer::{Back, Kept, Layer, ParamSpec, Pass};
+use crate::layer::{Back, Kept, Layer, ParamSpec, Pass, Role};
 use reclra_compute::maps::{Extent, Norm};
 use reclra_compute::{Device, Tensor};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct BatchNorm {
     extent: Extent,
     epsilon: f64,
     momentum: f64,
+    shift: Role,
 }
 
 impl BatchNorm {
     pub(super) fn new(extent: Extent, epsilon: f64, momentum: f64) -> BatchNorm {
-        BatchNorm { extent, epsilon, momentum }
+        BatchNorm { extent, epsilon, momentum, shift: Role::Trained }
     }
 
     fn norm<'a>(&self, params: &'a [Tensor], [mean, variance]: [&'a Tensor; 2]) -> Norm<'a> {
@@ -38,10 +40,10 @@ impl Layer for BatchNorm {
     fn params(&self) -> Vec<ParamSpec> {
         let c = self.extent.channels;
         vec![
-            ParamSpec::vector("scale", c, 1.0, true),
-            ParamSpec::vector("shift", c, 0.0, true),
-            ParamSpec::vector("mean", c, 0.0, false),
-            ParamSpec::vector("variance", c, 1.0, false),
+            ParamSpec::vector("scale", c, 1.0, Role::Trained),
+            ParamSpec::vector("shift", c, 0.0, self.shift),
+            ParamSpec::vector("mean", c, 0.0, Role::Statistic),
+            ParamSpec::vector("variance", c, 1.0, Role::Statistic),
         ]
     }
 
@@ -72,6 +74,14 @@ impl Layer for BatchNorm {
                 device.normalise_back(e, x, &norm, &mut d, [along, sum]);
             }
         }
+    }
+
+    fn removes_offsets(&self) -> bool {
+        true
+    }
+
+    fn with_held_offset(&self) -> Option<Arc<dyn Layer>> {
+        Some(Arc::new(BatchNorm { shift: Role::Held, ..*self }))
     }
 
     fn follow(&self, params: &mut [Tensor], kept: &Kept, device: &Device, batch: usize) {

@@ -3,7 +3,7 @@
 
 use crate::layer::{Back, Kept, Layer, Pass};
 use reclra_compute::Tensor;
-use reclra_compute::maps::{Extent, Pooling};
+use reclra_compute::maps::{Extent, Pooling, Statistic};
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -32,6 +32,11 @@ impl Layer for Pool {
 
     fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, _: &mut Kept) {
         pass.device.pool(&self.pool, x, y);
+    }
+
+    fn passes_offsets(&self) -> bool {
+        // A maximum is one of what is there; a mean over the border is also one of zeros.
+        self.pool.statistic == Statistic::Max || self.pool.window.pad == [0, 0]
     }
 
     fn back(&self, back: Back<'_>) {
@@ -67,6 +72,10 @@ impl Layer for GlobalMean {
 
     fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, y: &mut Tensor, _: &mut Kept) {
         pass.device.gather(&self.from, 1, x, y);
+    }
+
+    fn passes_offsets(&self) -> bool {
+        true
     }
 
     fn back(&self, back: Back<'_>) {
