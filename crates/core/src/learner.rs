@@ -23,7 +23,7 @@ const RULE: u64 = 16;
 /// What one step reports, as means over its batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepReport {
-    /// Cross-entropy of the output (half the squared error where the output is no softmax).
+    /// Cross-entropy of the output, from its pre-activations (half the squared error where the output is no softmax).
     pub loss: f64,
     /// Share of samples classified wrongly, before the update.
     pub error: f64,
@@ -182,7 +182,8 @@ impl Learner {
         let out = self.graph.output();
         let Errors { e, d, y, discrepancy, .. } = &mut self.errors;
         let to = [&mut y[out], &mut e[out], &mut d[out]];
-        let verdict = self.device.output_error(&self.activity.z[out], labels, self.graph.is_classifier(), to);
+        let output = [&self.activity.h[out], &self.activity.z[out]];
+        let verdict = self.device.output_error(output, labels, self.graph.is_classifier(), to);
         discrepancy.fill(0.0);
         discrepancy[out] = verdict.distance / labels.len().max(1) as f64;
         self.rule.error_neurons(&mut Step {

@@ -23,8 +23,8 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// The output for a batch, one sample a row.
-    pub(crate) fn forward(&mut self, device: &Device, graph: &Graph, params: &Params, x: &[f32]) -> &Tensor {
+    /// h and z of the output for a batch, one sample a row.
+    pub(crate) fn forward(&mut self, device: &Device, graph: &Graph, params: &Params, x: &[f32]) -> [&Tensor; 2] {
         let regions = graph.regions();
         let batch = x.len() / regions[0].width.max(1);
         self.free.give(self.z.drain(..));
@@ -63,7 +63,8 @@ impl Rooms {
                 self.free.give([std::mem::take(&mut self.z[k])]);
             }
         }
-        &self.z[graph.output()]
+        // The output is the last region, so its h is there still.
+        [&self.h, &self.z[graph.output()]]
     }
 
     /// Bytes held.
@@ -78,7 +79,7 @@ impl Learner {
     /// # Panics
     /// If `x` and `labels` do not fit the network.
     pub fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Verdict {
-        self.evaluated(x, |device, z, softmax| device.judge(z, labels, softmax))
+        self.evaluated(x, |device, output, softmax| device.judge(output, labels, softmax))
     }
 
     /// The outputs for a batch, one sample a row (B x n_L): class probabilities where the output is a softmax.
@@ -86,7 +87,7 @@ impl Learner {
     /// # Panics
     /// If `x` is not a whole number of samples.
     pub fn predict(&mut self, x: &[f32]) -> Vec<f32> {
-        self.evaluated(x, |_, z, _| rows(z))
+        self.evaluated(x, |_, [_, z], _| rows(z))
     }
 
     /// What [`Learner::evaluate`] and [`Learner::predict`] say, of one forward pass.
@@ -94,19 +95,20 @@ impl Learner {
     /// # Panics
     /// As [`Learner::evaluate`].
     pub fn judge(&mut self, x: &[f32], labels: &[u32]) -> (Verdict, Vec<f32>) {
-        self.evaluated(x, |device, z, softmax| (device.judge(z, labels, softmax), rows(z)))
+        self.evaluated(x, |device, [h, z], softmax| (device.judge([h, z], labels, softmax), rows(z)))
     }
 
-    /// The output for a batch, shown to `of` with whether it is a softmax.
-    fn evaluated<T>(&mut self, x: &[f32], of: impl FnOnce(&Device, &Tensor, bool) -> T) -> T {
-        let z = if self.rule.settles().is_none() {
+    /// h and z of the output for a batch, shown to `of` with whether it is a softmax.
+    fn evaluated<T>(&mut self, x: &[f32], of: impl FnOnce(&Device, [&Tensor; 2], bool) -> T) -> T {
+        let output = if self.rule.settles().is_none() {
             let params = self.average.as_ref().unwrap_or(&self.params);
             self.rooms.forward(&self.device, &self.graph, params, x)
         } else {
             self.activate_evaluated(x);
-            &self.activity.z[self.graph.output()]
+            let out = self.graph.output();
+            [&self.activity.h[out], &self.activity.z[out]]
         };
-        of(&self.device, z, self.graph.is_classifier())
+        of(&self.device, output, self.graph.is_classifier())
     }
 }
 
