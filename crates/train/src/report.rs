@@ -24,6 +24,7 @@ mod words;
 
 pub use drawing::picture;
 pub use findings::{Findings, Mistake};
+pub(crate) use words::short;
 pub use words::{count, grouped};
 
 use crate::bench::{self, Ceiling, StepTimes};
@@ -62,10 +63,16 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// What the folder says alone.
+    /// The contents of the folder alone; its network, if there is one, is not loaded.
     #[must_use]
     pub fn bare(view: &'a View) -> Subject<'a> {
-        let findings = Err(format!("{} is not in the folder; the run is {}.", model::FILE, view.standing.name()));
+        let findings = Err(match view.folder.join(model::FILE).exists() {
+            true => format!(
+                "no network was loaded for this page. {REPORT} in the folder of each run shows them, and so does a page \
+                 made with \u{201c}reclra report RUN RUN\u{201d}."
+            ),
+            false => format!("{} is not in the folder; the run is {}.", model::FILE, view.standing.name()),
+        });
         Subject { view, title: view.name.clone(), findings, times: None }
     }
 
@@ -126,13 +133,25 @@ pub fn html(views: &[View], options: &Options) -> Result<String, RunError> {
 pub fn render(subjects: &[Subject<'_>]) -> String {
     let mut subjects = subjects.to_vec();
     let names: Vec<String> = subjects.iter().map(|s| s.title.clone()).collect();
+    let alike = |s: &&Subject<'_>| names.iter().filter(|n| **n == s.title).count() > 1;
+    let shared = shared_parts(subjects.iter().filter(alike).map(|s| &*s.view.folder));
     for subject in &mut subjects {
-        // Folders of one name are told apart by their paths.
+        // Folders of one name are told apart by their paths, without the part that all of these share.
         if names.iter().filter(|n| **n == subject.title).count() > 1 {
-            subject.title = subject.view.folder.display().to_string();
+            subject.title = subject.view.folder.iter().skip(shared).collect::<PathBuf>().display().to_string();
         }
     }
     page::page(&subjects).into_string()
+}
+
+/// Leading parts that all of some paths share; of each the last two parts are left.
+fn shared_parts<'a>(mut paths: impl Iterator<Item = &'a Path>) -> usize {
+    let Some(first) = paths.next() else { return 0 };
+    let shortest = |path: &Path| path.iter().count().saturating_sub(2);
+    paths.fold(shortest(first), |shared, path| {
+        let same = first.iter().zip(path.iter()).take_while(|(a, b)| a == b).count();
+        shared.min(same).min(shortest(path))
+    })
 }
 
 /// Writes the report of a run into its folder, with the network and the data at hand: nothing is loaded twice.

@@ -223,7 +223,7 @@ fn legend<DB: DrawingBackend>(
         let middle = TITLE as i32 + 12 + step * label as i32;
         let dot = colour(label, classes.len()).filled();
         root.draw(&Circle::new((left, middle), (size / 3).max(1), dot))?;
-        root.draw(&layout.text(shown(name), (left + 14, middle), size, HPos::Left, BLACK))?;
+        root.draw(&layout.text(cut(&shown(name), size), (left + 14, middle), size, HPos::Left, BLACK))?;
     }
     Ok(())
 }
@@ -247,6 +247,15 @@ fn width(text: &str, size: i32) -> u32 {
 /// A name without what no picture can show: control characters are not even allowed in SVG.
 fn shown(name: &str) -> String {
     name.chars().map(|c| if crate::files::unruly(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The beginning of a name that is wider than the legend.
+fn cut(name: &str, size: i32) -> String {
+    let mut kept = name;
+    while width(kept, size) > SIDE / 2 && !kept.is_empty() {
+        kept = &kept[..kept.len() - kept.chars().next_back().map_or(0, char::len_utf8)];
+    }
+    if kept.len() == name.len() { name.to_owned() } else { format!("{kept}…") }
 }
 
 /// The end of a line that is wider than a panel, which is what tells two paths apart.

@@ -27,7 +27,7 @@ pub fn count(n: usize, thing: &str) -> String {
 }
 
 /// Three digits that matter, and no more zeros than needed.
-pub(super) fn short(x: f64) -> String {
+pub(crate) fn short(x: f64) -> String {
     if x == 0.0 {
         return "0".to_owned();
     }
@@ -60,10 +60,11 @@ pub(super) fn percent(percents: Option<f64>) -> String {
     percents.map_or_else(|| NONE.to_owned(), |v| format!("{v:.2} %"))
 }
 
-/// `0.8 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+/// `4.2 ms`, `0.8 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
 pub(super) fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match s {
+        0 if seconds > 0.0 && seconds < 0.1 => format!("{} ms", short(1000.0 * seconds)),
         0..10 => format!("{seconds:.1} s"),
         10..60 => format!("{s} s"),
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
@@ -96,6 +97,7 @@ mod tests {
         let shown = [0.0, 0.0002, 0.012_345, 1.0, 12.345, 250.0, 123_456.0, 1e7, 3.2e-7, -0.5].map(short);
         assert_eq!(shown, ["0", "0.0002", "0.0123", "1", "12.3", "250", "123456", "1e7", "3.2e-7", "-0.5"]);
         assert_eq!([0.44, 59.0, 61.0, 7800.0].map(duration), ["0.4 s", "59 s", "1 min 01 s", "2 h 10 min"]);
+        assert_eq!([0.0, 0.0042, 0.0523].map(duration), ["0.0 s", "4.2 ms", "52.3 ms"]);
         assert_eq!((percent(Some(1.5)), count(1, "image")), ("1.50 %".to_owned(), "1 image".to_owned()));
     }
 }
