@@ -230,6 +230,32 @@ fn shifts_and_validation_follow_the_seed() {
 }
 
 #[test]
+fn figures_that_are_not_there_are_not_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let small = ["train", "--arch", "64-10", "--epochs", "1", "--set", "data.validation=0", "--out", text(&out)];
+    good(&small);
+    // A part without images has no error, and a network that never says a class no precision of it.
+    for json in [&[][..], &["--json"]] {
+        let line = bad(&[&["eval", text(&out), "--part", "validation"], json].concat(), 2);
+        assert!(
+            line.contains("digits has no validation images: data.validation is 0") && line.contains("--part"),
+            "{line}"
+        );
+    }
+    let (said, _) = good(&["eval", text(&out)]);
+    let row =
+        |c: &str| said.lines().find(|l| l.trim_start().starts_with(c)).unwrap().split_whitespace().collect::<Vec<_>>();
+    let never: Vec<Vec<&str>> = ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 "]
+        .map(row)
+        .into_iter()
+        .filter(|r| r[3] == "-")
+        .collect();
+    assert!(!never.is_empty() && never.iter().all(|r| r[4] == "0.00" && r[1] == r[2]), "{said}");
+    assert!(said.contains("- is a precision of a class never predicted"), "{said}");
+}
+
+#[test]
 fn a_trained_network_is_not_overwritten_unasked() {
     let dir = tempfile::tempdir().unwrap();
     let out = text(dir.path());

@@ -1,5 +1,8 @@
-//! What is measured of a classifier: error, top-k error, loss, and the confusion matrix from which precision, recall and F1
-//! follow.
+//! Metrics of a classifier: error, top-k error, loss, and the confusion matrix from which precision, recall and F1 follow.
+//!
+//! Macro means are over all classes of the data set; a class whose figure is undefined counts 0. scikit-learn computes the
+//! same with `labels=range(classes), average="macro", zero_division=0`; without `labels` it leaves out classes that
+//! neither occur nor are predicted.
 
 /// Judgement of a set of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -86,15 +89,31 @@ impl Confusion {
         self.classes
     }
 
-    /// (precision, recall, F1) of a class, each in [0, 1]; 0 where nothing was predicted or nothing is there.
+    /// Precision, recall and F1 of a class, each in [0, 1]. Precision is undefined for a class that is never predicted,
+    /// recall for one without samples, F1 for one that is neither.
     #[must_use]
-    pub fn scores(&self, class: usize) -> (f64, f64, f64) {
+    pub fn defined_scores(&self, class: usize) -> [Option<f64>; 3] {
         let hits = self.count(class, class) as f64;
         let predicted: u64 = (0..self.classes).map(|t| self.count(t, class)).sum();
         let there: u64 = (0..self.classes).map(|p| self.count(class, p)).sum();
         let ratio = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };
         let (precision, recall) = (ratio(hits, predicted as f64), ratio(hits, there as f64));
-        (precision, recall, ratio(2.0 * precision * recall, precision + recall))
+        let f1 = ratio(2.0 * precision * recall, precision + recall);
+        let of = |defined: bool, value: f64| defined.then_some(value);
+        [of(predicted > 0, precision), of(there > 0, recall), of(predicted + there > 0, f1)]
+    }
+
+    /// (precision, recall, F1) of a class, each in [0, 1]; 0 where it is undefined.
+    #[must_use]
+    pub fn scores(&self, class: usize) -> (f64, f64, f64) {
+        let [precision, recall, f1] = self.defined_scores(class).map(Option::unwrap_or_default);
+        (precision, recall, f1)
+    }
+
+    /// True if a figure of a class is undefined, and so counts 0 in the macro means.
+    #[must_use]
+    pub fn undefined(&self) -> bool {
+        (0..self.classes).any(|c| self.defined_scores(c).contains(&None))
     }
 
     /// Means over the classes of (precision, recall, F1): the macro averages.
@@ -133,5 +152,35 @@ mod tests {
         assert!((f1 - 2.0 * 0.6 * 0.75 / 1.35).abs() < 1e-12);
         assert_eq!(c.scores(2), (0.0, 0.0, 0.0));
         assert!((c.macro_scores().1 - (0.75 + 0.5) / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn macro_means_are_those_of_scikit_learn_over_all_classes() {
+        // As sklearn.metrics.precision_recall_fscore_support(y, p, labels=range(5), zero_division=0) has it.
+        let (y, p) = ([0, 0, 1, 1, 1, 1, 1, 3], [0, 0, 1, 1, 0, 0, 2, 1]);
+        let mut c = Confusion::new(5);
+        y.iter().zip(p).for_each(|(&t, p)| c.add(t, p));
+        // Rows are true classes, columns predictions.
+        assert_eq!((c.count(1, 0), c.count(0, 1), c.count(3, 1)), (2, 0, 1));
+        let near = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+        let of = |class| c.defined_scores(class).map(Option::unwrap);
+        assert!(near(of(0), [0.5, 1.0, 2.0 / 3.0]) && near(of(1), [2.0 / 3.0, 0.4, 0.5]), "{:?} {:?}", of(0), of(1));
+        // Predicted and never there; there and never predicted; neither.
+        assert_eq!(c.defined_scores(2), [Some(0.0), None, Some(0.0)]);
+        assert_eq!(c.defined_scores(3), [None, Some(0.0), Some(0.0)]);
+        assert_eq!(c.defined_scores(4), [None; 3]);
+        let (precision, recall, f1) = c.macro_scores();
+        assert!(near([precision, recall, f1], [7.0 / 30.0, 0.28, 7.0 / 30.0]), "{precision} {recall} {f1}");
+        assert!(c.undefined());
+    }
+
+    #[test]
+    fn top_five_of_twelve_classes_with_ties() {
+        let outputs = [0.20, 0.05, 0.05, 0.30, 0.05, 0.10, 0.05, 0.05, 0.05, 0.05, 0.05, 0.0];
+        // 0.30, 0.20 and 0.10 are the first three; eight share the places 4 to 11, of which none is certain of the top five.
+        let top: Vec<usize> = (0..12).filter(|&c| in_top(&outputs, c, 5)).collect();
+        assert_eq!(top, [0, 3, 5]);
+        let rising: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        assert_eq!((0..12).filter(|&c| in_top(&rising, c, 5)).collect::<Vec<_>>(), [7, 8, 9, 10, 11]);
     }
 }

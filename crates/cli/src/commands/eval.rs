@@ -31,6 +31,12 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         "validation" => (Part::Train, split.validation()),
         _ => (Part::Test, &test[..]),
     };
+    if samples.is_empty() {
+        let what =
+            if args.part == "validation" { "no validation images: data.validation is 0" } else { "no such images" };
+        let line = format!("{}: {} has {what}; name another part with --part", args.run.display(), facts.name);
+        return Err(Failure::Usage(line));
+    }
     let found = judge(&mut model.learner, &*dataset, part, samples)?;
     dataset.notes().iter().for_each(|line| voice.note(line));
     let Scores { top5_error, precision, recall, f1 } = found.scores();
@@ -51,13 +57,13 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     if !voice.quiet {
         let scores: Vec<Vec<String>> = (0..counts.classes())
             .map(|c| {
-                let (p, r, f) = counts.scores(c);
+                let [p, r, f] = counts.defined_scores(c);
                 let wrong: u64 = (0..counts.classes()).filter(|&o| o != c).map(|o| counts.count(c, o)).sum();
                 let taken = (0..counts.classes()).filter(|&o| o != c && counts.count(c, o) > 0);
                 let most = taken.max_by_key(|&o| (counts.count(c, o), std::cmp::Reverse(o)));
                 let most = most.map_or("-".into(), |o| format!("{} ({})", facts.class_names[o], counts.count(c, o)));
                 let images = counts.count(c, c) + wrong;
-                let share = |v: f64| format!("{:.2}", 100.0 * v);
+                let share = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{:.2}", 100.0 * v));
                 vec![
                     facts.class_names[c].clone(),
                     images.to_string(),
@@ -73,6 +79,11 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
             &["class", "images", "wrong", "precision %", "recall %", "F1 %", "most often taken for"],
             &scores,
         ))?;
+        if judged.samples > 0 && counts.undefined() {
+            voice.result(
+                "- is a precision of a class never predicted, or a recall without images; macro means count it as 0",
+            )?;
+        }
         voice.result(format_args!(
             "{} of {} wrong, loss {:.4}, macro precision {:.2} %, recall {:.2} %, F1 {:.2} %",
             grouped(judged.wrong),
