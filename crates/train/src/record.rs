@@ -53,7 +53,8 @@ impl Record {
             parameters: graph.parameters(),
             own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
             warnings: rule.warnings(&graph),
-            seconds: epochs.iter().map(|e| e.seconds).sum(),
+            // A sum of nothing is -0.0.
+            seconds: epochs.iter().map(|e| e.seconds).sum::<f64>() + 0.0,
             epochs,
             test: None,
             scores: None,

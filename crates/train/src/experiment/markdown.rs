@@ -91,10 +91,10 @@ fn alignment(experiment: &Experiment, done: &[Done]) -> String {
 
 /// With what programs and on what machines the runs were made, the most of them first.
 fn origins(done: &[Done], machine: &Machine) -> String {
-    let here = machine.origin();
+    const UNKNOWN: &str = "a program and a machine that were not recorded";
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for d in done {
-        let made = d.made.as_deref().unwrap_or(&here);
+        let made = d.made.as_deref().unwrap_or(UNKNOWN);
         match counts.iter_mut().find(|c| c.0 == made) {
             Some(c) => c.1 += 1,
             None => counts.push((made, 1)),
@@ -102,7 +102,7 @@ fn origins(done: &[Done], machine: &Machine) -> String {
     }
     counts.sort_by_key(|c| std::cmp::Reverse(c.1));
     match counts.as_slice() {
-        [] => format!("with {here}"),
+        [] => format!("with {}", machine.origin()),
         [(made, _)] => format!("with {made}"),
         many => {
             let each: Vec<String> = many.iter().map(|(made, n)| format!("{n} of the runs with {made}")).collect();

@@ -130,7 +130,8 @@ impl Chart {
         html! {
             svg viewBox={ "0 0 " (SIZE.0) " " (SIZE.1) } role="img" aria-label=(self.summary()) {
                 g.grid {
-                    @for (label, v) in labelled(&y, y.ticks(5)) {
+                    @let marks = if self.unit == "\u{b0}" { y.angles() } else { y.ticks(5) };
+                    @for (label, v) in labelled(&y, marks) {
                         @let at = rounded(y.at(v));
                         line x1=(left) x2=(right) y1=(at) y2=(at) {}
                         text x=(left - 6.0) y=(at) dy="0.34em" text-anchor="end" { (label) }

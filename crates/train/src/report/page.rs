@@ -89,6 +89,24 @@ pub(super) fn wide(table: &Markup) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label="Table" { (table) } }
 }
 
+/// Why none of several runs has been judged for this page: every reason once, with the runs it is about where it is not
+/// about all.
+pub(super) fn all_absent(runs: &[Subject<'_>]) -> Option<Vec<String>> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for run in runs {
+        let why = run.findings.as_ref().err()?;
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, titles)) => titles.push(&run.title),
+            None => reasons.push((why, vec![&run.title])),
+        }
+    }
+    let line = |(why, titles): &(&str, Vec<&str>)| match titles.len() == runs.len() {
+        true => (*why).to_owned(),
+        false => format!("{}: {why}", titles.join(", ")),
+    };
+    (runs.len() > 1).then(|| reasons.iter().map(line).collect())
+}
+
 /// Why a part is missing.
 pub(super) fn absent(what: &str, why: &str) -> Markup {
     html! { p.absent { (what) " cannot be shown: " (why) } }

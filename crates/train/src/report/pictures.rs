@@ -1,12 +1,16 @@
 //! Pictures: the test samples that the network is most wrong about, and what its first region looks for.
 
 use super::Subject;
-use super::page::{absent, each};
+use super::page::{absent, all_absent, each};
 use super::words::{grouped, short};
 use super::{Findings, png};
 use maud::{Markup, html};
 
 pub(super) fn mistakes(runs: &[Subject<'_>]) -> Markup {
+    if all_absent(runs).is_some() {
+        // The confusion matrix is missing for the same reason, which is given there once.
+        return html! {};
+    }
     each(runs, |_, run| match &run.findings {
         Err(why) => absent("The worst mistakes", why),
         Ok(f) if f.mistakes.is_empty() => html! { p { "There is no mistake in the test part." } },
@@ -39,6 +43,10 @@ fn mistake(f: &Findings, m: &super::Mistake, names: &[String]) -> Markup {
 }
 
 pub(super) fn weights(runs: &[Subject<'_>]) -> Markup {
+    if all_absent(runs).is_some() {
+        // The confusion matrix is missing for the same reason, which is given there once.
+        return html! {};
+    }
     each(runs, |_, run| match &run.findings {
         Err(why) => absent("The weights", why),
         Ok(f) if f.weights.is_empty() => html! { p { "The first hidden region has no synapses from the input." } },

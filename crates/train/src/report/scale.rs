@@ -66,6 +66,11 @@ impl Scale {
         all.into_iter().filter(|v| (self.low..=self.high).contains(v)).collect()
     }
 
+    /// Multiples of 30 within it, for angles in degrees.
+    pub(super) fn angles(&self) -> Vec<f64> {
+        (-6..=6).map(|n| 30.0 * f64::from(n)).filter(|v| (self.low..=self.high).contains(v)).collect()
+    }
+
     /// The whole ones of these: there is no half of an epoch.
     pub(super) fn whole_ticks(&self, about: usize) -> Vec<f64> {
         self.ticks(about).into_iter().filter(|v| v.fract() == 0.0).collect()
@@ -99,7 +104,7 @@ fn log(low: f64, high: f64, about: usize) -> Vec<f64> {
         return fine;
     }
     let powers = (first..=last).filter(|&p| (low..=high).contains(&10_f64.powi(p))).count();
-    let every = powers.div_ceil(about.max(1)).max(1);
+    let every = powers.div_ceil(about + 2).max(1);
     (first..=last).step_by(every).map(|p| 10_f64.powi(p)).collect()
 }
 
@@ -129,10 +134,13 @@ mod tests {
         let s = scale(&[0.003], Kind::Linear);
         assert_eq!(s.labels(&s.ticks(5)), ["0", "0.001", "0.002", "0.003"]);
         let s = scale(&[1e-5, 1.0], Kind::Log);
-        assert_eq!(s.labels(&s.ticks(5)), ["0.0001", "0.01", "1"]);
+        assert_eq!(s.labels(&s.ticks(5)), ["1e-5", "0.0001", "0.001", "0.01", "0.1", "1"]);
+        let s = scale(&[1e-9, 1.0], Kind::Log);
+        assert_eq!(s.labels(&s.ticks(5)), ["1e-8", "1e-6", "0.0001", "0.01", "1"]);
         let epochs = |n: u32| Scale::over((1..=n).map(f64::from), Kind::Linear, false, (0.0, 100.0)).whole_ticks(6);
         assert_eq!((epochs(1), epochs(2), epochs(3)), (vec![1.0], vec![1.0, 2.0], vec![1.0, 2.0, 3.0]));
         assert_eq!(epochs(12), [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
+        assert_eq!(scale(&[0.0, 93.0], Kind::Linear).angles(), [0.0, 30.0, 60.0, 90.0]);
     }
 
     #[test]

@@ -37,15 +37,19 @@ pub(super) fn lead(runs: &[Subject<'_>]) -> Markup {
             let (record, when) = (&one.view.record, one.view.environment.as_ref().map(|e| e.started.as_str()));
             html! {
                 p.lead {
-                    (standing(one.view.standing)) " " (count(record.epochs.len(), "epoch")) " of "
-                    (one.view.spec.epochs) " in " (duration(record.seconds)) ", seed " (one.view.spec.seed)
+                    (standing(one.view.standing))
+                    @if one.view.standing != Standing::Imported {
+                        " " (count(record.epochs.len(), "epoch")) " of " (one.view.spec.epochs) " in " (duration(record.seconds))
+                    }
+                    ", seed " (one.view.spec.seed)
                     @if let Some(when) = when { ", begun " (when) }
                 }
             }
         }
         all => {
             let of = |s: Standing| all.iter().filter(|r| r.view.standing == s).count();
-            let kinds = [Standing::Finished, Standing::Diverged, Standing::Running, Standing::Interrupted];
+            let kinds =
+                [Standing::Finished, Standing::Diverged, Standing::Running, Standing::Interrupted, Standing::Imported];
             let parts = kinds.iter().filter(|s| of(**s) > 0).map(|s| format!("{} {}", of(*s), s.name()));
             html! { p.lead { (parts.collect::<Vec<_>>().join(", ")) } }
         }
@@ -73,12 +77,25 @@ fn errors(record: &Record) -> [Option<f64>; 3] {
 fn tiles(run: &Subject<'_>) -> Markup {
     let record = &run.view.record;
     let top5 = record.top5_error().filter(|_| top5_tells(run.view.facts.classes()));
-    let [test, validation, train] = errors(record);
-    let samples = record.test.map(|t| format!("{} of {} wrong", grouped(t.wrong), grouped(t.samples)));
+    let [mut test, validation, train] = errors(record);
+    let of = |wrong: usize, samples: usize| format!("{} of {} wrong", grouped(wrong), grouped(samples));
+    let mut samples = record.test.map(|t| of(t.wrong, t.samples));
+    // Weights from elsewhere have no record; they were judged for the matrix.
+    if let (None, Ok(found)) = (test, &run.findings)
+        && found.samples.1 > 0
+    {
+        let wrong =
+            found.samples.1 - (0..found.confusion.classes()).map(|c| found.confusion.count(c, c)).sum::<u64>() as usize;
+        test = Some(100.0 * wrong as f64 / found.samples.1 as f64);
+        samples = Some(format!("{}, judged for this page", of(wrong, found.samples.1)));
+    }
+    let judged = record.epochs.last().and_then(|e| wrong(e.validation_error?, run.view.spec.data.validation));
     let note = match (&record.test, record.epochs.last()) {
         (Some(_), _) | (None, None) => String::new(),
         (None, Some(e)) => format!("after epoch {}", e.epoch),
     };
+    let judged = judged.map(|n| of(n, run.view.spec.data.validation));
+    let noted = judged.into_iter().chain((!note.is_empty()).then(|| note.clone())).collect::<Vec<_>>().join(", ");
     let tile = |name: &str, error: Option<f64>, small: &str| {
         html! { div.tile { div.name { (name) } div.figure { (percent(error)) } div.small { (small) } } }
     };
@@ -86,10 +103,16 @@ fn tiles(run: &Subject<'_>) -> Markup {
         div.tiles {
             (tile("test error", test, samples.as_deref().unwrap_or("not judged")))
             @if top5.is_some() { (tile("top-5 test error", top5, "class not among the five most likely")) }
-            (tile("validation error", validation, &note))
-            (tile("training error", train, if note.is_empty() { "during the last epoch" } else { &note }))
+            (tile("validation error", validation, &noted))
+            (tile("training error", train, if note.is_empty() && train.is_some() { "during the last epoch" } else { &note }))
         }
     }
+}
+
+/// Samples that an error is about; none if it is no whole number of them, as where broken pictures were left out.
+fn wrong(error: f64, samples: usize) -> Option<usize> {
+    let wrong = error * samples as f64;
+    ((wrong - wrong.round()).abs() < 1e-6 && samples > 0).then_some(wrong.round() as usize)
 }
 
 /// Why it did not come to its end; what a user should know.
@@ -123,7 +146,7 @@ fn facts(run: &Subject<'_>) -> Markup {
             } @else {
                 (row("Machine", html! { "not written down: the folder has no environment.json" }))
             }
-            (row("Took", html! { (duration(record.seconds)) }))
+            @if !record.epochs.is_empty() { (row("Took", html! { (duration(record.seconds)) ", wall-clock time" })) }
             @if let Some(megabytes) = record.peak_megabytes() {
                 (row("Memory", html! { (grouped(megabytes.round() as usize)) " MB at most, program and data included" }))
             }
@@ -175,7 +198,7 @@ fn means(runs: &[Subject<'_>]) -> Markup {
     };
     html! {
         h3 { "Means over seeds" }
-        p { "Runs whose specs differ in the seed alone, with the standard deviation between them." }
+        p { "Runs whose specs differ in the seed alone: mean \u{b1} standard deviation between them (n \u{2212} 1)." }
         (wide(&html! {
             table.runs {
                 thead { tr { @for h in ["setting"].into_iter().chain(ERRORS).chain(["runs"]) { th scope="col" { (h) } } } }

@@ -214,6 +214,75 @@ fn what_is_missing_is_left_out_and_named() {
 }
 
 #[test]
+fn what_all_of_several_runs_lack_is_said_once_for_each_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(model::FILE), "not looked into").unwrap();
+    let named = |name: &str, seed: i64| View { folder: dir.path().to_owned(), ..view(name, &[("seed", seed.into())]) };
+    let mut views: Vec<View> = (0..15).map(|n| named(&format!("seed-{n}"), n)).collect();
+    let page = Page::of(&views.iter().map(Subject::bare).collect::<Vec<_>>());
+    let said = page.section("classes");
+    assert!(said.contains("Confusion matrices") && said.contains("in the folder of each run"), "{said}");
+    assert!(!said.contains("is not in the folder"), "{said}");
+    assert_eq!(page.html.matches("cannot be shown").count(), 1);
+    let sections = page.sections();
+    assert!(!sections.contains(&"mistakes".to_owned()) && !sections.contains(&"weights".to_owned()), "{sections:?}");
+    // One that has no network is named with its own reason.
+    views[3].folder = PathBuf::from("nowhere");
+    let page = Page::of(&views.iter().map(Subject::bare).collect::<Vec<_>>());
+    let said = page.section("classes");
+    assert!(
+        said.contains("seed-3: model.safetensors is not in the folder") && said.contains("seed-2, seed-4"),
+        "{said}"
+    );
+    assert_eq!(page.html.matches("cannot be shown").count(), 2);
+}
+
+#[test]
+fn folders_of_one_name_are_told_apart_by_as_little_as_needed() {
+    let named = |folder: &str| View { folder: PathBuf::from(folder), ..view("seed-0", &[]) };
+    let views =
+        ["runs/compare/rec-lra/seed-0", "runs/compare/backprop/seed-0", "runs/compare/gap-2/tanh/seed-0"].map(named);
+    let page = Page::of(&views.iter().map(Subject::bare).collect::<Vec<_>>());
+    let titles: Vec<String> = page.named("summary").iter().map(|s| text(s)).filter(|t| t.contains("seed-0")).collect();
+    assert_eq!(
+        titles[..3],
+        ["rec-lra/seed-0", "backprop/seed-0", "gap-2/tanh/seed-0"]
+            .map(|t| t.replace('/', std::path::MAIN_SEPARATOR_STR))
+    );
+    assert_eq!(shared_parts(["a/b", "a/b"].map(Path::new).into_iter()), 0);
+    assert_eq!(shared_parts(["/x/y/a/b", "/x/y/c/b", "/x/z/d/e/b"].map(Path::new).into_iter()), 2);
+    assert_eq!(shared_parts(std::iter::empty()), 0);
+}
+
+#[test]
+fn weights_from_elsewhere_are_judged_and_have_no_time() {
+    let (mut view, mut learner, dataset) = trained(&[("train.epochs", 1)]);
+    let wrong = view.record.test.unwrap().wrong;
+    view.standing = Standing::Imported;
+    view.record = Record::unfinished(&view.spec, Vec::new()).unwrap();
+    assert!(view.record.seconds.is_sign_positive());
+    let page = Page::of(&[Subject::with(&view, &mut learner, &*dataset).unwrap()]);
+    let run = page.section("run");
+    assert!(run.contains(&format!("{wrong} of 359 wrong, judged for this page")), "{run}");
+    assert!(
+        !run.contains("Took") && !run.contains("during the last epoch") && !page.html.contains("0 epochs of"),
+        "{run}"
+    );
+}
+
+#[test]
+fn a_validation_error_stands_beside_its_number_of_images() {
+    let mut view = view("a", &[]);
+    view.record.epochs[1].validation_error = Some(18.0 / 144.0);
+    let page = Page::of(&[Subject::bare(&view)]);
+    assert!(page.section("run").contains("12.50 %18 of 144 wrong, after epoch 2"), "{}", page.section("run"));
+    // Where broken pictures were left out the number is not known.
+    view.record.epochs[1].validation_error = Some(0.123);
+    let page = Page::of(&[Subject::bare(&view)]);
+    assert!(page.section("run").contains("12.30 %after epoch 2"), "{}", page.section("run"));
+}
+
+#[test]
 fn a_run_that_diverged_says_why() {
     let mut view = view("a", &[("rule.plasticity", "algorithm1".into())]);
     view.standing = Standing::Diverged;

@@ -15,7 +15,7 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
         }
         @if !measured {
             p.small {
-                "These figures were recorded by the run, on its machine. How a single step stands against the floor of a "
+                "These figures are wall-clock times that the run recorded, on its machine and with whatever else that machine had to do. How a single step stands against the floor of a "
                 "machine was not measured; " code { "reclra report --timing" } " does, in some seconds."
             }
         }
@@ -35,7 +35,7 @@ fn recorded(runs: &[Subject<'_>]) -> Markup {
             thead {
                 tr {
                     @if runs.len() > 1 { th scope="col" { "run" } }
-                    @for h in ["training samples/s, median", "seconds an epoch, median", "whole run", "machine"] { th scope="col" { (h) } }
+                    @for h in ["training samples/s, median", "wall-clock seconds an epoch, median", "whole run", "machine"] { th scope="col" { (h) } }
                 }
             }
             tbody {
