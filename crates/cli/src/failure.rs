@@ -64,6 +64,7 @@ fn one_line(error: &clap::Error) -> String {
     let parts: Vec<String> = lines
         // That a value could stand for itself after `--` is of no use to any command here.
         .filter(|l| !l.is_empty() && !l.starts_with("tip: to pass"))
+        .map(|l| in_words(l))
         .map(|l| match l.strip_prefix("tip: ") {
             Some(tip) => match tip.rsplit_once("exists: ") {
                 Some((_, similar)) => format!("did you mean {}?", similar.replace('\'', "`")),
@@ -77,6 +78,27 @@ fn one_line(error: &clap::Error) -> String {
     let line = std::iter::once(first.to_owned()).chain((!rest.is_empty()).then(|| rest.join(", ")));
     let line = line.collect::<Vec<_>>().join(separator);
     if line.contains("did you mean") { line } else { format!("{line}; see `{} --help`", asked(std::env::args_os())) }
+}
+
+/// The parser's range of a number, `0 is not in 50..=1000`, as what it must be, and its word for a negative number.
+fn in_words(line: &str) -> String {
+    if let Some(argument) = line.split_once("unexpected argument '").and_then(|(_, rest)| rest.split_once("' found"))
+        && argument.0.parse::<f64>().is_ok()
+    {
+        return format!("unexpected number '{}': what stands before it takes no negative number", argument.0);
+    }
+    let Some((before, range)) = line.split_once(" is not in ") else { return line.to_owned() };
+    let Some((place, _)) = before.rsplit_once(": ") else { return line.to_owned() };
+    match range.split_once("..") {
+        Some((from, "" | "18446744073709551615")) => format!("{place}: must be a whole number of {from} or more"),
+        // The parser's `..N` ends before N, `..=N` at it.
+        Some((from, to)) => match (to.strip_prefix('='), to.parse::<i128>()) {
+            (Some(to), _) => format!("{place}: must be a whole number from {from} to {to}"),
+            (None, Ok(end)) => format!("{place}: must be a whole number from {from} to {}", end - 1),
+            _ => line.to_owned(),
+        },
+        None => line.to_owned(),
+    }
 }
 
 /// The command and its commands within a command line: whose help is meant.
@@ -223,6 +245,23 @@ impl From<std::io::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_range_of_a_number_is_said_in_words() {
+        let of = |range: &str| in_words(&format!("error: invalid value `0` for `--n <N>`: 0 is not in {range}"));
+        for (range, said) in [
+            ("50..=1000", "from 50 to 1000"),
+            ("1..", "of 1 or more"),
+            ("100..18446744073709551615", "of 100 or more"),
+            ("1..65", "from 1 to 64"),
+        ] {
+            assert_eq!(of(range), format!("error: invalid value `0` for `--n <N>`: must be a whole number {said}"));
+        }
+        let negative = in_words("error: unexpected argument '-5' found");
+        assert_eq!(negative, "unexpected number '-5': what stands before it takes no negative number");
+        assert_eq!(in_words("error: unexpected argument '--five' found"), "error: unexpected argument '--five' found");
+        assert_eq!(in_words("error: a file is not in a..b"), "error: a file is not in a..b");
+    }
 
     #[test]
     fn the_help_is_that_of_the_command_asked_for() {

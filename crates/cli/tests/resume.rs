@@ -265,6 +265,23 @@ fn a_spec_of_a_run_makes_the_same_run() {
     let csv = fs::read_to_string(first.join("metrics.csv")).unwrap();
     assert_eq!(csv.lines().count(), 4);
     assert!(csv.starts_with("epoch,step,train_loss,") && csv.contains("discrepancy.b1,"), "{csv}");
+    // The table holds the numbers of the log, digit by digit.
+    let log = fs::read_to_string(first.join("metrics.jsonl")).unwrap();
+    let epochs: Vec<serde_json::Value> = objects(&log).into_iter().filter(|o| o["kind"] == "epoch").collect();
+    let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    for (line, epoch) in csv.lines().skip(1).zip(&epochs) {
+        for (name, cell) in head.iter().zip(line.split(',')) {
+            let told = match name.split_once('.') {
+                None => epoch[name].clone(),
+                Some((what, region)) => {
+                    let list = if what == "alignment" { "alignment" } else { "layers" };
+                    let of = epoch[list].as_array().unwrap().iter().find(|l| l["region"] == region).unwrap();
+                    of[if what == "alignment" { "degrees" } else { what }].clone()
+                }
+            };
+            assert_eq!(cell.parse::<f64>().unwrap(), told.as_f64().unwrap(), "{name} in {line}");
+        }
+    }
     let env: Value = serde_json::from_slice(&fs::read(first.join("environment.json")).unwrap()).unwrap();
     for key in ["version", "commit", "cpu", "features", "threads", "data", "command", "started"] {
         assert!(!env[key].is_null() && env[key] != "", "{key} in {env}");
@@ -349,6 +366,12 @@ fn runs_are_listed_compared_and_cleaned() {
     };
     assert!(ascending(figures(&[], "validation error %")));
     assert!(ascending(figures(&["--sort", "time"], "seconds an epoch")));
+    // Runs of one name are told apart.
+    let twins = [home.join("x/seed-0"), home.join("y/seed-0")];
+    twins.iter().for_each(|t| train(&["--out", text(t)]));
+    let (out, _) = good(&["runs", "compare", text(&twins[0]), text(&twins[1])]);
+    assert!(twins.iter().all(|t| out.lines().next().unwrap().contains(text(t))), "{out}");
+    twins.iter().for_each(|t| fs::remove_dir_all(t).unwrap());
     // Their names end in the seed.
     assert!(ascending(figures(&["--sort", "name"], "seed")));
     let (out, _) = good(&["runs", "clean", text(&home)]);

@@ -57,7 +57,7 @@ fn said(ceiling: &Ceiling) -> String {
 fn report(t: &StepTimes, device: &Device) -> String {
     let head = format!(
         "{} on {}, batch {}; {}\n{:.1} us a step (p10 {:.1}, p90 {:.1}; {}), {} samples/s\n\
-         {:.1} GFLOP/s, {:.1} GB/s; floor {:.1} us, {:.2} times the floor; {:.1} MB of weights and moments, in {}\n",
+         {:.1} GFLOP/s, {:.1} GB/s; floor {:.1} us, {:.2} times the floor; {} MB of weights and moments, in {}\n",
         t.rule,
         t.arch(),
         t.batch,
@@ -71,7 +71,7 @@ fn report(t: &StepTimes, device: &Device) -> String {
         t.gigabytes_per_second,
         t.floor_us,
         t.over_floor,
-        t.parameter_bytes as f64 * 1e-6,
+        megabytes(t.parameter_bytes as f64 * 1e-6),
         t.level_of_memory,
     );
     let rows: Vec<Vec<String>> = [("forward", t.forward), ("messages", t.messages), ("update", t.update)]
@@ -86,20 +86,30 @@ fn report(t: &StepTimes, device: &Device) -> String {
     head + &table(&["phase", "us", "GFLOP/s", "GB/s", "floor us", "times floor"], &rows)
 }
 
+/// A decimal, more where nothing would be left.
+fn megabytes(v: f64) -> String {
+    format!("{v:.*}", if v < 0.1 { 4 } else { 1 })
+}
+
+/// Three decimals, more where nothing would be left.
+fn seconds(v: f64) -> String {
+    format!("{v:.*}", if v < 0.1 { 6 } else { 3 })
+}
+
 fn epoch(voice: Voice, args: &BenchEpochArgs) -> Result<(), Failure> {
     let prepared = prepare(&settings(args.spec.spec.as_deref(), &args.spec.flags)?)?;
     let device = device(args.machine)?;
     let times = bench::epoch(&prepared.spec, &*prepared.dataset, &device, usize::from(args.rounds))?;
     voice.object("epoch", &times)?;
     voice.result(format_args!(
-        "{} on {}, {} of {}; {}\nepoch {:.3} s, its steps alone {:.3} s: {:.2} times",
+        "{} on {}, {} of {}; {}\nepoch {} s, its steps alone {} s: {:.2} times",
         prepared.spec.rule.name(),
         prepared.facts.name,
         count(times.steps as usize, "step"),
         prepared.spec.batch,
         processor(&device),
-        times.epoch_seconds,
-        times.steps_seconds,
+        seconds(times.epoch_seconds),
+        seconds(times.steps_seconds),
         times.over_steps,
     ))
 }

@@ -86,7 +86,9 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     let data = if trained { "training part of the data set" } else { "data set" };
     voice.result(whole(&memory.1, data))?;
     if !edges.is_empty() {
-        voice.result(format_args!("error synapses: {}", edges.join(", ")))?;
+        // Errors of a rule without synapses of its own go back along W.
+        let ways = if own > 0 { "error synapses" } else { "error paths, along the forward synapses" };
+        voice.result(format_args!("{ways}: {}", edges.join(", ")))?;
     }
     let waves: Vec<String> = waves.iter().map(|w| w.join(" ")).collect();
     voice.result(format_args!("waves: {}", waves.join(" | ")))?;
@@ -98,6 +100,17 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
 /// Two decimals, more where nothing would be left.
 fn mb(bytes: u64) -> String {
     format!("{:.*}", if bytes < 100_000 { 4 } else { 2 }, bytes as f64 * 1e-6)
+}
+
+/// Three digits that matter: an estimate is no more exact.
+fn about(bytes: u64) -> String {
+    let megabytes = bytes as f64 * 1e-6;
+    let digits = (2 - megabytes.max(1e-3).log10().floor() as i32).max(0) as usize;
+    if megabytes < 1000.0 {
+        return format!("{megabytes:.digits$}");
+    }
+    let unit = 10_f64.powf(megabytes.log10().floor() - 2.0);
+    grouped(((megabytes / unit).round() * unit).round() as usize)
 }
 
 /// Parts of a sum by name; those that are not there are left out.
@@ -132,7 +145,7 @@ fn whole(p: &RunMemory, data: &str) -> String {
         ("whitened", p.whitened),
         ("program", p.program),
     ];
-    format!("memory of a run at its height: about {} MB ({})", mb(p.total), sum(&parts))
+    format!("memory of a run at its height: about {} MB ({})", about(p.total), sum(&parts))
 }
 
 fn regions(graph: &Graph) -> String {

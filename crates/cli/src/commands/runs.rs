@@ -153,7 +153,10 @@ fn compare(voice: Voice, views: &[View]) -> Result<(), Failure> {
     add("train error %", &|v| percent(v.record.train_error()));
     add("validation error %", &|v| percent(v.record.validation_error()));
     add("test error %", &|v| percent(v.record.test_error()));
-    add("seconds an epoch", &|v| format!("{:.2}", v.record.epoch_seconds()));
+    add("seconds an epoch", &|v| match v.record.epochs[..] {
+        [] => "-".to_owned(),
+        _ => format!("{:.3}", v.record.epoch_seconds()),
+    });
     add("parameters", &|v| v.record.parameters.to_string());
     add("commit", &|v| v.environment.as_ref().map_or("-".to_owned(), |e| e.commit.clone()));
     add("machine", &|v| v.environment.as_ref().map_or("-".to_owned(), |e| e.machine()));
@@ -164,8 +167,11 @@ fn compare(voice: Voice, views: &[View]) -> Result<(), Failure> {
     for row in &rows {
         voice.object("row", &json!({ "what": row[0], "values": row[1..] }))?;
     }
-    let names: Vec<&str> = std::iter::once("").chain(views.iter().map(|v| v.name.as_str())).collect();
-    voice.result(table(&names, &rows))
+    // Folders of one name are told apart by their paths.
+    let alike = |v: &View| views.iter().filter(|o| o.name == v.name).count() > 1;
+    let name = |v: &View| if alike(v) { v.folder.display().to_string() } else { v.name.clone() };
+    let names: Vec<String> = std::iter::once(String::new()).chain(views.iter().map(name)).collect();
+    voice.result(table(&names.iter().map(String::as_str).collect::<Vec<_>>(), &rows))
 }
 
 /// Checkpoints of runs that are over; those of others are what they go on from.
