@@ -264,7 +264,8 @@ impl Learner {
                 scale: u.factor / batch,
                 radius: optim.radius.filter(|_| u.is_weight),
                 descent: optim.descent(*steps, u.rate),
-                decay: if u.is_weight { optim.decay } else { 0.0 },
+                // A rule's own matrices do not decay.
+                decay: if u.is_weight && u.region().is_some() { optim.decay } else { 0.0 },
             });
             *params.get_mut(u.param) = param;
         }

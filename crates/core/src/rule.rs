@@ -246,7 +246,7 @@ pub struct BlockUpdate {
     pub factor: f64,
     /// Factor on the learning rate.
     pub rate: f64,
-    /// Whether it is a matrix of weights, which decays and is re-projected.
+    /// True for a matrix, whose update is re-projected. Matrices of the network decay too, those of a rule do not.
     pub is_weight: bool,
 }
 

@@ -219,7 +219,7 @@ impl Rule for TargetPropBlocks {
             mirror: None,
             factor: 1.0,
             rate: self.config.rate,
-            is_weight: false,
+            is_weight: true,
         };
         updates.extend((0..self.inverses.len()).map(inverse));
         updates
