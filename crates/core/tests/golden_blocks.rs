@@ -46,6 +46,7 @@ fn config(case: &Value) -> RecLraBlocksConfig {
             _ => MapPlasticity::Fixed,
         },
         twins_learn: text("plasticity") != "fixed",
+        twin_std: 1.0,
         beta: case["beta"].as_f64().expect("a number"),
         ..RecLraBlocksConfig::default()
     }

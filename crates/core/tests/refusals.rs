@@ -8,7 +8,7 @@ use reclra::rules::{
     EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig,
 };
 use reclra::rules::{LraE, LraEConfig, TargetProp, TargetPropConfig};
-use reclra::{Error, Graph, Phi, RecLra, RecLraConfig, Wiring};
+use reclra::{Error, Graph, Phi, Plasticity, RecLra, RecLraConfig, Wiring};
 
 /// in -> b1 -> b2 -> out
 fn builder() -> GraphBuilder {
@@ -247,4 +247,45 @@ fn unbounded_units_that_settle_are_warned_of() {
         ["relu units are not bounded and may not settle between two regions: tanh and sigmoid do"]
     );
     assert!(warned(&[4, 5, 3], Phi::Relu).is_empty() && warned(&[4, 5, 5, 3], Phi::Tanh).is_empty());
+}
+
+#[test]
+fn error_synapses_that_stay_zero() {
+    use reclra::rules::blocks::{BlockWiring, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig};
+    let want = "must be positive where error synapses do not learn";
+    let graph = builder().build().unwrap();
+    let zero = RecLraConfig { std: 0.0, ..RecLraConfig::default() };
+    let refused = |config: RecLraConfig| match RecLra::new(config, &graph) {
+        Ok(_) => false,
+        Err(e) => e.to_string().starts_with(&format!("rule.e_std = 0: {want}")),
+    };
+    assert!(!refused(zero.clone()), "E grows from zero where it mirrors W");
+    for plasticity in [Plasticity::Fixed, Plasticity::Algorithm1, Plasticity::Algorithm2] {
+        assert!(refused(RecLraConfig { plasticity, ..zero.clone() }), "{plasticity:?}");
+        assert!(!refused(RecLraConfig { plasticity, ..RecLraConfig::default() }), "{plasticity:?}");
+    }
+    assert!(refused(RecLraConfig { gamma: 0.0, ..zero.clone() }) && refused(RecLraConfig { rate: 0.0, ..zero.clone() }));
+    let single = Graph::mlp(&[4, 3], Phi::Tanh, None).unwrap();
+    RecLra::new(RecLraConfig { plasticity: Plasticity::Fixed, ..zero }, &single).expect("it has no error synapses");
+    assert!(LraE::new(LraEConfig { std: 0.0, rate: 0.0, ..LraEConfig::default() }, &graph).is_err());
+
+    let input = reclra::Extent::new(1, 8, 8);
+    let blocks = reclra::models::by_name("resnet8", &reclra::models::Plan::new(input, 3)).unwrap().unwrap();
+    let graph = Graph::of_blocks(input, blocks).unwrap();
+    let zero = RecLraBlocksConfig { std: 0.0, ..RecLraBlocksConfig::default() };
+    let message = |config: RecLraBlocksConfig| RecLraBlocks::new(config, &graph).err().map(|e| e.to_string());
+    assert_eq!(message(zero.clone()), None);
+    for config in [
+        RecLraBlocksConfig { plasticity: MapPlasticity::Fixed, ..zero.clone() },
+        RecLraBlocksConfig { synapse: MapSynapse::Seeded, ..zero.clone() },
+        RecLraBlocksConfig { rate: 0.0, ..zero.clone() },
+    ] {
+        assert!(message(config.clone()).unwrap().starts_with(&format!("rule.e_std = 0: {want}")), "{config:?}");
+        assert_eq!(message(RecLraBlocksConfig { std: 0.1, ..config }), None);
+    }
+    let layer = RecLraBlocksConfig { wiring: BlockWiring::Layer, twins_learn: false, ..RecLraBlocksConfig::default() };
+    assert!(message(layer.clone()).unwrap().starts_with(&format!("rule.twin_std = 0: {want}")));
+    assert_eq!(message(RecLraBlocksConfig { twin_std: 0.1, ..layer.clone() }), None);
+    assert_eq!(message(RecLraBlocksConfig { twins_learn: true, ..layer.clone() }), None);
+    assert_eq!(message(RecLraBlocksConfig { wiring: BlockWiring::Skip, ..layer }), None);
 }

@@ -123,6 +123,10 @@ impl RecLra {
         let positive = config.kappa.iter().all(|&k| finite(k));
         check(positive, "rule.kappa", format!("{:?}", config.kappa), "must hold numbers of 0 or more")?;
         let errors = ErrorGraph::new(graph, &config.wiring, config.depth)?;
+        // The printed rules multiply by what was received through E: from zero they stay there too.
+        let grows = config.plasticity == Plasticity::Mirror && config.gamma > 0.0 && config.rate > 0.0;
+        let want = "must be positive where error synapses do not learn from zero: nothing would ever be sent";
+        check(config.std > 0.0 || grows || errors.synapses().is_empty(), "rule.e_std", config.std, want)?;
         Ok(RecLra { config, errors })
     }
 

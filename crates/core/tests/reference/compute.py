@@ -16,6 +16,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import cases
+import image_cases
 import images
 import perceptrons
 from common import START, Draws
@@ -35,7 +36,7 @@ def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     draws = Draws(HERE / "draws.json")
     write(folder / "perceptrons.json", cases.perceptrons(), perceptrons.run, draws)
-    write(folder / "images.json", images.cases(), images.run, draws)
+    write(folder / "images.json", image_cases.cases(), images.run, draws)
     if draws.missing:
         draws.save_missing()
         sys.exit(f"{len(draws.missing)} draws are missing in draws.json: let the Rust test fill them in, then run this again")

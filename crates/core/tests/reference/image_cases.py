@@ -103,7 +103,7 @@ def cases():
     for inner in ["backprop", "rec-lra", "hebbian"]:
         add(f"skip, inner {inner}", some, lra(inner=inner, plasticity="mirror"))
         add(f"layer, inner {inner}", some, lra("layer", inner=inner))
-        add(f"layer, inner {inner}, fixed", some, lra("layer", inner=inner, plasticity="fixed", twins_learn=False))
+        add(f"layer, inner {inner}, fixed", some, lra("layer", inner=inner, plasticity="fixed", twins_learn=False, twin_std=1.0))
         add(f"stem inside, inner {inner}", some, lra(stem_inside=True, inner=inner))
         add(f"gap 2, inner {inner}", some, lra("gap", gap=2, inner=inner))
         add(f"noise skip, inner {inner}", nets["noise"], lra(inner=inner))

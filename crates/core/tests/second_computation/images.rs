@@ -85,6 +85,7 @@ fn rec_lra(spec: Spec<'_>) -> RecLraBlocksConfig {
         },
         beta: spec.number("beta"),
         std: spec.number_or("e_std", 0.1),
+        twin_std: spec.number_or("twin_std", 0.0),
         twins_learn: !spec.has("twins_learn") || spec.flag("twins_learn"),
         rate: spec.number_or("e_rate", 1.0),
         mismatch: build::mismatch(spec),

@@ -21,20 +21,28 @@ fn fast() -> Vec<Device> {
 
 #[test]
 fn perceptrons_in_float64() {
-    check(&Numbers::perceptrons(), &[Device::oracle()], FLOAT64);
+    check(&Numbers::perceptrons(), &[Device::oracle()], FLOAT64, false);
 }
 
 #[test]
 fn perceptrons_in_float32_on_every_instruction_set() {
-    check(&Numbers::perceptrons(), &fast(), FLOAT32);
+    check(&Numbers::perceptrons(), &fast(), FLOAT32, false);
 }
 
 #[test]
 fn image_networks_in_float64() {
-    check(&Numbers::images(), &[Device::oracle()], FLOAT64);
+    check(&Numbers::images(), &[Device::oracle()], FLOAT64, false);
 }
 
 #[test]
 fn image_networks_in_float32_on_every_instruction_set() {
-    check(&Numbers::images(), &fast(), FLOAT32);
+    check(&Numbers::images(), &fast(), FLOAT32, false);
+}
+
+#[test]
+fn other_norms_than_the_squared_one() {
+    for numbers in [Numbers::perceptrons(), Numbers::images()] {
+        check(&numbers, &[Device::oracle()], FLOAT64, true);
+        check(&numbers, &fast(), FLOAT32, true);
+    }
 }

@@ -70,22 +70,18 @@ impl RecLraBlocks {
     pub fn new(config: RecLraBlocksConfig, graph: &Graph) -> Result<RecLraBlocks> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let finite = |x: f64| x.is_finite() && x >= 0.0;
-        let still = config.std == 0.0 && !config.learns();
-        check(
-            !still,
-            "rule.e_std",
-            0,
-            "must be positive where error synapses do not learn: nothing would ever be sent",
-        )?;
+        let still = config.std == 0.0 && !(config.learns() && config.rate > 0.0);
+        let want = "must be positive where error synapses do not learn: nothing would ever be sent";
+        check(!still, "rule.e_std", 0, want)?;
         check(positive(config.beta), "rule.beta", config.beta, "must be a positive number")?;
         check(finite(config.std), "rule.e_std", config.std, "must be 0 or a positive number")?;
         check(finite(config.twin_std), "rule.twin_std", config.twin_std, "must be 0 or a positive number")?;
         check(finite(config.rate), "rule.e_rate", config.rate, "must be 0 or a positive number")?;
         let reads = config.plasticity == MapPlasticity::Readout && config.learns();
-        let want =
+        let readout =
             "needs a readout of the block's own; set rule.plasticity = \"readout\", and a rule.synapse that learns";
         let message = format!("{:?}", config.message).to_lowercase();
-        check(config.message == Message::Output || reads, "rule.message", message, want)?;
+        check(config.message == Message::Output || reads, "rule.message", message, readout)?;
         check_mismatch(config.mismatch)?;
         let errors = ErrorGraph::from_synapses(graph, synapses(&config, graph)?, None)?;
         let out = graph.output();
@@ -115,6 +111,8 @@ impl RecLraBlocks {
                 check_gates(graph, i)?;
             }
         }
+        let silent = config.twin_std == 0.0 && !config.twins_learn && twins.iter().flatten().any(Option::is_some);
+        check(!silent, "rule.twin_std", 0, want)?;
         let gates = (0..=out).map(|i| buffer + i).collect();
         let classes = graph.regions()[out].width;
         Ok(RecLraBlocks { config, errors, skips, twins, gates, classes })
