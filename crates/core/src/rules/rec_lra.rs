@@ -19,7 +19,8 @@
 //! e_i = (|v|_p)^(q - p) |v|^(p - 1) sign(v),  v = z_i - y_i,  the norm over the units of a sample
 //! ```
 //!
-//! Needs: no derivative of phi, no transpose of W, no inverse, no settling. Cost of a step in matrix products of the
+//! Needs: no derivative of phi, no transpose of W, no inverse, no settling; on image networks that depends on the inner rule
+//! ([`super::blocks::Inner`]). Cost of a step in matrix products of the
 //! size of W: one forward, one for messages (the first layer sends none), one for updates; one more for updates of E
 //! unless they mirror W and share its increment.
 

@@ -18,9 +18,9 @@ pub enum BlockWiring {
 /// How a block's inside learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inner {
-    /// Backprop within the block.
+    /// Backprop within the block, the default: it takes derivatives and transposed weights there, and nothing leaves the block.
     Backprop,
-    /// Targets within the block.
+    /// Targets within the block: no derivative, no transposed weight.
     RecLra,
     /// Three factors: pre, post and the channel's error.
     Hebbian,
