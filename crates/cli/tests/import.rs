@@ -116,6 +116,26 @@ fn halves_are_what_they_stand_for() {
     assert_ne!(results[0]["loss"], judged(&run)["loss"], "something was cut");
 }
 
+/// Logits of 200 for two classes and 0 for the others: the loss is ln 2, or 200 more, whatever float32 makes of e^-200.
+#[test]
+fn a_loss_has_no_ceiling() {
+    let dir = tempfile::tempdir().unwrap();
+    let (weights, run) = (dir.path().join("w.safetensors"), dir.path().join("run"));
+    let bias: Vec<f32> = (0..10).map(|class| if [3, 7].contains(&class) { 200.0 } else { 0.0 }).collect();
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let of = |name: &str, shape: &[usize], values: &[f32]| (name.to_owned(), Dtype::F32, shape.to_vec(), bytes(values));
+    write(&weights, &[of("0.weight", &[10, 64], &[0.0; 640]), of("0.bias", &[10], &bias)]);
+    good(&["import", text(&weights), "--data", "digits", "--arch", "64-10", "--out", text(&run)]);
+    let found = judged(&run);
+    let images =
+        |row: &serde_json::Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>() as f64;
+    let counts: Vec<f64> = found["confusion"].as_array().unwrap().iter().map(images).collect();
+    let all: f64 = counts.iter().sum();
+    let want = 2.0_f64.ln() + 200.0 * (all - counts[3] - counts[7]) / all;
+    let loss = found["loss"].as_f64().unwrap();
+    assert!(want > 150.0 && (loss - want).abs() < 1e-6 * want, "{loss} for {want}");
+}
+
 #[test]
 fn what_does_not_fit_is_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
