@@ -7,13 +7,13 @@ mod many;
 mod report;
 mod runs;
 
-pub(crate) use embed::EmbedArgs;
-pub(crate) use exchange::{ExportArgs, ImportArgs};
+pub(crate) use embed::{EmbedArgs, MethodName};
+pub(crate) use exchange::{ExportArgs, FormatName, ImportArgs};
 pub(crate) use many::{CompareArgs, ReproduceArgs};
 pub(crate) use report::ReportArgs;
-pub(crate) use runs::{KeepArgs, ResumeArgs, RunsArgs, RunsCommand, WatchArgs};
+pub(crate) use runs::{KeepArgs, Order, ResumeArgs, RunsArgs, RunsCommand, WatchArgs};
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
 /// Version and commit.
@@ -254,14 +254,27 @@ fn threads(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "must be a whole number from 1 to 1024".to_owned())
 }
 
+/// A part of a data set as runs divide it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PartName {
+    Test,
+    Validation,
+    Train,
+}
+
+/// The word on the command line that stands for a value.
+pub(crate) fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
     /// Folder that `reclra train --out` has written
     #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
     /// Part to judge: test, validation, train
-    #[arg(long, value_name = "PART", default_value = "test", value_parser = ["test", "validation", "train"])]
-    pub(crate) part: String,
+    #[arg(long, value_name = "PART", default_value = "test")]
+    pub(crate) part: PartName,
     /// Folder of the data set's files, if not where the run found them
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data_dir: Option<PathBuf>,

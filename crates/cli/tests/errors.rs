@@ -17,6 +17,11 @@ fn what_is_asked_wrongly_is_refused() {
         (&["train", "--data", "zebra"], 2, &["zebra", "reclra list data"]),
         (&["train", "--rule", "rec-lar"], 2, &["rule.name", "rec-lar", "did you mean `rec-lra`"]),
         (&["train", "--act", "tahn"], 2, &["net.act", "did you mean `tanh`"]),
+        (
+            &["train", "--model", "resnet18", "--width", "2", "--batch", "1"],
+            2,
+            &["train.batch = 1", "b7.norm1", "2 or more"],
+        ),
         (&["train", "--wiring", "chian"], 2, &["rule.wiring", "did you mean `chain`"]),
         (&["train", "--schedule", "liner"], 2, &["optim.schedule", "did you mean `linear`"]),
         (&["train", "--set", "optim.name=adm"], 2, &["optim.name", "did you mean `adam`"]),

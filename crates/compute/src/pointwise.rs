@@ -49,6 +49,22 @@ impl PartialEq for CustomPhi {
 }
 
 impl Phi {
+    /// Its name, as in a spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Phi::Tanh => "tanh",
+            Phi::Sigmoid => "sigmoid",
+            Phi::Relu => "relu",
+            Phi::LRelu { .. } => "lrelu",
+            Phi::Elu => "elu",
+            Phi::Sign => "sign",
+            Phi::Identity => "identity",
+            Phi::Softmax => "softmax",
+            Phi::Custom(c) => c.name,
+        }
+    }
+
     /// phi(h) in float64.
     ///
     /// # Panics

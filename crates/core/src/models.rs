@@ -15,16 +15,97 @@ use crate::layer::{LayerSpec, Noise};
 use crate::phi::Phi;
 use reclra_compute::maps::{Extent, Window};
 
-/// (name, one line) of each model.
-pub const KNOWN: &[(&str, &str)] = &[
-    ("resnet8", "stem and 3 residual blocks of two 3x3 convolutions; width 16"),
-    ("resnet18", "stem and 8 residual blocks of two 3x3 convolutions (He et al. 2016); width 64"),
-    ("resnet20", "stem and 9 residual blocks of two 3x3 convolutions (He et al. 2016); width 16"),
-    ("noise-resnet8", "as resnet8, with noise maps in place of convolutions"),
-    ("noise-resnet18", "as resnet18, with noise maps: the paper's at width 160 (CIFAR-10) and 256 (ImageNet)"),
-    ("noise-free-resnet8", "noise-resnet8 without the noise: the control"),
-    ("noise-free-resnet18", "noise-resnet18 without the noise: the control"),
-    ("lenet", "two convolutions 5x5 with pools, two dense layers (LeCun et al. 1998), relu; width 6"),
+/// A model that can be named.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// As in `net.model`.
+    pub name: &'static str,
+    /// One line for lists.
+    pub about: &'static str,
+    /// Its width unless told.
+    pub width: usize,
+    net: Net,
+}
+
+/// What a model is made of.
+#[derive(Clone, Copy, Debug)]
+enum Net {
+    /// A stem, so many residual blocks a stage, a readout.
+    Residual(&'static [usize], Maps),
+    /// LeNet-5.
+    LeNet,
+}
+
+/// What maps within a residual block.
+#[derive(Clone, Copy, Debug)]
+enum Maps {
+    /// 3x3 convolutions.
+    Convolutions,
+    /// Noise maps.
+    Noise,
+    /// Noise maps without the noise.
+    NoiseFree,
+}
+
+const fn known(name: &'static str, width: usize, net: Net, about: &'static str) -> Known {
+    Known { name, about, width, net }
+}
+
+/// Residual blocks a stage.
+const EIGHT: &[usize] = &[1, 1, 1];
+const EIGHTEEN: &[usize] = &[2, 2, 2, 2];
+const TWENTY: &[usize] = &[3, 3, 3];
+
+/// Every model.
+pub const KNOWN: &[Known] = &[
+    known(
+        "resnet8",
+        16,
+        Net::Residual(EIGHT, Maps::Convolutions),
+        "stem and 3 residual blocks of two 3x3 convolutions; width 16",
+    ),
+    known(
+        "resnet18",
+        64,
+        Net::Residual(EIGHTEEN, Maps::Convolutions),
+        "stem and 8 residual blocks of two 3x3 convolutions (He et al. 2016); width 64",
+    ),
+    known(
+        "resnet20",
+        16,
+        Net::Residual(TWENTY, Maps::Convolutions),
+        "stem and 9 residual blocks of two 3x3 convolutions (He et al. 2016); width 16",
+    ),
+    known(
+        "noise-resnet8",
+        16,
+        Net::Residual(EIGHT, Maps::Noise),
+        "as resnet8, with noise maps in place of convolutions",
+    ),
+    known(
+        "noise-resnet18",
+        64,
+        Net::Residual(EIGHTEEN, Maps::Noise),
+        "as resnet18, with noise maps: the paper's at width 160 (CIFAR-10) and 256 (ImageNet)",
+    ),
+    known(
+        "noise-free-resnet8",
+        16,
+        Net::Residual(EIGHT, Maps::NoiseFree),
+        "noise-resnet8 without the noise: the control",
+    ),
+    known(
+        "noise-free-resnet18",
+        64,
+        Net::Residual(EIGHTEEN, Maps::NoiseFree),
+        "noise-resnet18 without the noise: the control",
+    ),
+    known(
+        "lenet",
+        6,
+        Net::LeNet,
+        "two convolutions 5x5 with pools, two dense layers (LeCun et al. 1998), relu; width 6",
+    ),
 ];
 
 /// What a model by name leaves open.
@@ -62,48 +143,27 @@ impl Plan {
     }
 }
 
-/// The width of a model unless told; none if there is no such model.
-#[must_use]
-pub fn width(name: &str) -> Option<usize> {
-    Some(match name {
-        "resnet8" | "resnet20" | "noise-resnet8" | "noise-free-resnet8" => 16,
-        "resnet18" | "noise-resnet18" | "noise-free-resnet18" => 64,
-        "lenet" => 6,
-        _ => return None,
-    })
-}
-
 /// The blocks of a model by name; none if there is no such model.
 ///
 /// # Errors
 /// If the image is too small or has no classes.
 pub fn by_name(name: &str, plan: &Plan) -> Result<Option<Vec<BlockSpec>>> {
-    let Some(own) = width(name) else { return Ok(None) };
+    let Some(model) = KNOWN.iter().find(|k| k.name == name) else { return Ok(None) };
     check(plan.classes >= 1, "classes", plan.classes, "must be at least 1")?;
     let side = plan.input.height.min(plan.input.width);
     check(side >= 8, "net.model", name, &format!("needs images of at least 8 pixels; these have {side}"))?;
-    let f = if plan.width == 0 { own } else { plan.width };
-    let noise = if name.starts_with("noise-free") { Noise::None } else { plan.noise };
-    let kind = if name.starts_with("noise") { Kind::Noise(noise) } else { Kind::Conv };
-    Ok(Some(match name {
-        "lenet" => lenet(plan, f),
-        "resnet20" => resnet(plan, f, &[3, 3, 3], kind),
-        _ if name.ends_with("resnet18") => resnet(plan, f, &[2, 2, 2, 2], kind),
-        _ => resnet(plan, f, &[1, 1, 1], kind),
+    let f = if plan.width == 0 { model.width } else { plan.width };
+    Ok(Some(match model.net {
+        Net::LeNet => lenet(plan, f),
+        Net::Residual(stages, maps) => resnet(plan, f, stages, maps),
     }))
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Conv,
-    Noise(Noise),
 }
 
 fn block(name: &str, path: Vec<LayerSpec>, shortcut: Option<Vec<LayerSpec>>, phi: Phi) -> BlockSpec {
     BlockSpec { name: name.to_owned(), path, shortcut, phi }
 }
 
-fn resnet(plan: &Plan, f: usize, stages: &[usize], kind: Kind) -> Vec<BlockSpec> {
+fn resnet(plan: &Plan, f: usize, stages: &[usize], maps: Maps) -> Vec<BlockSpec> {
     let large = plan.input.height.min(plan.input.width) > 64;
     let stem = if large {
         // relu after the pool: the maximum of rectified numbers is the rectified maximum.
@@ -122,15 +182,20 @@ fn resnet(plan: &Plan, f: usize, stages: &[usize], kind: Kind) -> Vec<BlockSpec>
         for n in 0..count {
             let out = f << stage;
             let stride = if stage > 0 && n == 0 { 2 } else { 1 };
-            let path = match kind {
-                Kind::Conv => vec![
+            let noise = match maps {
+                Maps::Convolutions => None,
+                Maps::Noise => Some(plan.noise),
+                Maps::NoiseFree => Some(Noise::None),
+            };
+            let path = match noise {
+                None => vec![
                     plan.conv(out, 3, stride),
                     LayerSpec::BATCH_NORM,
                     LayerSpec::Act(Phi::Relu),
                     plan.conv(out, 3, 1),
                     LayerSpec::BATCH_NORM,
                 ],
-                Kind::Noise(noise) => {
+                Some(noise) => {
                     let map = || LayerSpec::NoiseMap { out, noise, gain: plan.gain };
                     // Odd sides are padded, so that the pool comes out as large as the shortcut's convolution.
                     let window = Window { pad: [height % 2, width % 2], ..Window::square(2, 2, 0) };
@@ -222,7 +287,7 @@ mod tests {
 
     #[test]
     fn all_models_fit_small_and_large_images() {
-        for (name, _) in KNOWN {
+        for Known { name, .. } in KNOWN {
             for side in [8, 9, 28, 32, 33, 96, 224] {
                 let input = Extent::new(3, side, side);
                 let blocks = by_name(name, &Plan::new(input, 7)).unwrap().unwrap();

@@ -33,13 +33,17 @@ pub fn by_name(name: &str) -> Option<Phi> {
 /// The name of an activation.
 #[must_use]
 pub fn name(phi: Phi) -> &'static str {
-    match phi {
-        Phi::Softmax => "softmax",
-        Phi::Custom(c) => c.name,
-        // Compared by kind: the slope of lrelu is a setting.
-        _ => KNOWN
-            .iter()
-            .find(|k| std::mem::discriminant(&k.phi) == std::mem::discriminant(&phi))
-            .map_or("?", |k| k.name),
+    phi.name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_activation_is_what_it_is_called() {
+        for known in KNOWN {
+            assert_eq!((by_name(known.name), name(known.phi)), (Some(known.phi), known.name));
+        }
     }
 }

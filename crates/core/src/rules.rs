@@ -26,7 +26,11 @@ use reclra_compute::pointwise::Mismatch;
 
 /// (name, one line) of each rule.
 pub const KNOWN: &[(&str, &str)] = &[
-    ("rec-lra", "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass"),
+    (
+        "rec-lra",
+        "recursive local representation alignment (Ororbia et al. 2020); no derivatives, no backward pass, but for the \
+         inside of image networks' blocks under rule.inner = \"backprop\", the default there",
+    ),
     ("backprop", "backpropagation of errors: the exact gradient, through phi' and W^T"),
     ("feedback-alignment", "backprop with fixed random feedback in place of W^T (Lillicrap et al. 2016)"),
     ("direct-feedback-alignment", "the output error straight to every region by fixed random feedback (Nøkland 2016)"),
@@ -41,12 +45,12 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("hebbian", "Oja's subspace rule below a trained readout; no error leaves the output"),
 ];
 
-/// (name, one line) of each plasticity of the error synapses of rec-LRA.
-pub const PLASTICITIES: &[(&str, &str)] = &[
-    ("mirror", "dE = gamma z_i e_j^T; what the authors' code does"),
-    ("fixed", "dE = 0"),
-    ("algorithm1", "dE = -gamma e_i d_j^T, as printed; diverges"),
-    ("algorithm2", "dE = -gamma d_i e_j^T, as printed, index repaired; diverges"),
+/// Each plasticity of the error synapses of rec-LRA by name, with one line.
+pub const PLASTICITIES: &[(&str, Plasticity, &str)] = &[
+    ("mirror", Plasticity::Mirror, "dE = gamma z_i e_j^T; what the authors' code does"),
+    ("fixed", Plasticity::Fixed, "dE = 0"),
+    ("algorithm1", Plasticity::Algorithm1, "dE = -gamma e_i d_j^T, as printed; diverges"),
+    ("algorithm2", Plasticity::Algorithm2, "dE = -gamma d_i e_j^T, as printed, index repaired; diverges"),
 ];
 
 /// Whether a setting is a number of 0 or more.

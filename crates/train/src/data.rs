@@ -36,7 +36,7 @@ pub use memory::{MemoryImages, scale_to};
 pub use pictures::{Picture, pictures, pictures_for};
 pub use prepare::{Normalise, Prepare, cache_home};
 pub use prepared::{Ready, ready, ready_shared, with_prepare};
-pub use registry::{Entry, FileEntry, data_home, entries, entry, open, open_with};
+pub use registry::{Entry, FileEntry, Form, data_home, entries, entry, open, open_with};
 pub use view::Zoom;
 
 /// The published parts of a data set.

@@ -34,9 +34,6 @@ pub enum Format {
     Npz,
 }
 
-/// Names of all formats: also the endings of their files.
-pub const FORMATS: [&str; 3] = ["onnx", "safetensors", "npz"];
-
 impl Format {
     /// Its name, also the ending of its files.
     #[must_use]
@@ -227,7 +224,7 @@ fn forward(model: &Model, raw: bool) -> Forward {
         ("reclra.classes", serde_json::Value::from(facts.class_names.clone()).to_string()),
         ("reclra.preprocessing", preprocessing(model, raw)),
         ("reclra.arch", arch),
-        ("reclra.activation", spec.net.act.clone()),
+        ("reclra.activation", spec.net.act.name().to_owned()),
         ("reclra.weights", kind(model).to_owned()),
         ("reclra.steps", model.steps.to_string()),
         ("reclra.spec", spec_without_folder(&spec.to_toml())),

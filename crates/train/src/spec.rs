@@ -17,11 +17,11 @@ pub use facts::DataFacts;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, did_you_mean};
-pub use rules::{OF_BLOCKS, RuleSpec, names as rule_names, tuning};
+pub use rules::{RuleSpec, names as rule_names, of_blocks as block_rule_names, tuning};
 
 use read::Reader;
-use reclra::optim::{METHODS, Method, SCHEDULES, Schedule};
-use reclra::{Graph, Optim, phi};
+use reclra::optim::{Method, Schedule};
+use reclra::{Graph, Optim, Phi, phi};
 use toml::{Table, Value};
 
 /// What is wrong with a spec: one line that names the key and the remedy.
@@ -129,8 +129,8 @@ pub struct NetSpec {
     pub image: Option<ImageNet>,
     /// Widths from input to output; of an image network those two alone.
     pub widths: Vec<usize>,
-    /// Activation of hidden regions, by name.
-    pub act: String,
+    /// Activation of hidden regions.
+    pub act: Phi,
     /// Residual gap.
     pub residual: Option<usize>,
     /// Whether there are biases.
@@ -216,8 +216,12 @@ impl RunSpec {
             return Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want));
         }
         let alignment = r.flag("train.alignment", false)?;
+        let kept = r.kept();
         let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, alignment, table: r.resolved };
         let graph = spec.graph()?;
+        if !kept {
+            image::normalisable(&graph, batch, trained)?;
+        }
         spec.rule.build(&graph)?;
         spec.optim(1).check()?;
         Ok(spec)
@@ -231,15 +235,14 @@ impl RunSpec {
         if let Some(image) = &self.net.image {
             return Ok(Graph::of_blocks(image.input, image.blocks.clone())?);
         }
-        let phi = phi::by_name(&self.net.act).unwrap_or(phi::Phi::Tanh);
-        Ok(Graph::mlp_with(&self.net.widths, phi, self.net.residual, self.net.bias)?)
+        Ok(Graph::mlp_with(&self.net.widths, self.net.act, self.net.residual, self.net.bias)?)
     }
 
     /// The network in a word: its widths and activation, or the model and its width.
     #[must_use]
     pub fn network(&self) -> String {
         let text = |key: &str| self.value(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some(image) = &self.net.image else { return format!("{} {}", text("net.arch"), self.net.act) };
+        let Some(image) = &self.net.image else { return format!("{} {}", text("net.arch"), self.net.act.name()) };
         let width = self.value("net.width").and_then(Value::as_integer).filter(|&w| w > 0);
         width.map_or_else(|| image.model.clone(), |w| format!("{} f={w}", image.model))
     }
@@ -331,12 +334,12 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
         let want = format!("does not fit {name}, which has {pixels} pixels and {classes} classes; write {remedy}");
         return Err(SpecError::bad("net.arch", &value, want));
     }
-    let names: Vec<&str> = phi::KNOWN.iter().map(|k| k.name).collect();
-    let act = r.choice("net.act", "tanh", &names)?;
+    let known: Vec<(&str, Phi)> = phi::KNOWN.iter().map(|k| (k.name, k.phi)).collect();
+    let act = r.pick("net.act", "tanh", &known)?;
     let residual = Some(r.count("net.residual", 0)? as usize).filter(|&g| g > 0);
     let bias = r.flag("net.bias", true)?;
     let deep = widths.len() > 5;
-    let w_std = if act == "sigmoid" && deep {
+    let w_std = if act == Phi::Sigmoid && deep {
         0.025
     } else if small(facts) && !(rule == "equilibrium-prop" && widths.len() > 3) {
         0.15
@@ -350,14 +353,37 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     Ok(NetSpec { image: None, widths, act, residual, bias, w_std })
 }
 
+/// The settings of all methods; each takes its own.
+#[derive(Clone, Copy, Default)]
+struct Momenta {
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
+    momentum: f64,
+    nesterov: bool,
+}
+
+/// The methods by name.
+const METHODS: &[(&str, fn(Momenta) -> Method)] = &[
+    ("adam", |m| Method::Adam { beta1: m.beta1, beta2: m.beta2, epsilon: m.epsilon }),
+    ("sgd", |m| Method::Sgd { momentum: m.momentum, nesterov: m.nesterov }),
+];
+
+/// The schedules by name, of the factor of a step.
+const SCHEDULES: &[(&str, fn(f64) -> Schedule)] = &[
+    ("constant", |_| Schedule::Constant),
+    ("linear", |_| Schedule::Linear),
+    ("cosine", |_| Schedule::Cosine),
+    ("step", |factor| Schedule::Step { every: 1, factor }),
+];
+
 fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) -> Result<OptimSpec> {
-    let names = |known: &[(&'static str, &str)]| known.iter().map(|k| k.0).collect::<Vec<_>>();
-    let method = r.choice("optim.name", "adam", &names(METHODS))?;
-    let sign = net.act == "sign";
+    let method = r.pick("optim.name", "adam", METHODS)?;
+    let sign = net.act == Phi::Sign;
     let brisk = sign || small(facts) || net.image.is_some();
     let rate = r.number(
         "optim.lr",
-        if method == "sgd" {
+        if matches!(method(Momenta::default()), Method::Sgd { .. }) {
             0.1
         } else if sign {
             1e-3
@@ -373,7 +399,7 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) 
             2e-4
         },
     )?;
-    let schedule = r.choice("optim.schedule", if brisk { "linear" } else { "constant" }, &names(SCHEDULES))?;
+    let schedule = r.pick("optim.schedule", if brisk { "linear" } else { "constant" }, SCHEDULES)?;
     let warmup_epochs = r.number("optim.warmup_epochs", 0.0)?;
     if warmup_epochs < 0.0 {
         let value = Value::Float(warmup_epochs);
@@ -389,18 +415,9 @@ fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) 
     let radius = some(r.number("optim.radius", if sign || net.image.is_some() { 0.0 } else { 1.0 })?);
     let average = some(r.number("optim.average", 0.0)?);
     let optim = Optim {
-        method: if method == "sgd" {
-            Method::Sgd { momentum, nesterov }
-        } else {
-            Method::Adam { beta1, beta2, epsilon }
-        },
+        method: method(Momenta { beta1, beta2, epsilon, momentum, nesterov }),
         rate,
-        schedule: match schedule.as_str() {
-            "linear" => Schedule::Linear,
-            "cosine" => Schedule::Cosine,
-            "step" => Schedule::Step { every: 1, factor },
-            _ => Schedule::Constant,
-        },
+        schedule: schedule(factor),
         warmup: 0,
         total: u64::MAX,
         decay,
@@ -423,5 +440,7 @@ pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, v
     }
 }
 
+#[cfg(test)]
+mod names_tests;
 #[cfg(test)]
 mod tests;

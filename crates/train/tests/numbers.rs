@@ -5,7 +5,7 @@ mod toy;
 
 use reclra::Device;
 use reclra_train::fit::{FitError, Start, fit, fit_from};
-use reclra_train::spec::{DataFacts, OF_BLOCKS, RunSpec, Settings, rule_names};
+use reclra_train::spec::{DataFacts, RunSpec, Settings, block_rule_names, rule_names};
 use std::sync::atomic::AtomicBool;
 use toy::Toy;
 
@@ -50,7 +50,7 @@ fn settings() -> Vec<(String, Settings)> {
         }
         add(format!("{rule}, width 1"), &[("rule.name", rule), ("net.arch", "PIXELS-1-1-CLASSES")]);
     }
-    for rule in OF_BLOCKS {
+    for rule in block_rule_names() {
         for model in ["resnet8", "noise-resnet8"] {
             for width in ["1", "2"] {
                 add(

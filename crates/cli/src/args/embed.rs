@@ -1,9 +1,16 @@
 //! Arguments of `reclra embed`.
 
-use super::MachineArgs;
-use clap::{Args, ValueHint, value_parser};
+use super::{MachineArgs, PartName};
+use clap::{Args, ValueEnum, ValueHint, value_parser};
 use reclra_train::embed::MOST;
 use std::path::PathBuf;
+
+/// How a layer is brought to the plane.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MethodName {
+    Tsne,
+    Pca,
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct EmbedArgs {
@@ -14,11 +21,11 @@ pub(crate) struct EmbedArgs {
     #[arg(long, value_name = "NAME", default_value = "top")]
     pub(crate) layer: String,
     /// tsne keeps neighbours together; pca shows the two directions of largest variance
-    #[arg(long, value_name = "NAME", default_value = "tsne", value_parser = ["tsne", "pca"])]
-    pub(crate) method: String,
+    #[arg(long, value_name = "NAME", default_value = "tsne")]
+    pub(crate) method: MethodName,
     /// Part to map: test, validation, train
-    #[arg(long, value_name = "PART", default_value = "test", value_parser = ["test", "validation", "train"])]
-    pub(crate) part: String,
+    #[arg(long, value_name = "PART", default_value = "test")]
+    pub(crate) part: PartName,
     /// Map so many samples, the first of the part; all where it has fewer
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = samples)]
     pub(crate) samples: usize,
@@ -55,8 +62,8 @@ impl EmbedArgs {
         EmbedArgs {
             runs,
             layer: "top".to_owned(),
-            method: "tsne".to_owned(),
-            part: "test".to_owned(),
+            method: MethodName::Tsne,
+            part: PartName::Test,
             samples: 2000,
             seed: 0,
             perplexity: 30.0,

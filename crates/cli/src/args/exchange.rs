@@ -1,8 +1,16 @@
 //! Arguments of the commands that take networks elsewhere and bring weights from elsewhere.
 
 use super::{SpecFlags, ValueHint};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+
+/// What a network is written as.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatName {
+    Onnx,
+    Safetensors,
+    Npz,
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
@@ -10,8 +18,8 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "RUN_DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) run: PathBuf,
     /// What it is written as
-    #[arg(long, value_name = "FORMAT", default_value = "onnx", value_parser = reclra_train::export::FORMATS)]
-    pub(crate) format: String,
+    #[arg(long, value_name = "FORMAT", default_value = "onnx")]
+    pub(crate) format: FormatName,
     /// The file [default: export/forward.FORMAT in RUN_DIR]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,

@@ -1,10 +1,18 @@
 //! Arguments about run folders: what is kept, going on, looking at them.
 
 use super::MachineArgs;
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use reclra_train::runs::Keeping;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// By what runs are ordered.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Order {
+    Name,
+    Error,
+    Time,
+}
 
 /// What a run keeps on disk; changes nothing of its numbers. A run that goes on keeps what it did before, unless told.
 #[derive(Args, Clone, Copy, Debug)]
@@ -91,8 +99,8 @@ pub(crate) enum RunsCommand {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         folders: Vec<PathBuf>,
         /// By what they stand side by side, the least first: error (of validation), name, time (of an epoch)
-        #[arg(long, value_name = "WHAT", default_value = "error", value_parser = ["name", "error", "time"])]
-        sort: String,
+        #[arg(long, value_name = "WHAT", default_value = "error")]
+        sort: Order,
     },
     /// Say what removing the checkpoints of runs that are over would free; --yes removes them
     ///

@@ -13,7 +13,7 @@ use reclra_train::record::Record;
 use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
-use reclra_train::spec::{DataFacts, DataSpec, OF_BLOCKS, Settings, rule_names};
+use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, rule_names};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
     let blocks = base.get("net.model").and_then(|m| m.as_str()).is_some_and(|m| m != "mlp");
     let rules: Vec<String> = match args.rules.as_slice() {
-        [] if blocks => OF_BLOCKS.map(str::to_owned).into(),
+        [] if blocks => block_rule_names().into_iter().map(str::to_owned).collect(),
         [] => rule_names().into_iter().map(str::to_owned).collect(),
         some => some.to_vec(),
     };

@@ -1,7 +1,7 @@
 //! `reclra embed`: what a layer of trained networks sees, as a map.
 
 use super::{device, thread_count};
-use crate::args::{EmbedArgs, Voice};
+use crate::args::{EmbedArgs, MethodName, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
@@ -32,9 +32,11 @@ pub(crate) fn run(voice: Voice, args: &EmbedArgs) -> Result<(), Failure> {
 
 /// The same, the panels under other names than those of the folders.
 pub(super) fn named(voice: Voice, args: &EmbedArgs, names: &[String]) -> Result<(), Failure> {
-    let method = match args.method.as_str() {
-        "pca" => Method::Pca,
-        _ => Method::Tsne { perplexity: args.perplexity, iterations: args.iterations as usize, seed: args.seed },
+    let method = match args.method {
+        MethodName::Pca => Method::Pca,
+        MethodName::Tsne => {
+            Method::Tsne { perplexity: args.perplexity, iterations: args.iterations as usize, seed: args.seed }
+        }
     };
     let mut runs = args.runs.iter().map(|path| ready(args, path, method)).collect::<Result<Vec<Ready>, Failure>>()?;
     runs.iter_mut().zip(names).for_each(|(run, name)| run.name.clone_from(name));
@@ -71,10 +73,10 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
     }
     let split = Split::new(&*dataset, model.spec.data.validation, model.spec.seed)?;
-    let (part, mut samples) = match args.part.as_str() {
-        "train" => (Part::Train, split.train().to_vec()),
-        "validation" => (Part::Train, split.validation().to_vec()),
-        _ => (Part::Test, (0..dataset.len(Part::Test) as u32).collect()),
+    let (part, mut samples) = match args.part {
+        PartName::Train => (Part::Train, split.train().to_vec()),
+        PartName::Validation => (Part::Train, split.validation().to_vec()),
+        PartName::Test => (Part::Test, (0..dataset.len(Part::Test) as u32).collect()),
     };
     samples.truncate(args.samples);
     let layer = embed::layer(model.learner.graph(), &args.layer).map_err(of_run)?;
@@ -103,7 +105,7 @@ fn panel(voice: Voice, args: &EmbedArgs, run: Ready, method: Method) -> Result<P
         }
         Method::Pca => "principal components".to_owned(),
     };
-    let (wide, samples_said) = (count(units, "unit"), count(samples.len(), &format!("{} sample", args.part)));
+    let (wide, samples_said) = (count(units, "unit"), count(samples.len(), &format!("{} sample", word(args.part))));
     voice.note(format_args!("{name}: {layer_name}, {wide}, {samples_said}; {how}"));
     let begun = Instant::now();
     let z = embed::activities(&mut model.learner, &*dataset, part, &mut samples, layer)?;
@@ -123,7 +125,7 @@ fn panel(voice: Voice, args: &EmbedArgs, run: Ready, method: Method) -> Result<P
 fn say(voice: Voice, args: &EmbedArgs, panels: &[Panel], files: &[PathBuf]) -> Result<(), Failure> {
     for p in panels {
         let mut object = json!({
-            "run": p.run, "layer": p.layer, "part": args.part, "samples": p.samples.len(), "method": p.method.name(),
+            "run": p.run, "layer": p.layer, "part": word(args.part), "samples": p.samples.len(), "method": p.method.name(),
             "neighbours": K, "map_error": p.map.map_error, "layer_error": p.map.layer_error,
         });
         match p.method {

@@ -1,7 +1,7 @@
 //! `reclra eval`: error, top-5 error, confusion matrix, precision, recall and F1 of a trained network.
 
 use super::device;
-use crate::args::{EvalArgs, Voice};
+use crate::args::{EvalArgs, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
@@ -26,17 +26,18 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     }
     let split = Split::new(&*dataset, model.spec.data.validation, model.spec.seed)?;
     let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
-    let (part, samples) = match args.part.as_str() {
-        "train" => (Part::Train, split.train()),
-        "validation" => (Part::Train, split.validation()),
-        _ => (Part::Test, &test[..]),
+    let (part, samples) = match args.part {
+        PartName::Train => (Part::Train, split.train()),
+        PartName::Validation => (Part::Train, split.validation()),
+        PartName::Test => (Part::Test, &test[..]),
     };
     if samples.is_empty() {
-        let what =
-            if args.part == "validation" { "no validation images: data.validation is 0" } else { "no such images" };
+        let validation = matches!(args.part, PartName::Validation);
+        let what = if validation { "no validation images: data.validation is 0" } else { "no such images" };
         let line = format!("{}: {} has {what}; name another part with --part", args.run.display(), facts.name);
         return Err(Failure::Usage(line));
     }
+    let part_name = word(args.part);
     let found = judge(&mut model.learner, &*dataset, part, samples)?;
     dataset.notes().iter().for_each(|line| voice.note(line));
     let Scores { top5_error, precision, recall, f1 } = found.scores();
@@ -50,7 +51,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     voice.object(
         "eval",
         &json!({
-            "part": args.part, "samples": judged.samples, "wrong": judged.wrong, "error": error, "loss": judged.loss,
+            "part": part_name, "samples": judged.samples, "wrong": judged.wrong, "error": error, "loss": judged.loss,
             "top5_error": top5_error, "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
         }),
     )?;
@@ -94,10 +95,10 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
             100.0 * f1
         ))?;
         if top5_error.is_some() && top5_tells(facts.classes()) {
-            voice.result(format_args!("{} top-5 error {}", args.part, percent(top5_error)))?;
+            voice.result(format_args!("{part_name} top-5 error {}", percent(top5_error)))?;
         }
     }
-    voice.result(format_args!("{} error {}", args.part, percent(error)))
+    voice.result(format_args!("{part_name} error {}", percent(error)))
 }
 
 /// Weights may be finite and sums of them not.

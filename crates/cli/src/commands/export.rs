@@ -1,7 +1,7 @@
 //! `reclra export`: the forward network of a run as a file for other programs.
 
 use super::device;
-use crate::args::{ExportArgs, MachineArgs, Voice};
+use crate::args::{ExportArgs, FormatName, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, shape, table};
 use reclra_train::export::{FOLDER, Format, NAME, export};
@@ -9,13 +9,14 @@ use reclra_train::model;
 use std::path::PathBuf;
 
 pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
-    let format = match args.format.as_str() {
-        "safetensors" => Format::Safetensors,
-        "npz" => Format::Npz,
-        _ => Format::Onnx { raw_pixels: args.raw_pixels },
+    let format = match args.format {
+        FormatName::Safetensors => Format::Safetensors,
+        FormatName::Npz => Format::Npz,
+        FormatName::Onnx => Format::Onnx { raw_pixels: args.raw_pixels },
     };
     if args.raw_pixels && !matches!(format, Format::Onnx { .. }) {
-        let line = format!("--raw-pixels: {} holds no graph that could scale pixels; take --format onnx", args.format);
+        let line =
+            format!("--raw-pixels: {} holds no graph that could scale pixels; take --format onnx", format.name());
         return Err(Failure::Usage(line));
     }
     let model = model::load(&args.run, device(MachineArgs { threads: Some(1) })?)?;

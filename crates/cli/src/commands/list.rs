@@ -3,33 +3,58 @@
 use crate::args::{ListArgs, Voice};
 use crate::failure::Failure;
 use reclra::rules::blocks;
-use reclra::{optim, phi, rules, wiring};
+use reclra::{layers, models, optim, phi, rules, wiring};
 use reclra_train::spec::keys::{KEYS, page};
 use reclra_train::{data, experiment};
 use serde_json::json;
 
+/// A name with one line.
+type Listed = (String, String);
+
 /// What can be listed.
-pub(crate) const TOPICS: [&str; 11] = [
-    "data",
-    "rules",
-    "models",
-    "layers",
-    "activations",
-    "wirings",
-    "plasticities",
-    "optimisers",
-    "schedules",
-    "keys",
-    "experiments",
+const LISTS: [(&str, fn() -> Vec<Listed>); 11] = [
+    ("data", || data::entries().iter().map(|e| listed(e.name, e.about)).collect()),
+    ("rules", || owned(rules::KNOWN)),
+    ("models", || models::KNOWN.iter().map(|k| listed(k.name, k.about)).collect()),
+    ("layers", || owned(layers::KNOWN)),
+    ("activations", || phi::KNOWN.iter().map(|k| listed(k.name, k.about)).collect()),
+    ("wirings", || owned(&[wiring::KNOWN, blocks::WIRINGS].concat())),
+    ("plasticities", || {
+        let own = rules::PLASTICITIES.iter().map(|k| listed(k.0, k.2));
+        own.chain(owned(blocks::PLASTICITIES)).collect()
+    }),
+    ("optimisers", || owned(optim::METHODS)),
+    ("schedules", || owned(optim::SCHEDULES)),
+    ("keys", || KEYS.iter().map(|k| listed(k.path, k.about)).collect()),
+    ("experiments", || experiment::KNOWN.iter().map(|k| (k.0.to_owned(), experiment::about(k.1))).collect()),
 ];
+
+/// Their names.
+pub(crate) const TOPICS: [&str; LISTS.len()] = {
+    let mut names = [""; LISTS.len()];
+    let mut n = 0;
+    while n < LISTS.len() {
+        names[n] = LISTS[n].0;
+        n += 1;
+    }
+    names
+};
+
+fn listed(name: &str, about: &str) -> Listed {
+    (name.to_owned(), about.to_owned())
+}
+
+fn owned(list: &[(&str, &str)]) -> Vec<Listed> {
+    list.iter().map(|(name, about)| listed(name, about)).collect()
+}
 
 pub(crate) fn run(voice: Voice, args: &ListArgs) -> Result<(), Failure> {
     let topic = args.topic.as_deref();
     if args.page {
         return voice.result(page().trim_end());
     }
-    for (n, name) in TOPICS.iter().filter(|t| topic.is_none_or(|chosen| chosen == **t)).enumerate() {
-        let entries = entries(name);
+    for (n, (name, entries)) in LISTS.iter().filter(|l| topic.is_none_or(|chosen| chosen == l.0)).enumerate() {
+        let entries = entries();
         for (entry, about) in &entries {
             voice.object("entry", &json!({ "topic": name, "name": entry, "about": about }))?;
         }
@@ -42,21 +67,4 @@ pub(crate) fn run(voice: Voice, args: &ListArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn entries(topic: &str) -> Vec<(String, String)> {
-    let owned = |list: &[(&str, &str)]| list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-    match topic {
-        "data" => data::entries().iter().map(|e| (e.name.to_owned(), e.about.to_owned())).collect(),
-        "rules" => owned(rules::KNOWN),
-        "activations" => phi::KNOWN.iter().map(|k| (k.name.to_owned(), k.about.to_owned())).collect(),
-        "wirings" => owned(&[wiring::KNOWN, blocks::WIRINGS].concat()),
-        "models" => owned(reclra::models::KNOWN),
-        "layers" => owned(reclra::layers::KNOWN),
-        "plasticities" => owned(&[rules::PLASTICITIES, blocks::PLASTICITIES].concat()),
-        "optimisers" => owned(optim::METHODS),
-        "schedules" => owned(optim::SCHEDULES),
-        "keys" => KEYS.iter().map(|k| (k.path.to_owned(), k.about.to_owned())).collect(),
-        _ => experiment::KNOWN.iter().map(|k| (k.0.to_owned(), experiment::about(k.1))).collect(),
-    }
 }

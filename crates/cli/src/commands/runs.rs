@@ -1,7 +1,7 @@
 //! `reclra runs`: what runs there are, how they differ, what room their checkpoints take.
 
 use super::runs_home;
-use crate::args::{RunsArgs, RunsCommand, Voice};
+use crate::args::{Order, RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, table};
 use reclra_train::files::FileError;
@@ -19,11 +19,11 @@ pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
         None => list(voice, &all(voice, &args.folders)?),
         Some(RunsCommand::Compare { folders, sort }) => {
             let mut views = all(voice, folders)?;
-            match sort.as_str() {
+            match sort {
                 // They are found by name.
-                "name" => {}
-                "time" => sorted(&mut views, |v| v.record.epochs.last().map(|_| v.record.epoch_seconds())),
-                _ => sorted(&mut views, |v| v.record.validation_error()),
+                Order::Name => {}
+                Order::Time => sorted(&mut views, |v| v.record.epochs.last().map(|_| v.record.epoch_seconds())),
+                Order::Error => sorted(&mut views, |v| v.record.validation_error()),
             }
             compare(voice, &views)
         }

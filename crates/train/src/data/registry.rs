@@ -20,6 +20,21 @@ pub struct Entry {
     pub mirrors: &'static [&'static str],
     /// Names of the classes, by label.
     pub classes: &'static [&'static str],
+    /// How it is read.
+    pub form: Form,
+}
+
+/// What a data set is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The program itself, which embeds the digits.
+    Embedded,
+    /// Four idx files.
+    Idx,
+    /// CIFAR-10 in its binary version.
+    Cifar10,
+    /// A folder of the user's.
+    Folder,
 }
 
 /// A file of a data set.
@@ -47,6 +62,7 @@ const fn file(name: &'static str, size: u64, sha256: &'static str) -> FileEntry 
 const ENTRIES: &[Entry] = &[
     Entry {
         name: "digits",
+        form: Form::Embedded,
         about: "1,797 handwritten digits of 8x8 pixels, embedded in the program",
         files: &[],
         mirrors: &[],
@@ -54,6 +70,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "mnist",
+        form: Form::Idx,
         about: "70,000 handwritten digits of 28x28 pixels",
         files: &[
             file(
@@ -78,6 +95,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "fashion-mnist",
+        form: Form::Idx,
         about: "70,000 pictures of clothes of 28x28 pixels, ten kinds",
         files: &[
             file(
@@ -102,6 +120,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "cifar10",
+        form: Form::Cifar10,
         about: "60,000 colour pictures of 32x32 pixels, ten kinds of animals and vehicles",
         files: &[file(
             "cifar-10-binary.tar.gz",
@@ -113,6 +132,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: folder::NAME,
+        form: Form::Folder,
         about: "pictures of your own: train/CLASS/*, val/CLASS/*, test/CLASS/* in the folder or tar file of --data-dir",
         files: &[],
         mirrors: &[],
@@ -179,7 +199,7 @@ impl Entry {
     /// it is embedded.
     #[must_use]
     pub fn published(&self) -> Option<(DataFacts, usize)> {
-        if self.name == "cifar10" {
+        if self.form == Form::Cifar10 {
             let train = 5 * cifar::RECORDS;
             return Some((self.facts(train, cifar::validation(train), cifar::SHAPE), 6 * cifar::RECORDS));
         }
@@ -199,22 +219,22 @@ impl Entry {
     /// Whether it is part of the program.
     #[must_use]
     pub fn embedded(&self) -> bool {
-        self.name == "digits"
+        self.form == Form::Embedded
     }
 
     /// Whether it is a folder of the user's, which must be named and of which nothing is published.
     #[must_use]
     pub fn own(&self) -> bool {
-        self.name == folder::NAME
+        self.form == Form::Folder
     }
 
     /// Reads the data set, from its files or from the program.
     pub(super) fn load(&self, dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Dataset>> {
-        Ok(match self.name {
-            "digits" => Arc::new(digits()?),
-            "cifar10" => Arc::new(cifar::load(self, dir, cifar::RECORDS)?),
-            folder::NAME => folder::open(dir, opening)?,
-            _ => Arc::new(self.load_idx(dir)?),
+        Ok(match self.form {
+            Form::Embedded => Arc::new(digits()?),
+            Form::Cifar10 => Arc::new(cifar::load(self, dir, cifar::RECORDS)?),
+            Form::Folder => folder::open(dir, opening)?,
+            Form::Idx => Arc::new(self.load_idx(dir)?),
         })
     }
 
@@ -223,13 +243,14 @@ impl Entry {
     /// # Errors
     /// If one is missing.
     pub fn sources(&self, dir: Option<&Path>) -> Result<Vec<PathBuf>> {
-        match self.name {
-            "cifar10" => Ok(match cifar::place(self, dir)? {
+        match self.form {
+            Form::Cifar10 => Ok(match cifar::place(self, dir)? {
                 cifar::Place::Unpacked(folder) => cifar::FILES.iter().map(|f| folder.join(f)).collect(),
                 cifar::Place::Archive(path) => vec![path],
             }),
-            folder::NAME => folder::sources(dir),
-            _ => self.files.iter().map(|f| self.find(f.name, dir)).collect(),
+            Form::Folder => folder::sources(dir),
+            // What is embedded has none.
+            Form::Embedded | Form::Idx => self.files.iter().map(|f| self.find(f.name, dir)).collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     let found: Vec<(&Subject<'_>, Claim)> = runs
         .iter()
-        .filter_map(|r| Some((r, claimed(r.view.spec.rule.name(), &r.view.spec.net.act, &r.view.facts.name)?)))
+        .filter_map(|r| Some((r, claimed(r.view.spec.rule.name(), r.view.spec.net.act.name(), &r.view.facts.name)?)))
         .collect();
     if found.is_empty() {
         let what = if runs.len() == 1 { "this rule, activation and data set" } else { "these runs" };

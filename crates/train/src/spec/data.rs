@@ -105,9 +105,8 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
         return Err(SpecError::bad("data.zoom", &Value::Float(zoom), want));
     }
     let colour = facts.shape.channels > 1;
-    let names = Normalise::ALL.map(Normalise::name);
-    let normalise = r.choice("data.normalise", if colour { "mean-std" } else { "none" }, &names)?;
-    let normalise = Normalise::ALL.into_iter().find(|n| n.name() == normalise).unwrap_or_default();
+    let known = Normalise::ALL.map(|n| (n.name(), n));
+    let normalise = r.pick("data.normalise", if colour { "mean-std" } else { "none" }, &known)?;
     let zca = r.flag("data.zca", false)?;
     let epsilon = r.number("data.zca_epsilon", 1e-3)?;
     if epsilon <= 0.0 {

@@ -2,8 +2,9 @@
 
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, layers};
+use reclra::block::Stage;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
-use reclra::{BlockSpec, Extent, Graph, Noise, models};
+use reclra::{BlockSpec, Extent, Graph, Noise, Phi, models};
 use toml::Value;
 
 /// The blocks of an image network.
@@ -20,13 +21,39 @@ pub struct ImageNet {
 /// Level of the noise unless told.
 const LEVEL: f64 = 0.1;
 
-fn noise(kind: &str, level: f64) -> Noise {
-    match kind {
-        "uniform" => Noise::Uniform(level),
-        "none" => Noise::None,
-        _ => Noise::Gaussian(level),
-    }
-}
+/// The kinds of noise by name, of a level.
+pub(super) const NOISES: &[(&str, fn(f64) -> Noise)] =
+    &[("gaussian", Noise::Gaussian), ("uniform", Noise::Uniform), ("none", |_| Noise::None)];
+
+/// The wirings by name, of a gap and a list of error synapses.
+type Lay = fn(usize, Vec<(String, String)>) -> BlockWiring;
+const WIRINGS: &[(&str, Lay)] = &[
+    ("skip", |_, _| BlockWiring::Skip),
+    ("layer", |_, _| BlockWiring::Layer),
+    ("gap", |gap, _| BlockWiring::Gap(gap)),
+    ("list", |_, list| BlockWiring::List(list)),
+];
+
+const INNER: &[(&str, Inner)] =
+    &[("backprop", Inner::Backprop), ("rec-lra", Inner::RecLra), ("hebbian", Inner::Hebbian)];
+
+/// The forms of skip-error synapses by name, of a grid and a rank.
+const FORMS: &[(&str, fn(usize, usize) -> MapSynapse)] = &[
+    ("channel", |_, _| MapSynapse::Channel),
+    ("grid", |grid, _| MapSynapse::Grid(grid)),
+    ("full", |_, _| MapSynapse::Full),
+    ("low-rank", |_, rank| MapSynapse::LowRank(rank)),
+    ("seeded", |_, _| MapSynapse::Seeded),
+];
+
+const PLASTICITIES: &[(&str, MapPlasticity)] =
+    &[("mirror", MapPlasticity::Mirror), ("readout", MapPlasticity::Readout), ("fixed", MapPlasticity::Fixed)];
+
+const MESSAGES: &[(&str, Message)] =
+    &[("output", Message::Output), ("readout", Message::Readout), ("both", Message::Both)];
+
+/// Whether the stem counts as part of the block above it.
+const STEMS: &[(&str, bool)] = &[("own", false), ("inside", true)];
 
 /// The name of a model whose blocks the spec holds.
 const CUSTOM: &str = "custom";
@@ -40,7 +67,7 @@ pub(super) fn net(
     let shape = facts.shape;
     let input = Extent::new(shape.channels, shape.height, shape.width);
     let mut names: Vec<&str> = vec!["mlp", CUSTOM];
-    names.extend(models::KNOWN.iter().map(|k| k.0));
+    names.extend(models::KNOWN.iter().map(|k| k.name));
     let model = r.choice("net.model", model, &names)?;
     let text = r.text("net.layers", "")?;
     if (model == CUSTOM) == text.is_empty() {
@@ -56,8 +83,8 @@ pub(super) fn net(
     let by = "models by name only, the layers of your own have widths of their own; choose another net.model";
     r.unread("net.width", 0, model != CUSTOM, by)?;
     let level = r.number("net.level", LEVEL)?;
-    let kind = r.choice("net.noise", "gaussian", &["gaussian", "uniform", "none"])?;
-    let noise = noise(&kind, level);
+    let kind = r.pick("net.noise", "gaussian", NOISES)?;
+    let noise = kind(level);
     // Small weights and a head of zeros let error synapses that mirror W from zero catch up with it (method section 7b).
     let layered = ["", "rec-lra"].contains(&rule) && ["layer", "gap", "list"].contains(&wiring);
     let gain = match (layered, inner) {
@@ -81,9 +108,9 @@ pub(super) fn net(
     // What can be left out without any layer becoming another one is read by none.
     let matters = |other: Noise| Ok::<_, SpecError>(blocks_of(&models::Plan { noise: other, ..plan })? != blocks);
     let by = "noise maps that leave it open only, which this model lacks; choose net.model = \"noise-resnet8\", say,";
-    r.unread("net.noise", "gaussian", matters(self::noise("gaussian", level))?, by)?;
+    r.unread("net.noise", "gaussian", matters(Noise::Gaussian(level))?, by)?;
     let by = "noise maps that leave it open only, which this model lacks; choose another net.model or net.noise";
-    r.unread("net.level", LEVEL, matters(self::noise(&kind, LEVEL))?, by)?;
+    r.unread("net.level", LEVEL, matters(kind(LEVEL))?, by)?;
     let graph = Graph::of_blocks(input, blocks.clone())?;
     let (ends, classes) = (graph.regions()[graph.output()].width, facts.classes());
     if ends != classes {
@@ -93,65 +120,55 @@ pub(super) fn net(
     }
     let widths = vec![facts.pixels(), facts.classes()];
     let image = Some(ImageNet { model, blocks, input });
-    Ok(NetSpec { image, widths, act: "relu".to_owned(), residual: None, bias: true, w_std: 0.0 })
+    Ok(NetSpec { image, widths, act: Phi::Relu, residual: None, bias: true, w_std: 0.0 })
+}
+
+/// Refuses batches of which a batch norm in training sees one value a channel: there is no variance, and nothing is learned below.
+pub(super) fn normalisable(graph: &Graph, batch: usize, trained: usize) -> Result<()> {
+    let last = trained % batch;
+    if batch > 1 && last != 1 {
+        return Ok(());
+    }
+    let stages =
+        graph.regions().iter().flat_map(|r| r.inside.iter().flat_map(move |b| b.stages().map(move |s| (r, s))));
+    let alone = |s: &Stage| s.layer.removes_offsets() && s.layer.from().places() == 1;
+    let Some((region, stage)) = stages.into_iter().find(|(_, s)| alone(s)) else { return Ok(()) };
+    let norm = format!("the batch norm {}.{}, whose maps are 1x1", region.name, stage.name);
+    let want = if batch == 1 {
+        format!("is not more than one value per channel for {norm}; set train.batch to 2 or more")
+    } else {
+        format!(
+            "leaves one of the {trained} training images for the last batch of an epoch, which is not more than one value per \
+             channel for {norm}; choose another train.batch or data.validation"
+        )
+    };
+    Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want))
 }
 
 pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
-    let wiring = r.choice("rule.wiring", "skip", &["skip", "layer", "gap", "list"])?;
-    let layered = wiring != "skip";
+    let lay = r.pick("rule.wiring", "skip", WIRINGS)?;
     let gap = r.positive("rule.gap", 2)? as usize;
-    r.unread("rule.gap", 2, wiring == "gap", "the wiring gap only; set rule.wiring = \"gap\"")?;
-    let synapses = super::rules::listed(r, wiring == "list")?;
-    if !synapses.is_empty() && wiring != "list" {
-        let want = "is read by the wiring list only; set rule.wiring = \"list\" or remove it".to_owned();
-        return Err(SpecError::bad("rule.synapses", &Value::from(synapses), want));
-    }
-    let wiring = match wiring.as_str() {
-        "layer" => BlockWiring::Layer,
-        "gap" => BlockWiring::Gap(gap),
-        "list" => BlockWiring::List(synapses.iter().map(|s| super::rules::synapse(s)).collect::<Result<_>>()?),
-        _ => BlockWiring::Skip,
-    };
+    let kind = lay(gap, Vec::new());
+    let (layered, is_list) = (kind != BlockWiring::Skip, matches!(kind, BlockWiring::List(_)));
+    let is_gap = matches!(kind, BlockWiring::Gap(_));
+    r.unread("rule.gap", 2, is_gap, "the wiring gap only; set rule.wiring = \"gap\"")?;
+    let wiring = lay(gap, super::rules::listed(r, is_list, is_list)?);
     // What was found best (docs/results/cifar10-skip.md); specs written before these keys say by their silence what was then.
     let tuned = !layered && !r.kept();
-    let stem = r.choice("rule.stem", if tuned { "inside" } else { "own" }, &["own", "inside"])?;
+    let stem_inside = r.pick("rule.stem", if tuned { "inside" } else { "own" }, STEMS)?;
     r.unread("rule.stem", "own", !layered, "the wiring skip only; set rule.wiring = \"skip\"")?;
-    let stem_inside = stem == "inside";
-    let inner = match r.choice("rule.inner", "backprop", &["backprop", "rec-lra", "hebbian"])?.as_str() {
-        "rec-lra" => Inner::RecLra,
-        "hebbian" => Inner::Hebbian,
-        _ => Inner::Backprop,
-    };
+    let inner = r.pick("rule.inner", "backprop", INNER)?;
     let (grid, rank) = (r.positive("rule.grid", 2)? as usize, r.positive("rule.rank", 4)? as usize);
-    let forms = ["channel", "grid", "full", "low-rank", "seeded"];
-    let form = r.choice("rule.synapse", "channel", &forms)?;
-    r.unread("rule.grid", 2, form == "grid", "the form grid only; set rule.synapse = \"grid\"")?;
-    r.unread("rule.rank", 4, form == "low-rank", "the form low-rank only; set rule.synapse = \"low-rank\"")?;
-    let synapse = match form.as_str() {
-        "grid" => MapSynapse::Grid(grid),
-        "full" => MapSynapse::Full,
-        "low-rank" => MapSynapse::LowRank(rank),
-        "seeded" => MapSynapse::Seeded,
-        _ => MapSynapse::Channel,
-    };
-    let learned = if layered || matches!(synapse, MapSynapse::LowRank(_)) { "mirror" } else { "readout" };
-    let plasticity = r.choice("rule.plasticity", learned, &["mirror", "readout", "fixed"])?;
-    let twins_learn = plasticity != "fixed";
-    let plasticity = match plasticity.as_str() {
-        "mirror" => MapPlasticity::Mirror,
-        "fixed" => MapPlasticity::Fixed,
-        _ => MapPlasticity::Readout,
-    };
+    let synapse = r.pick("rule.synapse", "channel", FORMS)?(grid, rank);
+    let (is_grid, is_low) = (matches!(synapse, MapSynapse::Grid(_)), matches!(synapse, MapSynapse::LowRank(_)));
+    r.unread("rule.grid", 2, is_grid, "the form grid only; set rule.synapse = \"grid\"")?;
+    r.unread("rule.rank", 4, is_low, "the form low-rank only; set rule.synapse = \"low-rank\"")?;
+    let learned = if layered || is_low { "mirror" } else { "readout" };
+    let plasticity = r.pick("rule.plasticity", learned, PLASTICITIES)?;
+    let twins_learn = plasticity != MapPlasticity::Fixed;
     // A readout of its own has a block only if that is what it learns.
     let read = plasticity == MapPlasticity::Readout && synapse != MapSynapse::Seeded;
-    let message = match r
-        .choice("rule.message", if tuned && read { "both" } else { "output" }, &["output", "readout", "both"])?
-        .as_str()
-    {
-        "readout" => Message::Readout,
-        "both" => Message::Both,
-        _ => Message::Output,
-    };
+    let message = r.pick("rule.message", if tuned && read { "both" } else { "output" }, MESSAGES)?;
     let beta = r.number("rule.beta", 0.01)?;
     let rate = r.number("rule.e_rate", 1.0)?;
     // What mirrors W may start at zero; what never learns must not.

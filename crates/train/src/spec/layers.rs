@@ -17,6 +17,7 @@
 //! layers = [{ kind = "global-mean" }, { kind = "dense" }]
 //! ```
 
+use super::image::NOISES;
 use super::read::line_of;
 use super::{Result, SpecError, did_you_mean};
 use crate::files;
@@ -79,7 +80,7 @@ fn activation(name: &str, f: &Fields<'_>) -> Result<Phi> {
             did_you_mean(name, &names)
         ))
     };
-    phi::by_name(name).filter(|_| names.contains(&name)).ok_or_else(unknown)
+    phi::by_name(name).ok_or_else(unknown)
 }
 
 fn layer(value: &Value, place: String, head: bool, plan: &Plan) -> Result<LayerSpec> {
@@ -229,17 +230,16 @@ impl<'a> Fields<'a> {
             Noise::None => 0.1,
         };
         let (kind, level) = (self.text("noise")?, self.number("level")?.unwrap_or(own));
-        Ok(match kind.as_deref() {
-            Some("gaussian") => Noise::Gaussian(level),
-            Some("uniform") => Noise::Uniform(level),
-            Some("none") => Noise::None,
-            Some(_) => return Err(self.bad("has a noise that is none of gaussian, uniform, none")),
-            None => match plan.noise {
+        let Some(kind) = kind else {
+            return Ok(match plan.noise {
                 Noise::Gaussian(_) => Noise::Gaussian(level),
                 Noise::Uniform(_) => Noise::Uniform(level),
                 Noise::None => Noise::None,
-            },
-        })
+            });
+        };
+        let known = NOISES.iter().find(|k| k.0 == kind);
+        let names = || NOISES.iter().map(|k| k.0).collect::<Vec<_>>().join(", ");
+        known.map(|k| (k.1)(level)).ok_or_else(|| self.bad(&format!("has a noise that is none of {}", names())))
     }
 
     fn done(&self) -> Result<()> {

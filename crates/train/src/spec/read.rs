@@ -268,6 +268,19 @@ impl<'a> Reader<'a> {
         Err(SpecError::bad(path, &Value::String(word), want))
     }
 
+    /// What one of several words stands for.
+    pub(super) fn pick<T: Clone>(
+        &mut self,
+        path: &'static str,
+        default: &str,
+        known: &[(&'static str, T)],
+    ) -> Result<T> {
+        let names: Vec<&str> = known.iter().map(|k| k.0).collect();
+        let word = self.choice(path, default, &names)?;
+        let found = known.iter().find(|k| k.0 == word);
+        Ok(found.expect("a choice is one of its words").1.clone())
+    }
+
     /// A list of numbers.
     pub(super) fn numbers(&mut self, path: &'static str) -> Result<Vec<f64>> {
         let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64)).filter(|x| x.is_finite());

@@ -9,7 +9,7 @@ use reclra::rules::blocks::{
 };
 use reclra::{
     Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
-    FeedbackConfig, Graph, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Plasticity, RecLra,
+    FeedbackConfig, Graph, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig, Mismatch, Phi, Plasticity, RecLra,
     RecLraConfig, TargetProp, TargetPropConfig, Wiring, rules,
 };
 use toml::Value;
@@ -110,68 +110,128 @@ impl RuleSpec {
     }
 }
 
-/// Names of all rules.
-#[must_use]
-pub fn names() -> Vec<&'static str> {
-    rules::KNOWN.iter().map(|k| k.0).collect()
+/// A rule that can be named.
+struct Known {
+    name: &'static str,
+    /// Reads its settings for a multilayer perceptron.
+    mlp: fn(&mut Reader<'_>, &DataFacts, &NetSpec) -> Result<RuleSpec>,
+    /// The same for an image network; or why it cannot train one.
+    image: std::result::Result<fn(&mut Reader<'_>) -> Result<RuleSpec>, &'static str>,
+    /// Keys that matter most to it, and values worth trying: for perceptrons, then for image networks.
+    tuning: [Space; 2],
 }
 
-/// Names of the rules that train image networks.
-pub const OF_BLOCKS: [&str; 8] = [
-    "rec-lra",
-    "backprop",
-    "feedback-alignment",
-    "direct-feedback-alignment",
-    "target-prop",
-    "difference-target-prop",
-    "hebbian",
-    "head-only",
-];
+/// Keys, and values worth trying.
+type Space = &'static [(&'static str, &'static [f64])];
 
 /// Learning rates worth trying, for every rule.
 const RATES: &[f64] = &[1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3];
+const RATE: Space = &[("optim.lr", RATES)];
+const WEIGHTS: Space = &[("optim.lr", RATES), ("net.w_std", &[0.025, 0.05, 0.1, 0.15])];
+const MODULATION: Space = &[("optim.lr", RATES), ("rule.beta", &[0.03, 0.1, 0.3, 1.0])];
+const SMALL_MODULATION: Space = &[("optim.lr", RATES), ("rule.beta", &[0.003, 0.01, 0.03, 0.1])];
+const FEEDBACK: Space = &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])];
+const TARGETS: Space = &[("optim.lr", RATES), ("rule.eta", &[3.0, 10.0, 30.0]), ("rule.sigma", &[0.03, 0.1, 0.3])];
+const IMAGE_TARGETS: Space =
+    &[("optim.lr", RATES), ("rule.eta", &[100.0, 300.0, 1000.0, 3000.0]), ("rule.v_rate", &[1.0, 3.0])];
+const DIFFERENCES: Space = &[("optim.lr", RATES), ("rule.eta", &[0.1, 0.3, 1.0]), ("rule.sigma", &[0.03, 0.1, 0.3])];
+const NUDGES: Space = &[("optim.lr", RATES), ("rule.beta", &[0.1, 0.3, 0.5, 1.0])];
+const HEBBIAN: Space = &[("optim.lr", RATES), ("rule.rate", &[0.01, 0.03, 0.1, 0.3])];
 
-/// Keys that matter most to a rule, and values worth trying: the space that tuning draws from.
+/// Every rule.
+const RULES: &[Known] = &[
+    Known {
+        name: "rec-lra",
+        mlp: |r, facts, net| Ok(RuleSpec::RecLra(rec_lra(r, facts, net)?)),
+        image: Ok(|r| Ok(RuleSpec::RecLraBlocks(super::image::rec_lra(r)?))),
+        tuning: [MODULATION, SMALL_MODULATION],
+    },
+    Known {
+        name: "backprop",
+        mlp: |_, _, _| Ok(RuleSpec::Backprop(BackpropConfig::default())),
+        image: Ok(|_| Ok(RuleSpec::Backprop(BackpropConfig::default()))),
+        tuning: [WEIGHTS, RATE],
+    },
+    Known {
+        name: "feedback-alignment",
+        mlp: |r, _, _| Ok(RuleSpec::FeedbackAlignment(feedback(r, FeedbackConfig::default().std)?)),
+        image: Ok(|r| Ok(RuleSpec::FeedbackAlignment(feedback(r, 1.0)?))),
+        tuning: [FEEDBACK, FEEDBACK],
+    },
+    Known {
+        name: "direct-feedback-alignment",
+        mlp: |r, _, _| Ok(RuleSpec::DirectFeedbackAlignment(feedback(r, FeedbackConfig::default().std)?)),
+        image: Ok(|r| Ok(RuleSpec::DirectFeedbackAlignment(feedback(r, 0.3)?))),
+        tuning: [FEEDBACK, FEEDBACK],
+    },
+    Known {
+        name: "lra-e",
+        mlp: |r, facts, net| Ok(RuleSpec::LraE(lra_e(r, facts, net)?)),
+        image: Err(
+            "its error synapses join dense regions; rec-lra with rule.wiring = \"layer\" is its counterpart on blocks",
+        ),
+        tuning: [MODULATION, MODULATION],
+    },
+    Known {
+        name: "target-prop",
+        mlp: |r, _, _| Ok(RuleSpec::TargetProp(target_prop(r, TargetPropConfig::plain())?)),
+        image: Ok(|r| Ok(RuleSpec::TargetProp(target_prop(r, OF_IMAGES_PLAIN)?))),
+        tuning: [TARGETS, IMAGE_TARGETS],
+    },
+    Known {
+        name: "difference-target-prop",
+        mlp: |r, _, _| Ok(RuleSpec::DifferenceTargetProp(target_prop(r, TargetPropConfig::default())?)),
+        image: Ok(|r| Ok(RuleSpec::DifferenceTargetProp(target_prop(r, OF_IMAGES)?))),
+        tuning: [DIFFERENCES, DIFFERENCES],
+    },
+    Known {
+        name: "equilibrium-prop",
+        mlp: |r, _, _| Ok(RuleSpec::EquilibriumProp(equilibrium_prop(r)?)),
+        image: Err("it needs an energy, symmetric synapses without normalisation or pools"),
+        tuning: [NUDGES, NUDGES],
+    },
+    Known {
+        name: "head-only",
+        mlp: |_, _, _| Ok(RuleSpec::HeadOnly),
+        image: Ok(|_| Ok(RuleSpec::HeadOnly)),
+        tuning: [WEIGHTS, RATE],
+    },
+    Known {
+        name: "hebbian",
+        mlp: |r, _, _| Ok(RuleSpec::Hebbian(hebbian(r)?)),
+        image: Ok(|r| Ok(RuleSpec::Hebbian(hebbian(r)?))),
+        tuning: [HEBBIAN, HEBBIAN],
+    },
+];
+
+/// Names of all rules.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    RULES.iter().map(|k| k.name).collect()
+}
+
+/// Names of the rules that train image networks.
+#[must_use]
+pub fn of_blocks() -> Vec<&'static str> {
+    RULES.iter().filter(|k| k.image.is_ok()).map(|k| k.name).collect()
+}
+
+/// Keys that matter most to a rule, and values worth trying: the space that tuning draws from. Of a rule that is not there, none.
 #[must_use]
 pub fn tuning(rule: &str, image: bool) -> &'static [(&'static str, &'static [f64])] {
-    match rule {
-        "rec-lra" if image => &[("optim.lr", RATES), ("rule.beta", &[0.003, 0.01, 0.03, 0.1])],
-        "backprop" | "head-only" if image => &[("optim.lr", RATES)],
-        "rec-lra" | "lra-e" => &[("optim.lr", RATES), ("rule.beta", &[0.03, 0.1, 0.3, 1.0])],
-        "feedback-alignment" | "direct-feedback-alignment" => {
-            &[("optim.lr", RATES), ("rule.b_std", &[0.03, 0.1, 0.3, 1.0])]
-        }
-        "target-prop" if image => {
-            &[("optim.lr", RATES), ("rule.eta", &[100.0, 300.0, 1000.0, 3000.0]), ("rule.v_rate", &[1.0, 3.0])]
-        }
-        "target-prop" => &[("optim.lr", RATES), ("rule.eta", &[3.0, 10.0, 30.0]), ("rule.sigma", &[0.03, 0.1, 0.3])],
-        "difference-target-prop" => {
-            &[("optim.lr", RATES), ("rule.eta", &[0.1, 0.3, 1.0]), ("rule.sigma", &[0.03, 0.1, 0.3])]
-        }
-        "equilibrium-prop" => &[("optim.lr", RATES), ("rule.beta", &[0.1, 0.3, 0.5, 1.0])],
-        "hebbian" => &[("optim.lr", RATES), ("rule.rate", &[0.01, 0.03, 0.1, 0.3])],
-        _ => &[("optim.lr", RATES), ("net.w_std", &[0.025, 0.05, 0.1, 0.15])],
-    }
+    RULES.iter().find(|k| k.name == rule).map_or(&[], |k| k.tuning[usize::from(image)])
 }
 
 pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RuleSpec> {
-    let name = r.choice("rule.name", "rec-lra", &names())?;
-    r.only_for(&name)?;
-    if let Some(image) = &net.image {
-        return image_rule(r, &name, &image.model);
-    }
-    Ok(match name.as_str() {
-        "backprop" => RuleSpec::Backprop(BackpropConfig::default()),
-        "feedback-alignment" => RuleSpec::FeedbackAlignment(feedback(r)?),
-        "direct-feedback-alignment" => RuleSpec::DirectFeedbackAlignment(feedback(r)?),
-        "lra-e" => RuleSpec::LraE(lra_e(r, facts, net)?),
-        "target-prop" => RuleSpec::TargetProp(target_prop(r, TargetPropConfig::plain())?),
-        "difference-target-prop" => RuleSpec::DifferenceTargetProp(target_prop(r, TargetPropConfig::default())?),
-        "equilibrium-prop" => RuleSpec::EquilibriumProp(equilibrium_prop(r)?),
-        "hebbian" => RuleSpec::Hebbian(hebbian(r)?),
-        "head-only" => RuleSpec::HeadOnly,
-        _ => RuleSpec::RecLra(rec_lra(r, facts, net)?),
-    })
+    let known: Vec<(&str, &Known)> = RULES.iter().map(|k| (k.name, k)).collect();
+    let rule = r.pick("rule.name", "rec-lra", &known)?;
+    r.only_for(rule.name)?;
+    let Some(image) = &net.image else { return (rule.mlp)(r, facts, net) };
+    rule.image.map_err(|why| {
+        let want =
+            format!("cannot train net.model {}: {why}; rules that can are {}", image.model, of_blocks().join(", "));
+        SpecError::bad("rule.name", &Value::from(rule.name), want)
+    })?(r)
 }
 
 /// What difference target propagation learns image networks with: V starts at the size that keeps the size of what it is given.
@@ -179,32 +239,8 @@ const OF_IMAGES: TargetPropConfig = TargetPropConfig { eta: 0.3, sigma: 0.1, std
 /// The same for plain target propagation, whose target has to stand out from the error of reconstruction.
 const OF_IMAGES_PLAIN: TargetPropConfig = TargetPropConfig { eta: 1000.0, rate: 3.0, ..OF_IMAGES };
 
-/// The rules that train image networks; of the others the reason why not.
-fn image_rule(r: &mut Reader<'_>, name: &str, model: &str) -> Result<RuleSpec> {
-    let std = |r: &mut Reader<'_>, default: f64| -> Result<FeedbackConfig> {
-        Ok(FeedbackConfig { std: r.number("rule.b_std", default)? })
-    };
-    let why = match name {
-        "rec-lra" => return Ok(RuleSpec::RecLraBlocks(super::image::rec_lra(r)?)),
-        "backprop" => return Ok(RuleSpec::Backprop(BackpropConfig::default())),
-        "head-only" => return Ok(RuleSpec::HeadOnly),
-        "feedback-alignment" => return Ok(RuleSpec::FeedbackAlignment(std(r, 1.0)?)),
-        "direct-feedback-alignment" => return Ok(RuleSpec::DirectFeedbackAlignment(std(r, 0.3)?)),
-        "lra-e" => {
-            "its error synapses join dense regions; rec-lra with rule.wiring = \"layer\" is its counterpart on blocks"
-        }
-        "equilibrium-prop" => "it needs an energy, symmetric synapses without normalisation or pools",
-        "hebbian" => return Ok(RuleSpec::Hebbian(hebbian(r)?)),
-        "target-prop" => return Ok(RuleSpec::TargetProp(target_prop(r, OF_IMAGES_PLAIN)?)),
-        _ => return Ok(RuleSpec::DifferenceTargetProp(target_prop(r, OF_IMAGES)?)),
-    };
-    let known = OF_BLOCKS.join(", ");
-    let want = format!("cannot train net.model {model}: {why}; rules that can are {known}");
-    Err(SpecError::bad("rule.name", &Value::String(name.to_owned()), want))
-}
-
-fn feedback(r: &mut Reader<'_>) -> Result<FeedbackConfig> {
-    Ok(FeedbackConfig { std: r.number("rule.b_std", FeedbackConfig::default().std)? })
+fn feedback(r: &mut Reader<'_>, std: f64) -> Result<FeedbackConfig> {
+    Ok(FeedbackConfig { std: r.number("rule.b_std", std)? })
 }
 
 fn lra_e(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<LraEConfig> {
@@ -254,10 +290,19 @@ fn neighbours(facts: &DataFacts, net: &NetSpec) -> f64 {
     }
 }
 
+/// The wirings by name, of a gap and a list of error synapses.
+const WIRINGS: &[(&str, fn(usize, Vec<(String, String)>) -> Wiring)] = &[
+    ("chain", |_, _| Wiring::Chain),
+    ("gap", |gap, _| Wiring::Gap(gap)),
+    ("full", |_, _| Wiring::Full),
+    ("graph", |gap, _| Wiring::Graph(gap)),
+    ("list", |_, list| Wiring::List(list)),
+];
+
 /// Defaults are the table of method section 5; what matters is beta times the scale of E.
 fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLraConfig> {
     let hidden = &net.widths[1..net.widths.len() - 1];
-    let direct = matches!(net.act.as_str(), "sigmoid" | "sign");
+    let direct = matches!(net.act, Phi::Sigmoid | Phi::Sign);
     let wiring = if direct {
         "full"
     } else if hidden.len() > 3 {
@@ -265,33 +310,18 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     } else {
         "chain"
     };
-    let wirings: Vec<&str> = reclra::wiring::KNOWN.iter().map(|k| k.0).collect();
-    let wiring = r.choice("rule.wiring", wiring, &wirings)?;
+    let lay = r.pick("rule.wiring", wiring, WIRINGS)?;
     let gap = r.positive("rule.gap", 2)? as usize;
+    let kind = lay(gap, Vec::new());
     let by = "the wirings gap and graph only; set rule.wiring = \"gap\"";
-    r.unread("rule.gap", 2, ["gap", "graph"].contains(&wiring.as_str()), by)?;
-    let synapses = listed(r, wiring == "list" && !hidden.is_empty())?;
-    let wiring = match wiring.as_str() {
-        "chain" => Wiring::Chain,
-        "gap" => Wiring::Gap(gap),
-        "graph" => Wiring::Graph(gap),
-        "full" => Wiring::Full,
-        _ => Wiring::List(synapses.iter().map(|s| synapse(s)).collect::<Result<_>>()?),
-    };
-    if !synapses.is_empty() && !matches!(wiring, Wiring::List(_)) {
-        let want = "is read by the wiring list only; set rule.wiring = \"list\" or remove it".to_owned();
-        return Err(SpecError::bad("rule.synapses", &Value::from(synapses), want));
-    }
+    r.unread("rule.gap", 2, matches!(kind, Wiring::Gap(_) | Wiring::Graph(_)), by)?;
+    let is_list = matches!(kind, Wiring::List(_));
+    let wiring = lay(gap, listed(r, is_list, is_list && !hidden.is_empty())?);
     let depth = Some(r.count("rule.depth", 0)? as usize).filter(|&d| d > 0);
-    let beta = r.number("rule.beta", if net.act == "sigmoid" { 1.0 } else { 0.1 })?;
+    let beta = r.number("rule.beta", if net.act == Phi::Sigmoid { 1.0 } else { 0.1 })?;
     let gamma = r.number("rule.gamma", 1.0)?;
-    let plasticities: Vec<&str> = rules::PLASTICITIES.iter().map(|k| k.0).collect();
-    let plasticity = match r.choice("rule.plasticity", "mirror", &plasticities)?.as_str() {
-        "fixed" => Plasticity::Fixed,
-        "algorithm1" => Plasticity::Algorithm1,
-        "algorithm2" => Plasticity::Algorithm2,
-        _ => Plasticity::Mirror,
-    };
+    let known: Vec<(&str, Plasticity)> = rules::PLASTICITIES.iter().map(|k| (k.0, k.1)).collect();
+    let plasticity = r.pick("rule.plasticity", "mirror", &known)?;
     let rate = r.number("rule.e_rate", 1.0)?;
     let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(facts, net) })?;
     let mismatch = mismatch(r)?;
@@ -299,35 +329,44 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     Ok(RecLraConfig { wiring, depth, beta, gamma, plasticity, rate, std, mismatch, kappa })
 }
 
-/// The error synapses of the wiring list, which wants some where a hidden region is.
-pub(super) fn listed(r: &mut Reader<'_>, wanted: bool) -> Result<Vec<String>> {
+/// The error synapses of the wiring list, which `wants` some where a hidden region is; other wirings have none.
+pub(super) fn listed(r: &mut Reader<'_>, is_list: bool, wants: bool) -> Result<Vec<(String, String)>> {
     let synapses = r.words("rule.synapses")?;
-    if wanted && synapses.is_empty() {
+    if wants && synapses.is_empty() {
         let want = "needs its error synapses; give them with rule.synapses, [\"out->b2\", \"b2->b1\"] say, or choose another wiring";
         return Err(SpecError::bad("rule.wiring", &Value::from("list"), want.to_owned()));
     }
-    Ok(synapses)
+    if !synapses.is_empty() && !is_list {
+        let want = "is read by the wiring list only; set rule.wiring = \"list\" or remove it".to_owned();
+        return Err(SpecError::bad("rule.synapses", &Value::from(synapses), want));
+    }
+    synapses.iter().map(|s| synapse(s)).collect()
 }
+
+/// How error neurons follow from z - y, by name: of a, and of p and q.
+const MISMATCHES: &[(&str, fn(f64, [f64; 2]) -> Mismatch)] = &[
+    ("l2", |_, _| Mismatch::L2),
+    ("l1", |_, _| Mismatch::L1),
+    ("mixed", |a, _| Mismatch::Mixed { a }),
+    ("lp", |_, [p, q]| Mismatch::lp(p, q)),
+];
 
 /// How error neurons follow from z - y.
 pub(super) fn mismatch(r: &mut Reader<'_>) -> Result<Mismatch> {
-    let error = r.choice("rule.error", "l2", &["l2", "l1", "mixed", "lp"])?;
+    let kind = r.pick("rule.error", "l2", MISMATCHES)?;
     let a = r.number("rule.mix", 0.5)?;
-    r.unread("rule.mix", 0.5, error == "mixed", "the error mixed only; set rule.error = \"mixed\"")?;
-    let by = "the error lp only; set rule.error = \"lp\"";
+    let is_mixed = matches!(kind(a, [3.0; 2]), Mismatch::Mixed { .. });
+    r.unread("rule.mix", 0.5, is_mixed, "the error mixed only; set rule.error = \"mixed\"")?;
     let (p, q) = (r.number("rule.p", 2.0)?, r.number("rule.q", 2.0)?);
-    r.unread("rule.p", 2, error == "lp", by)?;
-    r.unread("rule.q", 2, error == "lp", by)?;
-    Ok(match error.as_str() {
-        "l1" => Mismatch::L1,
-        "mixed" => Mismatch::Mixed { a },
-        "lp" => Mismatch::lp(p, q),
-        _ => Mismatch::L2,
-    })
+    let is_lp = matches!(kind(a, [3.0; 2]), Mismatch::Lp { .. });
+    let by = "the error lp only; set rule.error = \"lp\"";
+    r.unread("rule.p", 2, is_lp, by)?;
+    r.unread("rule.q", 2, is_lp, by)?;
+    Ok(kind(a, [p, q]))
 }
 
 /// Reads `out->b2`.
-pub(super) fn synapse(text: &str) -> Result<(String, String)> {
+fn synapse(text: &str) -> Result<(String, String)> {
     let parts = text.split_once("->").map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()));
     parts.filter(|(a, b)| !a.is_empty() && !b.is_empty()).ok_or_else(|| {
         let want = "must be written sender->receiver, such as \"out->b2\"".to_owned();

@@ -205,3 +205,36 @@ fn no_value_of_any_key_breaks_the_line() {
         }
     }
 }
+
+/// As PyTorch has it, "Expected more than 1 value per channel when training": of every batch of an epoch, the last one included.
+#[test]
+fn a_batch_norm_needs_more_than_one_value_of_each_channel() {
+    let layers = |pooled: &str| {
+        format!(
+            "[[block]]\nlayers = [{{ kind = \"conv\", out = 4, kernel = 3 }}{pooled}, {{ kind = \"batch-norm\" }}]\n\
+             [[block]]\nlayers = [{{ kind = \"flatten\" }}, {{ kind = \"dense\" }}]"
+        )
+    };
+    let of = |layers: &str, batch: usize, validation: usize| {
+        let text = format!(
+            "net.model = \"custom\"\nnet.layers = {layers:?}\ntrain.batch = {batch}\ndata.validation = {validation}"
+        );
+        RunSpec::resolve(&Settings::parse(&text, "spec.toml").unwrap(), &toy_facts("toy", 8, 3, 9, 0))
+    };
+    let (one, several) = (layers(", { kind = \"global-mean\" }"), layers(""));
+    for batch in [1, 2, 4, 8] {
+        let line = of(&one, batch, 0).unwrap_err().to_string();
+        let why =
+            if batch == 1 { "is not more than one value per channel" } else { "leaves one of the 9 training images" };
+        assert!(line.starts_with(&format!("train.batch = {batch}: {why}")), "{line}");
+        assert!(line.contains("batch norm b1.norm1, whose maps are 1x1; ") && !line.contains('\n'), "{line}");
+        of(&several, batch, 0).unwrap();
+    }
+    for (batch, validation) in [(3, 0), (5, 0), (6, 0), (7, 0), (9, 0), (2, 1), (4, 1)] {
+        of(&one, batch, validation).unwrap();
+    }
+    // A run of before goes on.
+    let text = format!("net.model = \"custom\"\nnet.layers = {one:?}\ntrain.batch = 1");
+    let kept = Settings::parse(&text, "spec.toml").unwrap().kept();
+    RunSpec::resolve(&kept, &toy_facts("toy", 8, 3, 9, 0)).unwrap();
+}

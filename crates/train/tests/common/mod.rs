@@ -2,7 +2,7 @@
 
 pub(crate) mod server;
 
-use reclra_train::data::{Entry, FetchError, FetchEvent, FetchOptions, FileEntry, fetch};
+use reclra_train::data::{Entry, FetchError, FetchEvent, FetchOptions, FileEntry, Form, fetch};
 use server::Server;
 use sha2::Digest;
 use std::io::Write;
@@ -37,7 +37,7 @@ pub(crate) fn toy() -> (Vec<u8>, Entry) {
     let sha256: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
     let file = FileEntry { name: NAME, size: bytes.len() as u64, sha256: sha256.leak() };
     let files = Box::leak(Box::new([file]));
-    (gzip(&bytes), Entry { name: "toy", about: "", files, mirrors: &[], classes: &[] })
+    (gzip(&bytes), Entry { name: "toy", about: "", files, mirrors: &[], classes: &[], form: Form::Idx })
 }
 
 /// A fetch and what was told meanwhile.
