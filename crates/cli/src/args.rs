@@ -287,8 +287,8 @@ pub(crate) struct PredictArgs {
     /// Folder that `reclra train --out` has written
     #[arg(value_name = "RUN_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
-    /// Pictures (PNG, JPEG, BMP, PNM) or idx files of images
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    /// Pictures (PNG, JPEG, BMP, PNM), folders of pictures or idx files of images
+    #[arg(value_name = "FILE|FOLDER", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
     /// Rows of an idx file: 5, or 0..10 for the first ten
     #[arg(long, value_name = "ROWS", value_parser = rows)]

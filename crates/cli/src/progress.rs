@@ -1,18 +1,35 @@
 //! How a run is shown while it goes: a bar for the epoch and one for the run on a terminal, plain lines elsewhere, objects with `--json`.
 
 use crate::args::Voice;
-use crate::output::say;
+use crate::output::{grouped, say};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Off a terminal, an epoch that takes longer than this gets a line in between.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Of a run with more epochs than this only some leave a line; `--verbose` shows all.
 const LINES: u64 = 25;
+
+/// Fitting mean and deviation is shown once it takes longer than this, and then every [`PATIENCE`].
+const SHOWN: Duration = Duration::from_secs(2);
+
+/// Shows on how many images mean and deviation are fitted so far, where that takes its time.
+pub(crate) fn fitting(voice: Voice) -> impl Fn(usize, usize) + Sync {
+    let (begun, due) = (OnceLock::new(), AtomicU64::new(SHOWN.as_secs()));
+    move |done, all| {
+        let seconds = begun.get_or_init(Instant::now).elapsed().as_secs();
+        let at = due.load(Ordering::Relaxed);
+        let next = seconds + PATIENCE.as_secs();
+        if seconds >= at && due.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let (done, all) = (grouped(done), grouped(all));
+            voice.note(format_args!("mean and deviation of the training images: {done} of {all} decoded"));
+        }
+    }
+}
 
 /// Shows one run.
 pub(crate) struct Show {

@@ -6,6 +6,7 @@
 mod ahead;
 mod cifar;
 mod content;
+mod decode;
 mod digits;
 mod error;
 mod fetch;
@@ -14,6 +15,7 @@ mod idx;
 mod info;
 mod loader;
 mod memory;
+mod moments;
 mod photos;
 mod pictures;
 mod prepare;
@@ -33,9 +35,10 @@ pub(crate) use loader::gather;
 pub use loader::{Augment, Batch, Loader, Split};
 pub(crate) use memory::Labelled;
 pub use memory::{MemoryImages, scale_to};
-pub use pictures::{Picture, pictures, pictures_for};
+pub use moments::{Moments, drawn};
+pub use pictures::{Picture, pictures, pictures_for, pictures_in};
 pub use prepare::{Normalise, Prepare, cache_home};
-pub use prepared::{Ready, ready, ready_shared, with_prepare};
+pub use prepared::{Ready, ready, ready_shared, ready_shown, with_prepare};
 pub use registry::{Entry, FileEntry, Form, data_home, entries, entry, open, open_with};
 pub use view::Zoom;
 
@@ -98,6 +101,17 @@ pub trait Dataset: Send + Sync {
     fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
         let _ = zoom;
         self.pixels(part, index, out)
+    }
+
+    /// Adds the pixels of a sample to the sums that mean and deviation come from.
+    ///
+    /// # Errors
+    /// If the sample cannot be read.
+    fn add_to(&self, part: Part, index: usize, moments: &mut Moments) -> Result<()> {
+        let mut pixels = vec![0.0; self.shape().len()];
+        self.pixels(part, index, &mut pixels)?;
+        moments.add(&pixels);
+        Ok(())
     }
 
     /// Value of a stored byte that stands for the pixel 1.

@@ -3,7 +3,7 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, gather, ready};
+use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, drawn, each_batch, gather, ready};
 use crate::metrics::{Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::Param;
@@ -438,7 +438,8 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
     FitError::Diverged { epoch, step: learner.steps(), region, what, remedy }
 }
 
-/// The angles of all regions on the first training samples, unshifted, with the weights as they are; nothing is learnt.
+/// The angles of all regions on training samples drawn at random, the same every time, unshifted, with the weights as they are;
+/// nothing is learnt.
 /// It costs a step on so many samples, without its update, and one of backprop.
 ///
 /// # Errors
@@ -449,15 +450,9 @@ fn alignment(
     split: &Split,
     batch: usize,
 ) -> Result<Vec<Angle>, DataError> {
-    // Classes may lie one after the other, and feature maps are large: of an image network as many samples as a step has, from
-    // all over the training part.
-    let all = split.train();
-    let samples: Vec<u32> = if learner.graph().has_blocks() {
-        let count = batch.min(all.len()).max(1);
-        (0..count).map(|i| all[i * all.len() / count]).collect()
-    } else {
-        all[..ALIGNED.min(all.len())].to_vec()
-    };
+    // Feature maps are large: of an image network as many samples as a step has.
+    let count = if learner.graph().has_blocks() { batch.max(1) } else { ALIGNED };
+    let samples = drawn(split.train(), count);
     let (mut x, mut labels) = (Vec::new(), Vec::new());
     gather(dataset, Part::Train, &samples, &mut x, &mut labels)?;
     learner.errors_of(&x, &labels);

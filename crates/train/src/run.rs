@@ -1,6 +1,6 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
-use crate::data::{self, DataError, Dataset, MemoryImages, Opening, Split};
+use crate::data::{self, DataError, Dataset, MemoryImages, Opening, Prepare, Split};
 use crate::files::FileError;
 use crate::fit::FitError;
 use crate::memory;
@@ -38,10 +38,19 @@ pub struct Prepared {
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
+    prepare_shown(settings, &|_, _| {})
+}
+
+/// The same; `progress` is called with the number of images that mean and deviation were fitted on so far and of all, from any
+/// thread.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_shown(settings: &Settings, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Prepared, FitError> {
     let Prepared { spec, facts, dataset } = opened(settings)?;
     memory::fits(&spec, &facts, false)?;
     let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
-    let dataset = data::ready_shared(dataset, &split, &spec.data)?;
+    let dataset = data::ready_shown(dataset, &split, &spec.data, progress)?;
     Ok(Prepared { spec, facts, dataset })
 }
 
@@ -66,6 +75,22 @@ pub fn dataset_of(spec: &RunSpec, dir: Option<&Path>) -> Result<Arc<dyn Dataset>
     }
     let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
     data::ready_shared(dataset, &split, &spec.data)
+}
+
+/// The data set of a trained network, prepared as its file says, and fitted anew only where that says nothing.
+///
+/// # Errors
+/// If data cannot be read.
+pub fn dataset_for(
+    spec: &RunSpec,
+    dir: Option<&Path>,
+    prepare: Option<&Prepare>,
+) -> Result<Arc<dyn Dataset>, DataError> {
+    let Some(prepare) = prepare else { return dataset_of(spec, dir) };
+    let dir = dir.or(spec.data.dir.as_deref().map(Path::new));
+    let dataset = data::open_with(&spec.data.name, dir, &spec.data.opening)?;
+    // Other data than those of the run are left as they are.
+    if dataset.shape() == prepare.shape() { data::with_prepare(dataset, prepare.clone()) } else { Ok(dataset) }
 }
 
 /// Opens the data set the settings name, the embedded digits if none.

@@ -26,7 +26,7 @@ pub(crate) struct EmbedArgs {
     /// Part to map: test, validation, train
     #[arg(long, value_name = "PART", default_value = "test")]
     pub(crate) part: PartName,
-    /// Map so many samples, the first of the part; all where it has fewer
+    /// Map so many samples, drawn at random from the part, the same every time; all where it has fewer
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = samples)]
     pub(crate) samples: usize,
     /// Jitters the map from which t-SNE begins: what another seed changes is chance

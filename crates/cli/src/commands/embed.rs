@@ -5,11 +5,11 @@ use crate::args::{EmbedArgs, MethodName, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
-use reclra_train::data::{Dataset, Part, Split};
+use reclra_train::data::{Dataset, Part, Split, drawn};
 use reclra_train::embed::{self, EmbedError, K, Method, Panel};
 use reclra_train::files::writable_folder;
 use reclra_train::model::{self, Model};
-use reclra_train::run::dataset_of;
+use reclra_train::run::dataset_for;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         other => other,
     };
     let model = model::load(path, device(args.machine)?)?;
-    let dataset = dataset_of(&model.spec, args.data_dir.as_deref())?;
+    let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
     if DataFacts::of(&*dataset) != model.facts {
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
@@ -78,7 +78,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         PartName::Validation => (Part::Train, split.validation().to_vec()),
         PartName::Test => (Part::Test, (0..dataset.len(Part::Test) as u32).collect()),
     };
-    samples.truncate(args.samples);
+    samples = drawn(&samples, args.samples);
     let layer = embed::layer(model.learner.graph(), &args.layer).map_err(of_run)?;
     method.check(samples.len()).map_err(of_run)?;
     Ok(Ready { name, model, dataset, part, samples, layer })

@@ -3,7 +3,7 @@
 use super::device;
 use crate::args::{PredictArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::data::{Normalise, pictures_for};
+use reclra_train::data::{Normalise, pictures_for, pictures_in};
 use reclra_train::fit::best;
 use reclra_train::model;
 use serde_json::json;
@@ -16,7 +16,17 @@ pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
         return Err(Failure::Other(format!("{}: {what}", args.run.display())));
     }
     let names = model.facts.class_names.clone();
+    let mut files = Vec::new();
     for file in &args.files {
+        if !file.is_dir() {
+            files.push(file.clone());
+            continue;
+        }
+        let (pictures, notes) = pictures_in(file)?;
+        notes.iter().for_each(|line| voice.note(line));
+        files.extend(pictures);
+    }
+    for file in &files {
         let spec = (&model.facts, &model.spec.data);
         for picture in pictures_for(file, spec, model.prepare.as_ref(), args.rows.clone(), args.invert)? {
             if let Some(changed) = &picture.changed {

@@ -4,7 +4,7 @@ use super::{device, environment, processor, runs_home, settings, stop_flag};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text};
-use crate::progress::{Show, duration, percent};
+use crate::progress::{Show, duration, fitting, percent};
 use crate::tui::Tui;
 use reclra::Device;
 use reclra_train::data::Dataset;
@@ -12,7 +12,7 @@ use reclra_train::files::{self, FileError, write_atomically};
 use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::metrics::top5_tells;
-use reclra_train::run::{Prepared, prepare, resolve};
+use reclra_train::run::{Prepared, prepare_shown, resolve};
 use reclra_train::runs::checkpoint::Manifest;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
@@ -31,7 +31,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     if args.watch.tui {
         Tui::possible(voice)?;
     }
-    let Prepared { spec, facts, dataset } = prepare(&settings)?;
+    let Prepared { spec, facts, dataset } = prepare_shown(&settings, &fitting(voice))?;
     if let Some(out) = args.out.as_ref().filter(|_| !args.overwrite) {
         vacant(out)?;
     }

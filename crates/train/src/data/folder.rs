@@ -3,7 +3,7 @@
 
 use super::photos::{At, Photos, bear, label, path, rgb, told};
 use super::tree::{PARTS, Tree, bad};
-use super::{DataError, Dataset, ImageShape, Labelled, MemoryImages, Result};
+use super::{DataError, Dataset, ImageShape, Labelled, MemoryImages, Result, scale_to};
 use rayon::prelude::*;
 use reclra_compute::rng::Key;
 use std::collections::BTreeMap;
@@ -70,9 +70,7 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
         return Err(bad(&tree.root, what, "put the pictures of each class into a folder of its own, train/CLASS/"));
     }
     let (parts, stored, mut notes) = divide(&tree);
-    if tree.passed_over > 0 {
-        notes.push(format!("{} files that are no JPEG, PNG, BMP or PNM were passed over", tree.passed_over));
-    }
+    notes.extend(tree.notes.iter().cloned());
     let all = parts[0].len() + parts[1].len();
     let bearable = if opening.broken > 0.0 { (opening.broken * all as f64).max(BEARABLE) as usize } else { 0 };
     let (first, mut broken) = first_size(&tree, &parts, bearable)?;
@@ -107,7 +105,8 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
     }
     let shape = if size == 0 { own } else { ImageShape { channels: 3, height: size, width: size } };
     let broken = Mutex::new(broken);
-    Ok(Arc::new(Photos { tree, shape, sized: size > 0, parts, stored, validation, bearable, broken, notes }))
+    let scale = scale_to(255);
+    Ok(Arc::new(Photos { tree, shape, sized: size > 0, parts, stored, validation, bearable, broken, notes, scale }))
 }
 
 /// Training part and test part, how many at the end of the former were published for validation, and what was done.
@@ -117,15 +116,19 @@ fn divide(tree: &Tree) -> ([Vec<At>; 2], usize, Vec<String>) {
         (0..count).map(|i| (n, i)).collect()
     };
     let [train, val, test] = [0, 1, 2].map(all);
+    let name = |n: usize| tree.parts[n].as_ref().map_or("", |b| b.name.as_str());
     match (val.is_empty(), test.is_empty()) {
         (false, false) => {
             let stored = val.len();
-            let note = "validation images are those of val, test images those of test";
-            ([[train, val].concat(), test], stored, vec![note.to_owned()])
+            let note = format!("validation images are those of {}, test images those of {}", name(1), name(2));
+            ([[train, val].concat(), test], stored, vec![note])
         }
         (false, true) => {
-            let note = "there is no test folder: test images are those of val, validation images are drawn from train";
-            ([train, val], 0, vec![note.to_owned()])
+            let note = format!(
+                "there is no test folder: test images are those of {}, validation images are drawn from train",
+                name(1)
+            );
+            ([train, val], 0, vec![note])
         }
         (true, false) => ([train, test], 0, Vec::new()),
         (true, true) => {
@@ -137,7 +140,11 @@ fn divide(tree: &Tree) -> ([Vec<At>; 2], usize, Vec<String>) {
                 order.iter().enumerate().for_each(|(n, &m)| parts[usize::from(n < tested)].push(members[m as usize]));
             }
             parts.iter_mut().for_each(|p| p.sort_unstable());
-            let note = "there are neither val nor test: a fifth of each class of train is set aside as test images";
+            let note = if name(0).is_empty() {
+                "there is no train folder, so the folders are the classes: a fifth of each class is set aside as test images"
+            } else {
+                "no val or test has class folders: a fifth of each class of train is set aside as test images"
+            };
             (parts, 0, vec![note.to_owned()])
         }
     }

@@ -1,7 +1,7 @@
 //! What is there of a data set: its files, how many samples of what, and how bright they are.
 
 use super::content::{self, Verdict};
-use super::loader::{gather, whole};
+use super::moments::{channel_moments, drawn};
 use super::registry::Entry;
 use super::{Dataset, ImageShape, Opening, Part, Result};
 use serde::Serialize;
@@ -72,7 +72,7 @@ pub struct Measured {
     pub notes: Vec<String>,
 }
 
-/// Images that are looked at where each has to be decoded.
+/// Images, drawn at random, that are looked at where each has to be decoded.
 const LOOKED_AT: usize = 1000;
 /// What pictures of many sizes are brought to.
 const SIZE: usize = 224;
@@ -147,50 +147,9 @@ fn measure(data: &dyn Dataset) -> Result<Measured> {
 /// Mean and standard deviation of each channel of the training images, and of how many.
 fn brightness(data: &dyn Dataset) -> Result<(usize, Vec<[f64; 2]>)> {
     let there = data.len(Part::Train);
-    let step = if data.lazy() { there.div_ceil(LOOKED_AT).max(1) } else { 1 };
-    let samples: Vec<u32> = (0..there as u32).step_by(step).collect();
-    Ok((samples.len(), channel_moments(data, &samples)?))
-}
-
-/// Mean and standard deviation of each channel over some training images; of images in memory exact.
-pub(super) fn channel_moments(data: &dyn Dataset, samples: &[u32]) -> Result<Vec<[f64; 2]>> {
-    let shape = data.shape();
-    let (channels, plane) = (shape.channels, shape.height * shape.width);
-    // Bytes are few: counting each is exact, whatever the number of pixels.
-    if let Some(images) = data.memory() {
-        let mut counts = vec![[0_u64; 256]; channels];
-        for &s in samples {
-            if !whole(images.whole(Part::Train, s as usize))? {
-                continue;
-            }
-            let planes = images.bytes(Part::Train, s as usize).chunks_exact(plane.max(1));
-            counts.iter_mut().zip(planes).for_each(|(c, p)| p.iter().for_each(|&v| c[usize::from(v)] += 1));
-        }
-        let white = f64::from(data.white());
-        let moments = |counts: &[u64; 256]| {
-            let pixels = counts.iter().sum::<u64>().max(1) as f64;
-            let weighted = |f: &dyn Fn(f64) -> f64| {
-                counts.iter().enumerate().map(|(v, &n)| n as f64 * f(v as f64 / white)).sum::<f64>() / pixels
-            };
-            let mean = weighted(&|v| v);
-            [mean, weighted(&|v| (v - mean).powi(2)).sqrt()]
-        };
-        return Ok(counts.iter().map(moments).collect());
-    }
-    let (mut x, mut labels, mut read) = (Vec::new(), Vec::new(), 0);
-    let mut sums = vec![[0.0_f64; 2]; channels];
-    for chunk in samples.chunks(32) {
-        read += gather(data, Part::Train, chunk, &mut x, &mut labels)?.len();
-        for (i, p) in x.chunks_exact(plane.max(1)).enumerate() {
-            let [sum, squares] = &mut sums[i % channels];
-            *sum += p.iter().map(|&v| f64::from(v)).sum::<f64>();
-            *squares += p.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
-        }
-    }
-    let pixels = (read * plane).max(1) as f64;
-    let moments =
-        |[sum, squares]: &[f64; 2]| [sum / pixels, (squares / pixels - (sum / pixels).powi(2)).max(0.0).sqrt()];
-    Ok(sums.iter().map(moments).collect())
+    let all: Vec<u32> = (0..there as u32).collect();
+    let samples = if data.lazy() { drawn(&all, LOOKED_AT) } else { all };
+    Ok((samples.len(), channel_moments(data, &samples, &|_| {})?))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Images held in memory as bytes: what the small data sets have in common.
 
 use super::view::{Source, Window, Zoom, show};
-use super::{DataError, Dataset, ImageShape, Part, Result};
+use super::{DataError, Dataset, ImageShape, Moments, Part, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -128,6 +128,12 @@ impl Dataset for MemoryImages {
         let (height, width) = (self.shape.height, self.shape.width);
         let source = Source { bytes: self.bytes(part, index), height, width, interleaved: false };
         show(source, Window::random(height, width, zoom), self.shape, self.white, out);
+        Ok(())
+    }
+
+    fn add_to(&self, part: Part, index: usize, moments: &mut Moments) -> Result<()> {
+        self.whole(part, index)?;
+        moments.add_planes(self.bytes(part, index));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::tree::{Tree, bad};
 use super::view::{Source, Window, Zoom, show};
-use super::{DataError, Dataset, ImageShape, Part, Result, pictures};
+use super::{DataError, Dataset, ImageShape, Moments, Part, Result, decode};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub(super) struct Photos {
     /// Those that are, and why.
     pub(super) broken: Mutex<BTreeMap<At, String>>,
     pub(super) notes: Vec<String>,
+    /// Each byte as a pixel.
+    pub(super) scale: Box<[f32; 256]>,
 }
 
 /// The name of a picture for messages.
@@ -52,7 +54,7 @@ pub(super) fn rgb(tree: &Tree, (part, place): At) -> Result<RgbImage, String> {
     let Some(branch) = &tree.parts[usize::from(part)] else { return Err("is not there".to_owned()) };
     let bytes = branch.bytes(&branch.items[place as usize], &tree.classes);
     let bytes = bytes.map_err(|e| format!("cannot be read: {e}"))?;
-    let picture = pictures::decode(&bytes)?;
+    let picture = decode::decode(&bytes)?;
     // Many such will come.
     if picture.as_bytes().len() >= LARGE {
         reclra_compute::alloc::keep_large_blocks();
@@ -107,8 +109,8 @@ impl Photos {
                 return Err(broken(why));
             }
         };
-        let (height, width) = (self.shape.height, self.shape.width);
-        if !self.sized && picture.dimensions() != (width as u32, height as u32) {
+        if !self.sized && !self.fits(&picture) {
+            let (height, width) = (self.shape.height, self.shape.width);
             let what = format!("is {}x{}, others are {width}x{height}", picture.width(), picture.height());
             return Err(bad(&path(&self.tree, at), what, "set data.size = 224, say, to bring all to one size"));
         }
@@ -116,8 +118,21 @@ impl Photos {
         Ok(())
     }
 
+    /// True if a picture has the size of all samples.
+    fn fits(&self, picture: &RgbImage) -> bool {
+        (picture.height() as usize, picture.width() as usize) == (self.shape.height, self.shape.width)
+    }
+
     fn shown(&self, picture: &RgbImage, zoom: Option<Zoom>, out: &mut [f32]) {
         let (height, width) = (picture.height() as usize, picture.width() as usize);
+        if zoom.is_none() && self.fits(picture) {
+            // Nothing is resized: the numbers of a picture in memory.
+            let plane = height * width;
+            for (at, pixel) in picture.as_raw().chunks_exact(3).enumerate() {
+                (0..3).for_each(|c| out[c * plane + at] = self.scale[usize::from(pixel[c])]);
+            }
+            return;
+        }
         let window = match zoom {
             Some(zoom) => Window::random(height, width, zoom),
             None if self.sized => Window::centre(height, width, self.shape),
@@ -154,6 +169,17 @@ impl Dataset for Photos {
 
     fn zoomed(&self, part: Part, index: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
         self.read(part, index, &mut |picture| self.shown(picture, Some(zoom), out))
+    }
+
+    fn add_to(&self, part: Part, index: usize, moments: &mut Moments) -> Result<()> {
+        self.read(part, index, &mut |picture| {
+            if self.fits(picture) {
+                return moments.add_interleaved(picture.as_raw());
+            }
+            let mut pixels = vec![0.0; self.shape.len()];
+            self.shown(picture, None, &mut pixels);
+            moments.add(&pixels);
+        })
     }
 
     fn validation(&self) -> usize {

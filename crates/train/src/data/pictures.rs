@@ -1,18 +1,16 @@
 //! Images to be classified: picture files and rows of idx files, brought to the shape a network was trained on.
 
+use super::decode::{LARGEST, decode, grey};
 use super::error::{DataError, Result};
+use super::tree::{bad, pictures_below};
 use super::view::{Source, Window, show};
 use super::{ImageShape, Prepare, idx, scale_to};
 use crate::files;
 use crate::spec::{DataFacts, DataSpec};
+use image::DynamicImage;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, Limits};
-use std::io::Cursor;
 use std::ops::Range;
-use std::path::Path;
-
-/// No picture is decoded beyond this many bytes: a file of a few hundred bytes may claim terabytes.
-const LARGEST: u64 = 256 << 20;
+use std::path::{Path, PathBuf};
 
 /// An image ready for a network.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +21,19 @@ pub struct Picture {
     pub pixels: Vec<f32>,
     /// What was done to it, if anything: a person should know that a photograph was shrunk to 28x28.
     pub changed: Option<String>,
+}
+
+/// The pictures below a folder, in order of their names, and what was passed over, a line for each kind.
+///
+/// # Errors
+/// If there is none, or the folder cannot be read.
+pub fn pictures_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+    let (pictures, notes) = pictures_below(folder)?;
+    if pictures.is_empty() {
+        let what = "is a folder without a picture (JPEG, PNG, BMP or PNM)".to_owned();
+        return Err(bad(folder, what, "name a picture, or a folder of pictures"));
+    }
+    Ok((pictures, notes))
 }
 
 /// Reads a picture (PNG, JPEG, BMP, PNM) or the rows `rows` of an idx file (all without it). `invert` turns dark on
@@ -114,28 +125,6 @@ fn from_idx(
     Ok(rows.map(one).collect())
 }
 
-/// Decodes a picture; what is wrong with it, in a few words.
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
-    if bytes.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| format!("cannot be read: {e}"))?;
-    if reader.format().is_none() {
-        return Err("is neither a picture nor an idx file".to_owned());
-    }
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(LARGEST);
-    reader.limits(limits);
-    let picture = reader
-        .decode()
-        .map_err(|e| format!("is a damaged picture: {}", e.to_string().lines().next().unwrap_or("?")))?;
-    if picture.width() == 0 || picture.height() == 0 {
-        return Err("is a picture without pixels".to_owned());
-    }
-    Ok(picture)
-}
-
 /// Brings a picture to a shape: grey or colour, stretched to the size, or the `centre` of colour at that size.
 fn fit(picture: &DynamicImage, shape: ImageShape, centre: bool) -> (Vec<f32>, Option<String>) {
     if centre && shape.channels == 3 {
@@ -157,7 +146,7 @@ fn fit(picture: &DynamicImage, shape: ImageShape, centre: bool) -> (Vec<f32>, Op
         changes.push("turned grey".to_owned());
     }
     let pixels = if shape.channels == 1 {
-        sized.to_luma8().pixels().map(|p| f32::from(p.0[0]) / 255.0).collect()
+        grey(&sized.to_rgb8()).map(|v| f32::from(v) / 255.0).collect()
     } else {
         let rgb = sized.to_rgb8();
         (0..shape.channels).flat_map(|c| rgb.pixels().map(move |p| f32::from(p.0[c % 3]) / 255.0)).collect()
@@ -169,6 +158,7 @@ fn fit(picture: &DynamicImage, shape: ImageShape, centre: bool) -> (Vec<f32>, Op
 mod tests {
     use super::*;
     use crate::spec::toy_facts;
+    use std::io::Cursor;
 
     fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -236,11 +226,11 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_refused_in_one_line() {
         let facts = toy_facts("toy", 4, 2, 10, 1);
-        let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\0\0\0\0\0\0\0\0";
+        let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\0\0\0\0\x31\xa2\x54\xba\0\0\0\0IEND\xae\x42\x60\x82";
         for (bytes, want) in [
             (&b""[..], "is empty"),
             (b"hello, I am a text", "is neither a picture nor an idx file"),
-            (b"\x89PNG\r\n\x1a\n\0\0", "is a damaged picture"),
+            (b"\x89PNG\r\n\x1a\n\0\0", "is cut short: it has no end-of-image chunk"),
             (bomb, "is a damaged picture"),
         ] {
             let (_dir, path) = written("x", bytes);

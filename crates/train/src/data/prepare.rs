@@ -3,7 +3,7 @@
 
 mod zca;
 
-use super::info::channel_moments;
+use super::moments::channel_moments;
 use super::{DataError, Dataset, ImageShape, Part, Result};
 use crate::spec::DataSpec;
 use reclra::state::Kept;
@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 pub(super) use zca::Whitening;
 
-/// Training photographs that mean and deviation are fitted on where each has to be decoded: as many as that, evenly spread.
-const FITTED: usize = 1000;
 /// No deviation is taken to be smaller: an image of one colour stays finite. A quarter of a byte's step.
 const LEAST: f64 = 1.0 / 1024.0;
 /// Names of tensors in a file.
@@ -104,6 +102,20 @@ impl Prepare {
     /// # Errors
     /// If a sample cannot be read, or the data cannot be whitened.
     pub fn fit(dataset: &dyn Dataset, samples: &[u32], spec: &DataSpec, cache: Option<&Path>) -> Result<Prepare> {
+        Prepare::fit_shown(dataset, samples, spec, cache, &|_, _| {})
+    }
+
+    /// The same; `progress` is called with the number of images that were looked at and of all, from any thread.
+    ///
+    /// # Errors
+    /// As [`Prepare::fit`].
+    pub fn fit_shown(
+        dataset: &dyn Dataset,
+        samples: &[u32],
+        spec: &DataSpec,
+        cache: Option<&Path>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Prepare> {
         let mut prepare = Prepare { normalise: spec.normalise, ..Prepare::none(dataset.shape()) };
         prepare.fitted = fingerprint(samples, spec);
         // Broken pictures, of which those that are decoded later are passed over then.
@@ -111,9 +123,7 @@ impl Prepare {
         let whole: Vec<u32> = samples.iter().copied().filter(there).collect();
         let samples = &whole[..];
         if spec.normalise == Normalise::MeanStd {
-            let step = if dataset.lazy() { samples.len().div_ceil(FITTED).max(1) } else { 1 };
-            let some: Vec<u32> = samples.iter().copied().step_by(step).collect();
-            let moments = channel_moments(dataset, &some)?;
+            let moments = channel_moments(dataset, samples, &|done| progress(done, samples.len()))?;
             // A channel without any contrast is only centred.
             let of = |[mean, std]: [f64; 2]| [mean as f32, if std < LEAST { 1.0 } else { std as f32 }];
             prepare.channels = moments.into_iter().map(of).collect();

@@ -47,11 +47,24 @@ pub fn ready<'a>(dataset: &'a dyn Dataset, split: &Split, spec: &DataSpec) -> Re
 /// # Errors
 /// As [`ready`].
 pub fn ready_shared(dataset: Arc<dyn Dataset>, split: &Split, spec: &DataSpec) -> Result<Arc<dyn Dataset>> {
+    ready_shown(dataset, split, spec, &|_, _| {})
+}
+
+/// The same; `progress` is called with the number of images that were looked at and of all, from any thread.
+///
+/// # Errors
+/// As [`ready`].
+pub fn ready_shown(
+    dataset: Arc<dyn Dataset>,
+    split: &Split,
+    spec: &DataSpec,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Arc<dyn Dataset>> {
     if fits(&*dataset, split, spec) {
         return Ok(dataset);
     }
     let raw = dataset.raw().unwrap_or(&*dataset);
-    let prepare = Prepare::fit(raw, split.train(), spec, cache_home().as_deref())?;
+    let prepare = Prepare::fit_shown(raw, split.train(), spec, cache_home().as_deref(), progress)?;
     with_prepare(dataset, prepare)
 }
 

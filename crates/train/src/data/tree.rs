@@ -1,30 +1,58 @@
-//! What is in an image folder: `train/CLASS/picture`, beside it `val` and `test` if they are there, as folders or as tar
-//! files that are read in place.
+//! The pictures of an image folder: `train/CLASS/picture`, beside it `val` and `test` if they are there, as folders or as tar
+//! files that are read in place; or class folders alone. Pictures in folders below that of a class belong to the class.
 //!
 //! The tree is a function of the names alone: classes and pictures are sorted by name, whatever order the disk has.
 
+mod archive;
+#[cfg(test)]
+mod archive_tests;
+mod found;
+mod links;
+#[cfg(test)]
+pub(super) mod tests;
+mod walk;
+
 use super::error::{DataError, Result};
 use crate::files::{self, FileError};
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use found::{Found, Passed, Within};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+pub(super) use walk::pictures_below;
 
 /// Endings of pictures; other files are passed over.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "pnm", "ppm", "pgm", "pbm"];
 /// Names of the folders, in order: to train on, to validate with, to test with.
 pub(super) const PARTS: [&str; 3] = ["train", "val", "test"];
-/// What archives are called that are packed: their pictures cannot be read in place.
-const PACKED: [&str; 6] = ["tar.gz", "tgz", "tar.bz2", "tar.xz", "tar.zst", "zip"];
+/// The same with all names that each part may have.
+const NAMES: [&[&str]; 3] = [&["train"], &["val", "valid", "validation"], &["test"]];
+/// Names, in small letters, of folders that are no classes: where one stands among folders that might be classes, something is
+/// missing or is called otherwise.
+const LIKE_PARTS: [&str; 10] =
+    ["train", "training", "val", "valid", "validation", "validate", "dev", "eval", "test", "testing"];
+/// Endings of packed archives, whose pictures cannot be read in place, and the command that unpacks each.
+const PACKED: [(&str, &str); 6] = [
+    ("tar.gz", "gunzip -k"),
+    ("tgz", "gunzip -k"),
+    ("tar.bz2", "bunzip2 -k"),
+    ("tar.xz", "xz -dk"),
+    ("tar.zst", "zstd -d"),
+    ("zip", "unzip"),
+];
 /// No picture file is longer: a guard against reading what cannot be one.
 const LARGEST: u64 = 256 << 20;
+/// Remedy where there is no image folder.
+const NAME_ONE: &str = "name a folder with train/CLASS/*.jpg in it with --data-dir";
+/// Remedy where a folder cannot be read.
+const UNREADABLE: &str = "make it readable, or name another folder with --data-dir";
 
 /// A picture of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     /// Its class.
     pub(super) label: u32,
-    /// Name of its file, without folders.
+    /// Path of its file below the folder of its class, mostly a name alone.
     name: Box<str>,
     /// Where its bytes begin in the part's archive, and how many there are; none of a file of its own.
     within: Option<(u64, u64)>,
@@ -35,11 +63,13 @@ pub(super) struct Item {
 pub(super) struct Branch {
     /// The folder of the classes, or the archive.
     pub(super) place: PathBuf,
+    /// Name of the part as it was found, such as `valid`; empty if the classes stand alone.
+    pub(super) name: String,
     /// Its pictures, class by class.
     pub(super) items: Vec<Item>,
 }
 
-/// What is in an image folder.
+/// The pictures of an image folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tree {
     /// As it was named.
@@ -48,55 +78,58 @@ pub(super) struct Tree {
     pub(super) classes: Vec<String>,
     /// The parts that are there: to train on, to validate with, to test with.
     pub(super) parts: [Option<Branch>; 3],
-    /// Files that were passed over as their names are those of no picture.
-    pub(super) passed_over: usize,
+    /// What was passed over, a line for each kind.
+    pub(super) notes: Vec<String>,
 }
 
-/// Names of pictures and where their bytes are, by class.
-type Found = BTreeMap<String, Vec<(String, Option<(u64, u64)>)>>;
+/// A part as it was found.
+struct Source {
+    place: PathBuf,
+    name: String,
+    found: Found,
+}
+
+/// The pictures of a part, by class.
+type Classes = BTreeMap<String, Vec<(Box<str>, Within)>>;
 
 impl Tree {
     /// Looks at names only, no picture is opened: of a folder, of `train.tar` and the like in it, or of one tar file.
     ///
     /// # Errors
-    /// If there is no `train`, no picture in it, or a class elsewhere that `train` lacks.
+    /// If there is no picture to train on, a class elsewhere that `train` lacks, or a layout that can be read in two ways.
     pub(super) fn read(root: &Path) -> Result<Tree> {
-        let mut found: [Option<(PathBuf, Found)>; 3] = [None, None, None];
-        let mut passed_over = 0;
         let beside = PathBuf::from(format!("{}.tar", root.display()));
         if !beside.is_file() {
             unpacked(root)?;
         }
-        if root.is_dir() {
-            let remedy = "make it readable, or name another folder with --data-dir";
-            std::fs::read_dir(root).map_err(|e| FileError::io(root, &e, remedy))?;
-            for (part, name) in found.iter_mut().zip(PARTS) {
-                let (folder, archive) = (root.join(name), root.join(format!("{name}.tar")));
-                if folder.is_dir() {
-                    let classes = of_folder(&folder, &mut passed_over)?;
-                    *part = Some((folder, classes));
-                } else if archive.is_file() {
-                    let mut all = of_archive(&archive, Some(name), &mut passed_over)?;
-                    *part = all[0].take().map(|classes| (archive, classes));
-                } else {
-                    // Passed over, it would be missed: another part would be tested with.
-                    unpacked(&folder)?;
-                }
-            }
+        let mut passed = Passed::default();
+        let parts = if root.is_dir() {
+            of_folder(root, &mut passed)?
         } else if let Some(archive) = [root, &beside].into_iter().find(|p| p.is_file()) {
-            let all = of_archive(archive, None, &mut passed_over)?;
-            found = all.map(|classes| classes.map(|c| (archive.to_owned(), c)));
+            of_archive(archive, &mut passed)?
         } else {
             let e = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(FileError::io(root, &e, "name a folder with train/CLASS/*.jpg in it with --data-dir").into());
-        }
-        let Some((_, train)) = &found[0] else {
-            let what = "has neither train/CLASS/* nor train.tar".to_owned();
-            return Err(bad(root, what, "name a folder with train/CLASS/*.jpg in it with --data-dir"));
+            return Err(FileError::io(root, &e, NAME_ONE).into());
         };
-        let classes: Vec<String> = train.keys().cloned().collect();
+        Tree::grown(root, parts, passed)
+    }
+
+    fn grown(root: &Path, parts: [Option<Source>; 3], mut passed: Passed) -> Result<Tree> {
+        let mut sorted = [None, None, None];
+        for (part, source) in sorted.iter_mut().zip(parts) {
+            let Some(Source { place, name, found }) = source else { continue };
+            *part = Some((found::classes(found, &name, &mut passed), place, name));
+        }
+        let classes: Vec<String> = match &sorted[0] {
+            Some((train, ..)) => train.keys().cloned().collect(),
+            None => return Err(bad(root, "has neither train/CLASS/* nor train.tar".to_owned(), NAME_ONE)),
+        };
         if classes.is_empty() {
-            return Err(bad(root, "has no picture in train".to_owned(), "put pictures into train/CLASS/"));
+            let what = match passed.loose.count() {
+                0 => "has no picture in train".to_owned(),
+                _ => format!("has no class folder in train, only pictures of no class ({})", passed.loose),
+            };
+            return Err(bad(root, what, "put the pictures of each class into a folder of its own, train/CLASS/"));
         }
         let label = |place: &Path, class: &str| {
             classes.binary_search_by(|c| c.as_str().cmp(class)).map(|l| l as u32).map_err(|_| {
@@ -104,17 +137,16 @@ impl Tree {
             })
         };
         let mut parts = [None, None, None];
-        for (part, found) in parts.iter_mut().zip(found) {
-            let Some((place, found)) = found else { continue };
+        for (part, found) in parts.iter_mut().zip(sorted) {
+            let Some((found, place, name)) = found else { continue };
             let mut items = Vec::with_capacity(found.values().map(Vec::len).sum());
-            for (class, mut pictures) in found {
+            for (class, pictures) in found {
                 let label = label(&place, &class)?;
-                pictures.sort_unstable();
-                items.extend(pictures.into_iter().map(|(name, within)| Item { label, name: name.into(), within }));
+                items.extend(pictures.into_iter().map(|(name, within)| Item { label, name, within: within.span() }));
             }
-            *part = (!items.is_empty()).then_some(Branch { place, items });
+            *part = (!items.is_empty()).then_some(Branch { place, name, items });
         }
-        Ok(Tree { root: root.to_owned(), classes, parts, passed_over })
+        Ok(Tree { root: root.to_owned(), classes, parts, notes: passed.notes() })
     }
 
     /// Files whose content the pictures are: the archives, or nothing if they are files of their own.
@@ -127,9 +159,11 @@ impl Tree {
 }
 
 impl Branch {
-    /// How a picture is called in messages.
+    /// Path of a picture, as messages name it; where it is, unless it is in an archive.
     pub(super) fn path(&self, item: &Item, classes: &[String]) -> PathBuf {
-        self.place.join(&classes[item.label as usize]).join(&*item.name)
+        let whole = item.within.is_some() && self.place.file_stem().is_some_and(|s| s != self.name.as_str());
+        let place = if whole { self.place.join(&self.name) } else { self.place.clone() };
+        place.join(&classes[item.label as usize]).join(&*item.name)
     }
 
     /// The bytes of a picture's file.
@@ -152,66 +186,153 @@ impl Branch {
     }
 }
 
-/// Refuses a packed archive in the place of a folder: of that very name, or with the ending of one.
-fn unpacked(place: &Path) -> Result<()> {
-    let named = place.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let itself = PACKED.iter().any(|p| named.ends_with(&format!(".{p}"))).then(|| place.to_owned());
-    let beside = PACKED.iter().map(|p| PathBuf::from(format!("{}.{p}", place.display()))).filter(|_| !place.exists());
-    match itself.into_iter().chain(beside).find(|p| p.is_file()) {
-        None => Ok(()),
-        Some(archive) => {
-            let what = "is packed, and pictures are read in place".to_owned();
-            Err(bad(&archive, what, "unpack it (tar -xf, gunzip) and name the folder or the .tar file with --data-dir"))
+/// The parts of a folder: of each a folder or an archive; or all of it, if it has class folders alone.
+fn of_folder(root: &Path, passed: &mut Passed) -> Result<[Option<Source>; 3]> {
+    let entries = walk::names(root)?;
+    let (mut folders, mut archives) = (BTreeSet::new(), BTreeSet::new());
+    for (name, kind) in entries.iter().filter(|(name, _)| !hidden(name)) {
+        let text = name.to_string_lossy().into_owned();
+        match kind {
+            walk::Kind::Folder => folders.insert(text),
+            walk::Kind::File => archives.insert(text),
+        };
+    }
+    let mut parts = [None, None, None];
+    let mut used = BTreeSet::new();
+    for (part, names) in parts.iter_mut().zip(NAMES) {
+        let is_there = |name: &str| archives.contains(&format!("{name}.tar"));
+        let all = names.iter().flat_map(|name| {
+            let folder = folders.contains(*name).then(|| (*name, (*name).to_owned()));
+            folder.into_iter().chain(is_there(name).then(|| (*name, format!("{name}.tar"))))
+        });
+        let all: Vec<(&str, String)> = all.collect();
+        let Some((name, file)) = one_of(root, &all)? else {
+            // Passed over, it would be missed: another part would be tested with.
+            names.iter().try_for_each(|name| unpacked(&root.join(name)))?;
+            continue;
+        };
+        let place = root.join(file);
+        let found = if *file == *name {
+            walk::below(&place, name, passed)?
+        } else {
+            archive::of_part(&place, names, file, passed)?
+        };
+        used.insert(file.clone());
+        *part = Some(Source { place, name: (*name).to_owned(), found });
+    }
+    if parts[0].is_none() {
+        let other = folders.iter().find(|f| LIKE_PARTS.contains(&f.to_lowercase().as_str()));
+        if other.is_some() || folders.is_empty() {
+            return Err(without_train(root, other.map(String::as_str)));
         }
+        let found = walk::below(root, "", passed)?;
+        parts = [Some(alone(root, root, found)?), None, None];
+        return Ok(parts);
+    }
+    for (name, kind) in entries {
+        let text = files::one_line(&name.to_string_lossy()).into_owned();
+        match kind {
+            _ if used.contains(&text) => {}
+            walk::Kind::Folder if !hidden(&name) => passed.folders.add(format!("{text}/")),
+            walk::Kind::File if is_picture(&text) => passed.loose.add(text),
+            _ => passed.others.add(text),
+        }
+    }
+    Ok(parts)
+}
+
+/// The parts of an archive, by the folders that pictures are in; or all of it, if it has class folders alone.
+fn of_archive(archive: &Path, passed: &mut Passed) -> Result<[Option<Source>; 3]> {
+    let mut found = archive::index(archive, "", passed)?;
+    found.unwrap(&NAMES.concat());
+    let tops = found.tops();
+    let mut parts = [None, None, None];
+    for (part, names) in parts.iter_mut().zip(NAMES) {
+        let all: Vec<(&str, String)> =
+            names.iter().filter(|n| tops.contains(**n)).map(|n| (*n, (*n).to_owned())).collect();
+        if let Some((name, _)) = one_of(archive, &all)? {
+            let found = found.below(name);
+            *part = Some(Source { place: archive.to_owned(), name: (*name).to_owned(), found });
+        }
+    }
+    if parts[0].is_none() {
+        let other = tops.iter().find(|f| LIKE_PARTS.contains(&f.to_lowercase().as_str()));
+        if other.is_some() || found.is_empty() {
+            return Err(without_train(archive, other.map(String::as_str)));
+        }
+        return Ok([Some(alone(archive, archive, found)?), None, None]);
+    }
+    found.tops().iter().for_each(|top| passed.folders.add(format!("{top}/")));
+    found.loose().for_each(|name| passed.loose.add(name.to_owned()));
+    Ok(parts)
+}
+
+/// The one place of a part; none if it is not there.
+fn one_of<'a>(root: &Path, all: &'a [(&'a str, String)]) -> Result<Option<&'a (&'a str, String)>> {
+    if let [(_, one), (_, other), ..] = all {
+        let what = format!("has both {one} and {other}, which are the same part");
+        return Err(bad(root, what, "keep one of them, or put their pictures together"));
+    }
+    Ok(all.first())
+}
+
+/// Class folders that stand alone are the training part, unless their folders look like parts.
+fn alone(root: &Path, place: &Path, found: Found) -> Result<Source> {
+    let second = |folder: &str| {
+        let (_, below) = folder.split_once('/')?;
+        let name = below.split('/').next().unwrap_or(below);
+        LIKE_PARTS.contains(&name.to_lowercase().as_str()).then(|| folder.len() - below.len() + name.len())
+    };
+    if let Some(folder) = found.folders().find_map(|f| second(f).map(|end| &f[..end])) {
+        let what = format!("has no train, but {folder}");
+        return Err(bad(root, what, "name the folder above train with --data-dir"));
+    }
+    if found.is_empty() || found.folders().next().is_none() {
+        return Err(without_train(root, None));
+    }
+    Ok(Source { place: place.to_owned(), name: String::new(), found })
+}
+
+/// Refuses what has nothing to train on; `other` is a folder that looks like a part.
+fn without_train(root: &Path, other: Option<&str>) -> DataError {
+    match other {
+        Some(other) => {
+            bad(root, format!("has neither train/CLASS/* nor train.tar, but {other}"), "name the training part `train`")
+        }
+        None => bad(root, "has neither train/CLASS/* nor train.tar".to_owned(), NAME_ONE),
     }
 }
 
-/// Whether a file has the name of a picture; hidden files have not.
+/// Refuses a packed archive in the place of a folder: of that very name, or with the ending of one.
+fn unpacked(place: &Path) -> Result<()> {
+    let named = place.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let itself = PACKED.iter().filter(|(p, _)| named.ends_with(&format!(".{p}"))).map(|p| (place.to_owned(), p));
+    let beside = PACKED.iter().map(|p| (PathBuf::from(format!("{}.{}", place.display(), p.0)), p));
+    let beside = beside.filter(|_| !place.exists());
+    let Some((archive, (ending, command))) = itself.chain(beside).find(|(p, _)| p.is_file()) else { return Ok(()) };
+    let shown = files::shown(&archive);
+    let stem = &shown[..shown.len() - ending.len() - 1];
+    let then = match *ending {
+        "zip" => format!("unpack it: `{command} {shown} -d {stem}`, then name {stem} with --data-dir"),
+        _ => format!("unpack it: `{command} {shown}`, then name {stem}.tar with --data-dir"),
+    };
+    Err(bad(&archive, "is packed, and pictures are read in place".to_owned(), &then))
+}
+
+/// Returns true if a file has the name of a picture; hidden files have not.
 fn is_picture(name: &str) -> bool {
     let ending = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, e)| e.to_ascii_lowercase());
     !name.starts_with('.') && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }
 
-/// Pictures below a folder of classes.
-fn of_folder(folder: &Path, passed_over: &mut usize) -> Result<Found> {
-    let remedy = "make it readable, or name another folder with --data-dir";
-    let names = |at: &Path| -> Result<Vec<(OsString, bool)>> {
-        let all = std::fs::read_dir(at).and_then(|entries| {
-            let one = |e: std::io::Result<std::fs::DirEntry>| {
-                let entry = e?;
-                let kind = entry.file_type()?;
-                let folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-                Ok((entry.file_name(), folder))
-            };
-            entries.map(one).collect::<std::io::Result<Vec<_>>>()
-        });
-        Ok(all.map_err(|e| FileError::io(at, &e, remedy))?)
-    };
-    let mut found = Found::new();
-    for (class, _) in names(folder)?.into_iter().filter(|(name, is_folder)| *is_folder && !hidden(name)) {
-        let mut pictures = Vec::new();
-        for (name, _) in names(&folder.join(&class))?.into_iter().filter(|(_, is_folder)| !is_folder) {
-            if is_picture(&name.to_string_lossy()) {
-                pictures.push((plain_name(&folder.join(&class), &name)?, None));
-            } else {
-                *passed_over += 1;
-            }
-        }
-        if !pictures.is_empty() {
-            found.insert(plain_name(folder, &class)?, pictures);
-        }
-    }
-    Ok(found)
-}
-
-/// Whether a file or folder is hidden by its name.
+/// Returns true if a file or folder is hidden by its name.
 fn hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
 /// The name of a class or of a picture in `at`. One that no text can hold, or that would move the cursor of a terminal, is
 /// refused: it goes into models, tables and messages, and left out it would be missed.
-fn plain_name(at: &Path, name: &OsStr) -> Result<String> {
+fn plain_name<'a>(at: &Path, name: &'a OsStr) -> Result<&'a str> {
     let refused = |what: &str| {
         let shown = name.to_string_lossy();
         bad(at, format!("holds a name that {what}: `{}`", files::one_line(&shown)), "give it another name")
@@ -220,200 +341,9 @@ fn plain_name(at: &Path, name: &OsStr) -> Result<String> {
     if text.contains(files::unruly) {
         return Err(refused("has letters that are not shown but obeyed, such as control characters"));
     }
-    Ok(text.to_owned())
-}
-
-/// Pictures in an archive: of the part of that name, first in the result, or of all parts, by the folders they are in.
-fn of_archive(archive: &Path, part: Option<&str>, passed_over: &mut usize) -> Result<[Option<Found>; 3]> {
-    let remedy = "make it anew with tar, unpacked by gzip and the like, or name another one with --data-dir";
-    let file = files::open(archive).map_err(|e| FileError::io(archive, &e, remedy))?;
-    let damaged =
-        |e: std::io::Error| bad(archive, format!("is no whole tar file ({})", files::plain(&e.to_string())), remedy);
-    let mut found: [Option<Found>; 3] = [None, None, None];
-    let whole = file.metadata().map_err(|e| FileError::io(archive, &e, remedy))?.len();
-    // A tar file ends with a block of zeros; one that was cut may look whole but for that.
-    let mut end = 0;
-    let mut tar = tar::Archive::new(BufReader::with_capacity(1 << 10, file));
-    for entry in tar.entries_with_seek().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        end = entry.raw_file_position() + entry.size().div_ceil(512) * 512;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let path = entry.path().map_err(damaged)?.into_owned();
-        let words: Vec<&OsStr> = path.iter().filter(|w| *w != ".").collect();
-        let (place, class, name) = match (part, words.as_slice()) {
-            (Some(_), [.., class, name]) => (0, *class, *name),
-            (None, [.., within, class, name]) => match PARTS.iter().position(|p| *within == *p) {
-                Some(place) => (place, *class, *name),
-                None => continue,
-            },
-            _ => continue,
-        };
-        if hidden(class) {
-            continue;
-        }
-        if is_picture(&name.to_string_lossy()) {
-            let at = (entry.raw_file_position(), entry.size());
-            let classes = found[place].get_or_insert_default();
-            let (class, name) = (plain_name(archive, class)?, plain_name(archive, name)?);
-            classes.entry(class).or_default().push((name, Some(at)));
-        } else {
-            *passed_over += 1;
-        }
-    }
-    if whole < end + 512 {
-        return Err(bad(archive, "ends in the middle: it was cut".to_owned(), remedy));
-    }
-    Ok(found)
+    Ok(text)
 }
 
 pub(super) fn bad(path: &Path, what: String, remedy: &str) -> DataError {
     DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use std::fs::File;
-
-    /// Files of a tree by path, as a folder.
-    pub(in crate::data) fn as_folder(at: &Path, files: &[(String, Vec<u8>)]) {
-        for (name, bytes) in files {
-            let path = at.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, bytes).unwrap();
-        }
-    }
-
-    /// The files below `prefix` as a tar file, in reverse order.
-    pub(in crate::data) fn as_tar(at: &Path, prefix: &str, files: &[(String, Vec<u8>)]) {
-        let mut builder = tar::Builder::new(File::create(at).unwrap());
-        for (name, bytes) in files.iter().rev().filter(|(n, _)| n.starts_with(prefix)) {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, format!("./{name}"), &bytes[..]).unwrap();
-        }
-        builder.finish().unwrap();
-    }
-
-    fn toy() -> Vec<(String, Vec<u8>)> {
-        let names =
-            ["train/b/2.PNG", "train/b/1.jpg", "train/a/x.ppm", "train/a/notes.txt", "train/a/.hid.png", "val/b/9.bmp"];
-        let long = format!("train/b/{}.jpeg", "n".repeat(150));
-        names.iter().map(|n| (*n).to_owned()).chain([long]).map(|n| (n.clone(), n.into_bytes())).collect()
-    }
-
-    #[test]
-    fn folders_and_archives_give_the_same_tree_sorted_by_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let places = ["folder", "parts", "one"].map(|n| dir.path().join(n));
-        as_folder(&places[0], &toy());
-        std::fs::create_dir(&places[1]).unwrap();
-        PARTS.iter().for_each(|p| as_tar(&places[1].join(format!("{p}.tar")), p, &toy()));
-        as_tar(&places[2].with_extension("tar"), "", &toy());
-        let mut listed = Vec::new();
-        for place in places.iter().chain([&places[2].with_extension("tar")]) {
-            let tree = Tree::read(place).unwrap();
-            assert_eq!(tree.classes, ["a", "b"], "{place:?}");
-            assert_eq!(tree.passed_over, 2, "{place:?}");
-            assert!(tree.parts[2].is_none());
-            let mut all = Vec::new();
-            for branch in tree.parts.iter().flatten() {
-                for item in &branch.items {
-                    let path = branch.path(item, &tree.classes);
-                    let bytes = String::from_utf8(branch.bytes(item, &tree.classes).unwrap()).unwrap();
-                    assert!(bytes.ends_with(path.file_name().unwrap().to_str().unwrap()), "{path:?} {bytes}");
-                    all.push(bytes);
-                }
-            }
-            listed.push(all);
-        }
-        assert_eq!(listed[0][..3], ["train/a/x.ppm", "train/b/1.jpg", "train/b/2.PNG"]);
-        assert_eq!((listed[0].len(), listed[0][4].as_str()), (5, "val/b/9.bmp"));
-        assert!(listed.iter().all(|l| *l == listed[0]), "{listed:?}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn names_that_no_text_can_hold_are_refused_by_folder_and_archive() {
-        use std::os::unix::ffi::OsStrExt;
-        let of = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
-        let dir = tempfile::tempdir().unwrap();
-        for (n, (class, name, want)) in [
-            (of(b"cl\xffss"), of(b"1.png"), "holds a name that is not UTF-8: `cl\u{fffd}ss`; give it another name"),
-            (of(b"a"), of(b"\xe9.png"), "holds a name that is not UTF-8: `\u{fffd}.png`"),
-            (
-                of(b"a\x1b[31m"),
-                of(b"1.png"),
-                "holds a name that has letters that are not shown but obeyed, such as control characters: `a [31m`",
-            ),
-            (
-                of(b"a"),
-                of(b"1\n2.png"),
-                "holds a name that has letters that are not shown but obeyed, such as control characters: `1 2.png`",
-            ),
-            (of(b"a"), of("1\u{202e}2.png".as_bytes()), "holds a name that has letters that are not shown but obeyed"),
-            // Neither class nor picture: passed over, whatever it is called.
-            (of(b".\xff"), of(b"1.png"), ""),
-            (of(b"a"), of(b"\xff.txt"), ""),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let (root, tar) = (dir.path().join(n.to_string()), dir.path().join(format!("{n}-in.tar")));
-            as_folder(&root, &[("train/b/0.png".to_owned(), vec![1])]);
-            std::fs::create_dir_all(root.join("train").join(class)).unwrap();
-            std::fs::write(root.join("train").join(class).join(name), [1]).unwrap();
-            let mut builder = tar::Builder::new(File::create(&tar).unwrap());
-            builder.append_dir_all(".", &root).unwrap();
-            builder.finish().unwrap();
-            for place in [&root, &tar] {
-                match Tree::read(place) {
-                    Ok(tree) => assert!(want.is_empty() && tree.classes == ["b"], "{place:?}: {:?}", tree.classes),
-                    Err(e) => assert!(!want.is_empty() && e.to_string().contains(want), "{place:?}: {e}"),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_image_folder_is_said_in_one_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let (empty, odd, cut) = (dir.path().join("empty"), dir.path().join("odd"), dir.path().join("cut.tar"));
-        std::fs::create_dir(&empty).unwrap();
-        let files = ["train/a/1.png", "test/z/1.png"].map(|n| (n.to_owned(), vec![1; 2000]));
-        as_folder(&odd, &files);
-        as_tar(&cut, "", &files);
-        let whole = std::fs::read(&cut).unwrap();
-        std::fs::write(&cut, &whole[..700]).unwrap();
-        for (place, want) in [
-            (&empty, "has neither train/CLASS/* nor train.tar"),
-            (&odd, "has a class `z` that train has not; remove it, or add it to train"),
-            (&dir.path().join("none"), "there is no such file or folder"),
-        ] {
-            let error = Tree::read(place).unwrap_err().to_string();
-            assert!(error.contains(want) && !error.contains('\n'), "{error}");
-        }
-        // Packed archives: named, beside the name, and of a part, which must not be passed over.
-        let packed = dir.path().join("packed");
-        as_folder(&packed, &[("train/a/1.png".to_owned(), vec![1])]);
-        for (archive, place) in [
-            ("all.tgz", "all.tgz"),
-            ("set.tar.gz", "set.tar.gz"),
-            ("set.tar.gz", "set"),
-            ("packed/test.tar.gz", "packed"),
-        ] {
-            std::fs::write(dir.path().join(archive), [0x1f, 0x8b, 8, 0]).unwrap();
-            let error = Tree::read(&dir.path().join(place)).unwrap_err().to_string();
-            let want =
-                format!("{archive}: is packed, and pictures are read in place; unpack it (tar -xf, gunzip) and name");
-            assert!(error.contains(&want) && !error.contains('\n'), "{error}");
-        }
-        // An archive that was cut off: either it is seen at once, or the picture is short.
-        if let Err(e) = Tree::read(&cut) {
-            assert!(e.to_string().contains("cut.tar"), "{e}");
-        }
-    }
 }

@@ -166,7 +166,7 @@ fn broken_pictures_are_named_and_borne_up_to_a_limit() {
         let note = data.notes().pop().unwrap();
         let begins =
             "2 broken pictures are left out of what is judged, in training others of the same class stand in: ";
-        assert!(note.starts_with(begins) && note.contains("02.png is a damaged picture"), "{note}");
+        assert!(note.starts_with(begins) && note.contains("02.png is cut short"), "{note}");
     }
     // None may be.
     for memory in [0, 1024] {
