@@ -101,6 +101,9 @@ fn epoch(voice: Voice, args: &BenchEpochArgs) -> Result<(), Failure> {
     let device = device(args.machine)?;
     let times = bench::epoch(&prepared.spec, &*prepared.dataset, &device, usize::from(args.rounds))?;
     voice.object("epoch", &times)?;
+    if times.over_steps < 0.9 {
+        voice.note("the steps alone took longer than the epoch they are part of: the epoch is too short to time, or the machine was busy");
+    }
     voice.result(format_args!(
         "{} on {}, {} of {}; {}\nepoch {} s, its steps alone {} s: {:.2} times",
         prepared.spec.rule.name(),

@@ -198,7 +198,7 @@ fn means(runs: &[Subject<'_>]) -> Markup {
     };
     html! {
         h3 { "Means over seeds" }
-        p { "Runs whose specs differ in the seed alone: mean \u{b1} standard deviation between them (n \u{2212} 1)." }
+        p { "Runs whose specs differ in the seed alone: mean \u{b1} standard deviation between them (n\u{a0}\u{2212}\u{a0}1)." }
         (wide(&html! {
             table.runs {
                 thead { tr { @for h in ["setting"].into_iter().chain(ERRORS).chain(["runs"]) { th scope="col" { (h) } } } }
