@@ -264,7 +264,9 @@ fn error_synapses_that_stay_zero() {
         assert!(refused(RecLraConfig { plasticity, ..zero.clone() }), "{plasticity:?}");
         assert!(!refused(RecLraConfig { plasticity, ..RecLraConfig::default() }), "{plasticity:?}");
     }
-    assert!(refused(RecLraConfig { gamma: 0.0, ..zero.clone() }) && refused(RecLraConfig { rate: 0.0, ..zero.clone() }));
+    assert!(
+        refused(RecLraConfig { gamma: 0.0, ..zero.clone() }) && refused(RecLraConfig { rate: 0.0, ..zero.clone() })
+    );
     let single = Graph::mlp(&[4, 3], Phi::Tanh, None).unwrap();
     RecLra::new(RecLraConfig { plasticity: Plasticity::Fixed, ..zero }, &single).expect("it has no error synapses");
     assert!(LraE::new(LraEConfig { std: 0.0, rate: 0.0, ..LraEConfig::default() }, &graph).is_err());
