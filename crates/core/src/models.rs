@@ -297,4 +297,65 @@ mod tests {
         }
         assert!(by_name("resnet9", &Plan::new(Extent::new(3, 32, 32), 10)).unwrap().is_none());
     }
+
+    #[test]
+    fn models_are_made_of_the_layers_that_are_documented() {
+        let input = Extent::new(3, 8, 8);
+        let plan = Plan { width: 4, noise: Noise::Uniform(0.2), gain: 0.5, head_gain: 0.25, ..Plan::new(input, 5) };
+        let made = |name: &str| by_name(name, &plan).unwrap().unwrap();
+        let conv = |out: usize, kernel: usize, stride: usize| LayerSpec::Conv {
+            out,
+            window: Window::square(kernel, stride, kernel / 2),
+            groups: 1,
+            bias: false,
+            gain: 0.5,
+        };
+        let (bn, relu) = (LayerSpec::BATCH_NORM, LayerSpec::Act(Phi::Relu));
+        let dense = |out: usize, gain: f64| LayerSpec::Dense { out, bias: true, gain };
+        let stem = || block("stem", vec![conv(4, 3, 1), bn.clone()], None, Phi::Relu);
+        let head = || block("out", vec![LayerSpec::GlobalMean, dense(5, 0.25)], None, Phi::Softmax);
+        let widths = [(4, 1), (8, 2), (16, 2)];
+
+        let mut blocks = vec![stem()];
+        for (n, (out, stride)) in (1..).zip(widths) {
+            let path = vec![conv(out, 3, stride), bn.clone(), relu.clone(), conv(out, 3, 1), bn.clone()];
+            let shortcut = if stride == 1 { vec![] } else { vec![conv(out, 1, stride), bn.clone()] };
+            blocks.push(block(&format!("b{n}"), path, Some(shortcut), Phi::Relu));
+        }
+        blocks.push(head());
+        assert_eq!(made("resnet8"), blocks);
+
+        for (name, noise) in [("noise-resnet8", Noise::Uniform(0.2)), ("noise-free-resnet8", Noise::None)] {
+            let mut blocks = vec![stem()];
+            for (n, (out, stride)) in (1..).zip(widths) {
+                let map = LayerSpec::NoiseMap { out, noise, gain: 0.5 };
+                let pool = (stride > 1).then_some(LayerSpec::MaxPool(Window::square(2, 2, 0)));
+                let rest = [bn.clone(), relu.clone(), map.clone(), bn.clone()];
+                let path = [map].into_iter().chain(pool).chain(rest).collect();
+                let shortcut = if stride == 1 { vec![] } else { vec![conv(out, 1, stride), bn.clone()] };
+                blocks.push(block(&format!("b{n}"), path, Some(shortcut), Phi::Relu));
+            }
+            blocks.push(head());
+            assert_eq!(made(name), blocks, "{name}");
+        }
+
+        let window = |pad: usize| Window::square(5, 1, pad);
+        let first = |out: usize| LayerSpec::Conv { out, window: window(2), groups: 1, bias: true, gain: 0.5 };
+        let pool = || LayerSpec::MaxPool(Window::square(2, 2, 0));
+        let rectified = 0.5 * 2.0_f64.sqrt();
+        let lenet = vec![
+            block("b1", vec![first(4), pool()], None, Phi::Relu),
+            block("b2", vec![first(11), pool()], None, Phi::Relu),
+            block("b3", vec![LayerSpec::Flatten, dense(80, rectified)], None, Phi::Relu),
+            block("b4", vec![dense(56, rectified)], None, Phi::Relu),
+            block("out", vec![dense(5, 0.25)], None, Phi::Softmax),
+        ];
+        assert_eq!(made("lenet"), lenet);
+        let names: Vec<String> = made("resnet20").into_iter().map(|b| b.name).collect();
+        assert_eq!(names, ["stem", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9", "out"]);
+        let large = by_name("resnet18", &Plan::new(Extent::new(3, 96, 96), 5)).unwrap().unwrap();
+        let pooled = LayerSpec::MaxPool(Window::square(3, 2, 1));
+        let conv = LayerSpec::Conv { out: 64, window: Window::square(7, 2, 3), groups: 1, bias: false, gain: 1.0 };
+        assert_eq!(large[0], block("stem", vec![conv, LayerSpec::BATCH_NORM, pooled], None, Phi::Relu));
+    }
 }

@@ -80,6 +80,8 @@ def perceptrons():
     add("kappa of the output", FIVE, lra("gap", gap=2, kappa=[1.0, 1.0, 0.3, 1.5, 1.0, 0.5]), "adam")
     add("l1", SMALL, lra(mismatch="l1", beta=0.3), "momentum")
     add("mixed", SMALL, lra(mismatch="mixed", mix=0.3, beta=0.3, kappa=[2.0, 1.0, 0.5]), "adam")
+    for p, q in [(1.5, 2.0), (3.0, 1.0), (2.0, 1.0), (2.0, 4.0)]:
+        add(f"p {p}, q {q}", SMALL, lra(mismatch="lp", p=p, q=q, beta=0.6), "nesterov")
     add("no biases", {**SMALL, "bias": False}, lra(beta=0.3), "adam-decay")
     add("no hidden region", {"widths": [4, 3], "phi": "tanh"}, lra(), "nesterov")
     add("linear output", LINEAR, lra(beta=0.3), "nesterov")

@@ -96,17 +96,34 @@ SLOPE = {
 
 
 def mismatch_of(rule):
-    """(error neuron, contribution to the discrepancy) as functions of z - y: the share of the squared norm is `mix`."""
-    a = {"l2": 1.0, "l1": 0.0}.get(rule.get("mismatch", "l2"), rule.get("mix"))
-    return (lambda m: a * m + (1 - a) * np.sign(m)), (lambda m: a * m * m + (1 - a) * np.abs(m))
+    """(error neurons, sum of contributions to the discrepancy) as functions of v = z - y, one sample a row.
+
+    D counts |v|^q of the p-norm of each sample; error neurons are its derivative without the factor q. `mixed` is a share of
+    p = q = 2 and the rest of p = q = 1.
+    """
+
+    def power(p, q):
+        norm = lambda v: (np.abs(v.reshape(len(v), -1)) ** p).sum(axis=1) ** (1 / p)
+        column = lambda v: norm(v).reshape(-1, *[1] * (v.ndim - 1))
+        return (
+            lambda v: column(v) ** (q - p) * np.abs(v) ** (p - 1) * np.sign(v),
+            lambda v: float((norm(v) ** q).sum()),
+        )
+
+    name = rule.get("mismatch", "l2")
+    if name == "lp":
+        return power(rule["p"], rule["q"])
+    a = {"l2": 1.0, "l1": 0.0}.get(name, rule.get("mix"))
+    (two, square), (one, absolute) = power(2, 2), power(1, 1)
+    return (lambda v: a * two(v) + (1 - a) * one(v)), (lambda v: a * square(v) + (1 - a) * absolute(v))
 
 
 def fingerprint(values):
-    """Up to six numbers as they are; of more, three sums with weights that differ from place to place."""
+    """Up to six numbers as they are; of more, two sums with weights that differ from place to place."""
     v = np.asarray(values, dtype=float).ravel()
     if v.size > 6:
         i = np.arange(v.size)
-        v = [float(np.dot(v, np.cos(0.7 + 1.1 * k + (0.61 + 0.37 * k) * i))) for k in range(3)]
+        v = [float(np.dot(v, np.cos(0.7 + 1.1 * k + (0.61 + 0.37 * k) * i))) for k in range(2)]
     return [float(f"{float(x):.13g}") + 0.0 for x in v]
 
 

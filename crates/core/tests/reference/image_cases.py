@@ -67,6 +67,28 @@ MOTLEY = {
     ],
 }
 
+# Offsets that a batch norm takes out: they are not trained.
+HELD = {
+    "input": [2, 6, 6],
+    "held": ["b1.conv1.b", "b1.norm1.shift", "b2.conv1.b"],
+    "blocks": [
+        {
+            "name": "b1",
+            "phi": "tanh",
+            "path": [
+                {"kind": "noise-map", "out": 3, "noise": "gaussian", "level": 0.3},
+                {"kind": "max-pool", "k": 2, "stride": 2, "pad": 0},
+                NORM,
+                RELU,
+                conv(3, 3, bias=True),
+            ],
+            "shortcut": [conv(3, 1, 2), NORM],
+        },
+        {"name": "b2", "phi": "relu", "path": [conv(3, 3, bias=True), NORM], "shortcut": []},
+        HEAD,
+    ],
+}
+
 
 def cases():
     nets = {"residual": residual(), "noise": noise("gaussian"), "motley": MOTLEY}
@@ -96,6 +118,8 @@ def cases():
         add(f"layer, {optim}", nets["noise"], lra("layer", inner="rec-lra"), optim)
         add(f"backprop, {optim}", residual("elu"), {"name": "backprop"}, optim)
 
+    for rule in [{"name": "backprop"}, lra(), lra("layer", inner="rec-lra"), tp(True)]:
+        add(f"offsets, {rule['name']}", HELD, rule)
     add("random features", nets["residual"], {**oja, "oja": False})
     add("noise, uniform", noise("uniform"), {"name": "backprop"})
     add("noise, none", noise(None), lra("layer", inner="rec-lra"))
@@ -126,5 +150,7 @@ def cases():
     add("message both, stem inside", some, lra(message="both", stem_inside=True))
     add("rate of E", some, lra(e_rate=0.3))
     add("l1", some, lra(mismatch="l1"), "sgd")
+    add("p 1.5, q 2", some, lra(mismatch="lp", p=1.5, q=2.0), "adam")
+    add("p 3, q 1, inner rec-LRA", some, lra(mismatch="lp", p=3.0, q=1.0, inner="rec-lra"), "nesterov")
     add("mixed", some, lra(mismatch="mixed", mix=0.6, inner="rec-lra"), "nesterov")
     return all_cases

@@ -65,7 +65,8 @@ class Rule:
         for i in range(1, net.out + 1):
             prefix = net.block(i).name + "."
             for name, d in self.sums.items():
-                if name.startswith(prefix) and self.learns(i):
+                # A bias or shift that a batch norm further on takes out is not trained: the case names them.
+                if name.startswith(prefix) and self.learns(i) and name not in net.held:
                     matrix = name.endswith(".W")
                     rate = self.rate(i, matrix)
                     updates[name] = Update(self.factor(i) * d / len(x), matrix, decays=matrix, rate=rate)
@@ -313,7 +314,7 @@ class RecLra(Rule):
 
     def local(self):
         net, out = self.net, self.net.out
-        self.parts[out] = float(self.measure(self.e[out]).sum()) / self.batch
+        self.parts[out] = self.measure(self.e[out]) / self.batch
         self.enter(out, stand_in=self.stand_in(out))
         message = {}
         for i in range(out - 1, 0, -1):
@@ -321,7 +322,7 @@ class RecLra(Rule):
             s = sum(self.received(i) if j == out else message[j] for j, k in self.edges if k == i)
             off = self.z[i] - PHI[b.phi](self.h[i] - s)
             self.e[i] = self.fire(off)
-            self.parts[i] = float(self.measure(off).sum()) / self.batch
+            self.parts[i] = self.measure(off) / self.batch
             gate = self.e[i].mean(axis=(2, 3), keepdims=True) if self.inner == "hebbian" else None
             message[i] = self.enter(i, stand_in=self.stand_in(i), gate=gate)
 

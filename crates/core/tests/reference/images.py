@@ -113,7 +113,7 @@ class Block:
 class Net:
     def __init__(self, spec, draws):
         self.draws, self.p, self.blocks, shape = draws, {}, [], tuple(spec["input"])
-        self.input = shape
+        self.input, self.held = shape, spec.get("held", [])
         for s in spec["blocks"]:
             self.blocks.append(Block(s, shape))
             shape = self.blocks[-1].to

@@ -151,9 +151,9 @@ class RecLra(Rule):
             d[i] = sum(e[j] @ p[net.own("E", j, k)].T for j, k in self.edges if k == i)
             s["y"][i] = PHI[net.phi[i]](s["h"][i] - beta * d[i])
             e[i] = fire(z[i] - s["y"][i])
-            parts[i] = self.kappa(i) * float(measure(z[i] - s["y"][i]).sum()) / len(z[0])
+            parts[i] = self.kappa(i) * measure(z[i] - s["y"][i]) / len(z[0])
         # The output's error neurons are z - y whatever the norm; its discrepancy is measured by the same norm.
-        parts[L] = self.kappa(L) * float(measure(z[L] - s["y"][L]).sum()) / len(z[0])
+        parts[L] = self.kappa(L) * measure(z[L] - s["y"][L]) / len(z[0])
         updates = weight_updates(net, s, self.level, self.kappa)
         batch = len(z[0])
         for j, i in self.edges:

@@ -114,6 +114,7 @@ pub(crate) fn perceptron(spec: Spec<'_>) -> Graph {
 pub(crate) fn mismatch(spec: Spec<'_>) -> Mismatch {
     match spec.0["mismatch"].as_str() {
         Some("l1") => Mismatch::L1,
+        Some("lp") => Mismatch::lp(spec.number("p"), spec.number("q")),
         Some("mixed") => Mismatch::Mixed { a: spec.number("mix") },
         _ => Mismatch::L2,
     }

@@ -63,7 +63,7 @@ fn start(root: &Value, case: Spec<'_>, name: &str, len: usize) -> Vec<f64> {
     (0..len).map(|i| offset + (1024.0 * scale * wave(i as f64)).round() / 1024.0).collect()
 }
 
-/// Up to six numbers as they are; of more, three sums with weights that differ from place to place.
+/// Up to six numbers as they are; of more, two sums with weights that differ from place to place.
 fn fingerprint(values: &[f64]) -> Vec<f64> {
     if values.len() <= 6 {
         return values.to_vec();
@@ -72,7 +72,7 @@ fn fingerprint(values: &[f64]) -> Vec<f64> {
         let weight = |i: usize| (0.7 + 1.1 * k + (0.61 + 0.37 * k) * i as f64).cos();
         values.iter().enumerate().map(|(i, v)| v * weight(i)).sum()
     };
-    [0.0, 1.0, 2.0].map(weighted).to_vec()
+    [0.0, 1.0].map(weighted).to_vec()
 }
 
 /// A case on a device, and what has been found different.
