@@ -13,6 +13,7 @@ OPTIMS = {
 
 SMALL = {"widths": [4, 5, 4, 3], "phi": "tanh"}
 DEEP = {"widths": [4, 5, 5, 5, 5, 3], "phi": "elu", "gap": 2}
+UNEVEN = {"widths": [4, 5, 4, 5, 4, 3], "phi": "elu", "gap": 2}
 FIVE = {"widths": [4, 5, 4, 3, 4, 5, 3], "phi": "tanh"}
 TREE = {
     "inputs": 4,
@@ -63,6 +64,7 @@ def perceptrons():
     add("gap 2", FIVE, lra("gap", gap=2), "adam")
     add("gap 3", FIVE, lra("gap", gap=3, beta=0.3), "nesterov")
     add("residual gap", DEEP, lra("gap", gap=2, beta=0.6), "adam")
+    add("residual gap, other widths between", UNEVEN, lra("gap", gap=2, beta=0.6), "nesterov")
     add("full sign", of_phi(DEEP, "sign"), lra("full", gap=2), "adam")
     add("full sigmoid", of_phi(FIVE, "sigmoid"), lra("full", beta=1.0), "momentum")
     add("graph 2", of_phi(DEEP, "lrelu"), lra("graph", gap=2), "adam-decay")
