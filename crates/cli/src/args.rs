@@ -83,7 +83,7 @@ pub(crate) enum Command {
     ///
     /// The forward network alone, with the averaged weights where the run kept them: what `reclra eval` computes.
     #[command(
-        after_help = "Examples:\n  reclra export runs/best\n  reclra export runs/best --raw-pixels --out net.onnx\n  \
+        after_help = "Examples:\n  reclra export runs/best\n  reclra export runs/best --prepared-input --out net.onnx\n  \
                             reclra export runs/best --format npz"
     )]
     Export(ExportArgs),

@@ -93,6 +93,108 @@ fn weights_come_back_to_the_bit() {
     }
 }
 
+/// Pictures of three classes of 8 x 8 in colour.
+fn pictures(folder: &Path) {
+    for (part, class, n) in
+        ["train", "test"].into_iter().flat_map(|p| (0..3_u32).flat_map(move |c| (0..3).map(move |n| (p, c, n))))
+    {
+        let file = folder.join(format!("{part}/{class}/{n}.png"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let pixel = |x: u32, y: u32| image::Rgb([0, 1, 2].map(|c| (30 * x * (class + c + 1) + 7 * y * (n + c)) as u8));
+        image::RgbImage::from_fn(8, 8, pixel).save(&file).unwrap();
+    }
+}
+
+/// `Sequential(Conv2d, BatchNorm2d, ReLU, Flatten, Linear)` as PyTorch saves it: a kernel in four dimensions, a counter of batches.
+#[test]
+fn a_convolutional_network_of_pytorch_is_read_as_it_is_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let given = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import-conv");
+    let (weights, model, map) = (given.join("w.safetensors"), given.join("net.toml"), given.join("map.toml"));
+    let (data, ignoring) = (dir.path().join("data"), dir.path().join("map.toml"));
+    pictures(&data);
+    fs::write(&ignoring, fs::read_to_string(&map).unwrap() + "ignore = [\"1.num_batches_tracked\"]\n").unwrap();
+    let network = ["--data", "image-folder", "--data-dir", text(&data), "--model", text(&model), "--batch", "2"];
+    let mut seen = Vec::new();
+    for (n, map) in [text(&map), text(&ignoring), "auto"].into_iter().enumerate() {
+        let run = dir.path().join(format!("run{n}"));
+        let args = ["import", text(&weights), "--map", map, "--out", text(&run)];
+        let (_, err) = good(&[&args[..], &network].concat());
+        assert_eq!(err, "not used: 1.num_batches_tracked; the network computes without\n");
+        seen.push(judged(&run));
+    }
+    assert!(seen.iter().all(|s| *s == seen[0]), "{seen:?}");
+    // The kernel goes out as it came in, to the bit, and can be read again.
+    let (run, again) = (dir.path().join("run0"), dir.path().join("again"));
+    good(&["export", text(&run), "--format", "safetensors", "--prepared-input"]);
+    let file = run.join("export/forward.safetensors");
+    let (out, theirs) = (fs::read(&file).unwrap(), fs::read(&weights).unwrap());
+    let (out, theirs) = (SafeTensors::deserialize(&out).unwrap(), SafeTensors::deserialize(&theirs).unwrap());
+    let (ours, kernel) = (out.tensor("b1.conv1.W").unwrap(), theirs.tensor("0.weight").unwrap());
+    assert_eq!((ours.shape(), ours.data()), (&[4, 3, 3, 3][..], kernel.data()));
+    good(&[&["import", text(&file), "--out", text(&again)][..], &network].concat());
+    assert_eq!(judged(&again), seen[0]);
+    // What a run can begin with.
+    let begun = dir.path().join("begun");
+    let (_, err) = good(
+        &[
+            &[
+                "train",
+                "--init",
+                text(&weights),
+                "--epochs",
+                "1",
+                "--set",
+                "data.validation=0",
+                "--rule",
+                "backprop",
+                "--out",
+                text(&begun),
+            ][..],
+            &network,
+        ]
+        .concat(),
+    );
+    assert!(err.contains("not used: 1.num_batches_tracked"), "{err}");
+    // Of another network's, the remedy is one that image networks have.
+    let wide = dir.path().join("wide.toml");
+    fs::write(&wide, fs::read_to_string(&model).unwrap().replace("out = 4", "out = 5")).unwrap();
+    let line = bad(
+        &[
+            "import",
+            text(&weights),
+            "--data",
+            "image-folder",
+            "--data-dir",
+            text(&data),
+            "--model",
+            text(&wide),
+            "--out",
+            text(&again),
+            "--overwrite",
+        ],
+        1,
+    );
+    assert!(
+        line.contains("0.weight is [4, 3, 3, 3] where b1.conv1.W needs [5, 3, 3, 3] or [5, 27]; set --model"),
+        "{line}"
+    );
+}
+
+/// An export of prepared images holds what prepares them, which is no weight.
+#[test]
+fn an_export_of_prepared_images_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, again) = (dir.path().join("run"), dir.path().join("again"));
+    let flags = ["--arch", "64-8-10", "--set", "data.normalise=mean-std"];
+    good(&[&["train", "--epochs", "1", "--quiet", "--out", text(&run)], &flags[..]].concat());
+    good(&["export", text(&run), "--format", "safetensors"]);
+    let (_, err) =
+        good(&[&["import", text(&run.join("export/forward.safetensors")), "--out", text(&again)], &flags[..]].concat());
+    assert_eq!(err, "not used: prepare.mean, prepare.std; the network computes without\n");
+    assert_eq!(judged(&again), judged(&run));
+}
+
 #[test]
 fn halves_are_what_they_stand_for() {
     let dir = tempfile::tempdir().unwrap();

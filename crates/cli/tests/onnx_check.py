@@ -1,7 +1,7 @@
 """Holds exports against programs of others: ONNX's checker, ONNX Runtime, numpy, safetensors.
 
 Usage: onnx_check.py FOLDER. FOLDER has images.bin (stored bytes, one image after the other), and a folder for each network
-with forward.onnx, raw.onnx, forward.safetensors, forward.npz and expected.json (what `reclra predict` says of each image).
+with forward.onnx, prepared.onnx, forward.safetensors, forward.npz and expected.json (what `reclra predict` says of each image).
 Prints one JSON object: the largest difference of each network and file.
 """
 
@@ -66,15 +66,15 @@ def network(folder, pixels):
     x = pixels.astype(np.float32) / np.float32(white)
     differences = {}
 
-    meta, run = runtime(folder / "forward.onnx", width, classes)
+    meta, run = runtime(folder / "prepared.onnx", width, classes)
     assert f"divided by {white}" in meta["reclra.preprocessing"], meta
-    differences["onnx"] = run(x)
+    differences["prepared"] = run(x)
     # The batch is of any size: one sample is one of many.
     assert np.abs(run(x[5:6]) - run(x)[5:6]).max() <= TOLERANCE
     assert run(x[:0]).shape == (0, classes)
-    meta_raw, run = runtime(folder / "raw.onnx", width, classes)
+    meta_raw, run = runtime(folder / "forward.onnx", width, classes)
     assert "the graph divides" in meta_raw["reclra.preprocessing"], meta_raw
-    differences["raw"] = run(pixels.astype(np.float32))
+    differences["onnx"] = run(pixels.astype(np.float32))
 
     with safe_open(folder / "forward.safetensors", "np") as f:
         spec, names = f.metadata(), set(f.keys())

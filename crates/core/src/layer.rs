@@ -225,6 +225,12 @@ pub trait Layer: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// Shape of W with its window spelled out, if it is a convolution: outputs, inputs of a group, rows, columns. Row by row
+    /// these are the numbers of the matrix W.
+    fn kernel(&self) -> Option<[usize; 4]> {
+        None
+    }
+
     /// Multiplications with weights of one sample, forward.
     fn multiplications(&self) -> usize {
         0

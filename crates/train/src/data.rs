@@ -18,7 +18,7 @@ mod memory;
 mod moments;
 mod photos;
 mod pictures;
-mod prepare;
+pub(crate) mod prepare;
 mod prepared;
 mod registry;
 mod tree;

@@ -1,17 +1,22 @@
 //! Taking a trained network elsewhere: the forward network alone as ONNX, safetensors or npz, with what one has to know to
-//! feed it. What has been written is read back and compared before anyone is told that it is there.
+//! feed it: in ONNX the graph takes pixels as they are stored, in the other formats the tensors that prepare images are there too.
+//! What has been written is read back and compared before anyone is told that it is there.
 
 mod npz;
 mod onnx;
+mod pixels;
 mod proto;
 mod tensors;
 
+use crate::data::{Normalise, Prepare};
 use crate::files::{FileError, writable_folder, write_atomically};
 use crate::model::Model;
 use crate::spec::DataFacts;
 use reclra::Graph;
+use reclra::learner::Named;
 use reclra::rule::{Param, Rule};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Folder of exports within a run folder.
@@ -24,10 +29,7 @@ pub const NAME: &str = "forward";
 #[non_exhaustive]
 pub enum Format {
     /// A graph that ONNX runtimes execute.
-    Onnx {
-        /// Whether the graph is given stored bytes as floats, 0 to white, and divides them itself.
-        raw_pixels: bool,
-    },
+    Onnx,
     /// W and b by name, with metadata.
     Safetensors,
     /// W and b for numpy.
@@ -39,12 +41,26 @@ impl Format {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Format::Onnx { .. } => "onnx",
+            Format::Onnx => "onnx",
             Format::Safetensors => "safetensors",
             Format::Npz => "npz",
         }
     }
 }
+
+/// What an export is given as x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Pixels: an ONNX graph takes stored bytes as floats and does to them what is done before the network; the other formats hold
+    /// the tensors with which that is done.
+    Pixels,
+    /// What the network itself is given: the network alone is written.
+    Prepared,
+}
+
+/// Key of the metadata that says in words what x is.
+pub(crate) const PREPROCESSING: &str = "reclra.preprocessing";
 
 /// Why a network was not exported: one line with the reason and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +83,12 @@ pub enum ExportError {
         /// The activation.
         phi: &'static str,
     },
-    /// Images that are prepared by more than a division.
+    /// A network of prepared images that does not hold how they are prepared.
     #[error(
-        "this network's images are prepared by more than a division, so it cannot be given raw pixels; leave out --raw-pixels"
+        "does not hold how images are prepared for it, as checkpoints and weights from elsewhere do not; export the network alone with \
+         --prepared-input, or let its run end with reclra resume"
     )]
-    Prepared,
+    Unprepared,
     /// Blocks of layers.
     #[error("an image network is not written as ONNX yet; export it as safetensors or npz")]
     Blocks,
@@ -100,6 +117,8 @@ pub struct Exported {
     pub bytes: u64,
     /// `trained`, or `averaged` where the run kept a moving average.
     pub weights: &'static str,
+    /// What it takes.
+    pub input: Input,
     /// What a reader feeds it, in words.
     pub preprocessing: String,
     /// Every W and b, as named in the file.
@@ -111,7 +130,7 @@ pub struct Exported {
 pub struct Written {
     /// Name in the file.
     pub name: String,
-    /// W is n_to x n_from, b is n_to.
+    /// W is n_to x n_from, that of a convolution outputs x inputs x rows x columns; b is n_to.
     pub shape: Vec<usize>,
 }
 
@@ -140,9 +159,12 @@ fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
 #[derive(Debug)]
 struct Forward {
     graph: Graph,
-    /// W and b of every region, averaged where the run kept an average.
+    /// W and b of every region, averaged where the run kept an average; then what prepares images.
     tensors: Vec<Tensor>,
     facts: DataFacts,
+    input: Input,
+    /// What is done to pixels from 0 to 1, if anything.
+    prepare: Option<Prepare>,
     /// Keys and texts that go into the file.
     metadata: Vec<(&'static str, String)>,
 }
@@ -152,15 +174,15 @@ struct Forward {
 ///
 /// # Errors
 /// If the network is not what one forward pass computes, if the format cannot hold it, or if it cannot be written.
-pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, ExportError> {
+pub fn export(model: &Model, format: Format, input: Input, path: &Path) -> Result<Exported, ExportError> {
     refuse_settling(model.learner.rule())?;
-    let raw = format == Format::Onnx { raw_pixels: true };
-    if raw && model.prepare.is_some() {
-        return Err(ExportError::Prepared);
+    let data = &model.spec.data;
+    if input == Input::Pixels && model.prepare.is_none() && (data.normalise != Normalise::None || data.zca.is_some()) {
+        return Err(ExportError::Unprepared);
     }
-    let forward = forward(model, raw);
+    let forward = forward(model, format, input);
     let bytes = match format {
-        Format::Onnx { raw_pixels } => onnx::write(&forward, raw_pixels)?,
+        Format::Onnx => onnx::write(&forward)?,
         Format::Safetensors => tensors::write(&forward).map_err(|what| failed(path, what))?,
         Format::Npz => npz::write(&forward).map_err(|what| failed(path, what))?,
     };
@@ -170,7 +192,7 @@ pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, Ex
     write_atomically(path, &bytes)?;
     let bytes = std::fs::read(path).map_err(|e| FileError::io(path, &e, "export again"))?;
     let found = match format {
-        Format::Onnx { .. } => onnx::read(&bytes),
+        Format::Onnx => onnx::read(&bytes),
         Format::Safetensors => tensors::read(&bytes),
         Format::Npz => npz::read(&bytes),
     };
@@ -188,7 +210,8 @@ pub fn export(model: &Model, format: Format, path: &Path) -> Result<Exported, Ex
         format: format.name(),
         bytes: bytes.len() as u64,
         weights: kind(model),
-        preprocessing: preprocessing(model, raw),
+        input,
+        preprocessing: pixels::words(model, format, input),
         tensors: forward.tensors.iter().map(|t| Written { name: named(t), shape: t.shape.clone() }).collect(),
     })
 }
@@ -206,15 +229,20 @@ fn kind(model: &Model) -> &'static str {
     if model.learner.averaged().is_some() { "averaged" } else { "trained" }
 }
 
-fn forward(model: &Model, raw: bool) -> Forward {
+fn forward(model: &Model, format: Format, input: Input) -> Forward {
     let all = model.learner.averaged().unwrap_or_else(|| model.learner.parameters());
     let ours = all.into_iter().filter(|p| !matches!(p.param, Param::Own(_)));
-    let mut tensors: Vec<Tensor> = ours.map(|p| Tensor { values: p.values(), name: p.name, shape: p.shape }).collect();
+    let kernels = kernels(model.learner.graph());
+    let shape = |name: &str, shape: Vec<usize>| kernels.get(name).map_or(shape, |k| k.to_vec());
+    let tensor = |p: Named<'_>| Tensor { values: p.values(), shape: shape(&p.name, p.shape), name: p.name };
+    let mut tensors: Vec<Tensor> = ours.map(tensor).collect();
     // Masks of noise come from the seed here; others cannot draw them.
     tensors.extend(model.learner.masks().into_iter().map(|(name, values)| {
         let shape = vec![values.len()];
         Tensor { values, name, shape }
     }));
+    let prepare = model.prepare.clone().filter(|_| input == Input::Pixels);
+    tensors.extend(prepare.iter().flat_map(|p| pixels::tensors(p, format)));
     let (spec, facts) = (&model.spec, &model.facts);
     let widths: Vec<String> = spec.net.widths.iter().map(usize::to_string).collect();
     let arch = if spec.net.image.is_some() { spec.network() } else { widths.join("-") };
@@ -222,14 +250,21 @@ fn forward(model: &Model, raw: bool) -> Forward {
         ("reclra.version", env!("CARGO_PKG_VERSION").to_owned()),
         ("reclra.dataset", facts.name.clone()),
         ("reclra.classes", serde_json::Value::from(facts.class_names.clone()).to_string()),
-        ("reclra.preprocessing", preprocessing(model, raw)),
+        (PREPROCESSING, pixels::words(model, format, input)),
         ("reclra.arch", arch),
         ("reclra.activation", spec.net.act.name().to_owned()),
         ("reclra.weights", kind(model).to_owned()),
         ("reclra.steps", model.steps.to_string()),
         ("reclra.spec", spec_without_folder(&spec.to_toml())),
     ];
-    Forward { graph: model.learner.graph().clone(), tensors, facts: facts.clone(), metadata }
+    Forward { graph: model.learner.graph().clone(), tensors, facts: facts.clone(), input, prepare, metadata }
+}
+
+/// The shapes of convolutions with their windows spelled out, as other programs have them, by name.
+fn kernels(graph: &Graph) -> BTreeMap<String, [usize; 4]> {
+    let blocks = graph.regions().iter().filter_map(|r| Some((r, r.inside.as_ref()?)));
+    let stages = blocks.flat_map(|(r, block)| block.stages().map(move |s| (r, s)));
+    stages.filter_map(|(r, s)| Some((format!("{}.{}.W", r.name, s.name), s.layer.kernel()?))).collect()
 }
 
 /// A spec is taken elsewhere without the name of a folder on this machine.
@@ -239,23 +274,6 @@ fn spec_without_folder(spec: &str) -> String {
         *dir = "".into();
     }
     toml::to_string(&table).unwrap_or_else(|_| spec.to_owned())
-}
-
-fn preprocessing(model: &Model, raw: bool) -> String {
-    let (shape, white) = (model.facts.shape, model.facts.white);
-    let then = model.prepare.as_ref().map_or_else(String::new, |p| format!(", then prepared: {}", p.words()));
-    let pixels = format!(
-        "one image a row of x: {} channel{} of {} x {} pixels, channel by channel, row by row",
-        shape.channels,
-        if shape.channels == 1 { "" } else { "s" },
-        shape.height,
-        shape.width
-    );
-    if raw {
-        format!("{pixels}, each the stored byte (0 to {white}) as a float; the graph divides it by {white}")
-    } else {
-        format!("{pixels}, each the stored byte (0 to {white}) divided by {white}{then}")
-    }
 }
 
 #[cfg(test)]

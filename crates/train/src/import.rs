@@ -8,11 +8,12 @@ mod plan;
 
 pub use map::NameMap;
 
+use crate::export::PREPROCESSING;
 use crate::files::{self, FileError};
 use crate::model;
 use crate::spec::{RunSpec, SpecError};
 use half::{bf16, f16};
-use plan::{Link, plan};
+use plan::{Link, Origin, plan};
 use reclra::rule::Param;
 use reclra::{Device, Learner};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -38,21 +39,55 @@ pub struct Imported {
     pub values: Vec<f64>,
 }
 
+/// What was read from a file of weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// Every W and b of the network, in the order of its regions.
+    pub tensors: Vec<Imported>,
+    /// Tensors that are none of the network's: batches that PyTorch's BatchNorm has counted, and what prepares the images of an
+    /// export.
+    pub passed_over: Vec<String>,
+}
+
 /// A parameter the network has, and so needs values for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
     pub(crate) param: Param,
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
+    /// The shape that other programs give the W of a convolution: outputs, inputs of a group, rows, columns.
+    pub(crate) kernel: Option<[usize; 4]>,
+}
+
+impl Wanted {
+    /// Whether a tensor of that shape holds its numbers in their order: in the same shape, as the kernel of a convolution, or
+    /// with dimensions of 1 that move no number.
+    fn is_held_as(&self, shape: &[usize]) -> bool {
+        let same = match self.shape[..] {
+            [n] => shape.iter().filter(|&&d| d != 1).eq([n].iter().filter(|&&d| d != 1)),
+            [to, from] => shape == [to, from, 1, 1],
+            _ => false,
+        };
+        same || shape == self.shape || self.kernel.is_some_and(|k| shape == k)
+    }
+
+    /// The shapes it may have, in words.
+    fn shapes(&self) -> String {
+        match self.kernel {
+            Some(kernel) => format!("{kernel:?} or {:?}", self.shape),
+            None => format!("{:?}", self.shape),
+        }
+    }
 }
 
 /// W and b for the network of `spec` from a safetensors file (F32, F16, BF16, F64), or from the model in a run folder. A
 /// model of ours gives what its evaluation uses: the averaged weights where the run kept them. Without a map, names must be
-/// ours, or number the layers as `torch.nn.Sequential` does.
+/// ours, or number the layers as `torch.nn.Sequential` does. The W of a convolution may have its window in dimensions of its
+/// own.
 ///
 /// # Errors
 /// Names the file and the tensor: one that is missing, unused, out of shape, of another type, not finite.
-pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Vec<Imported>, FileError> {
+pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Weights, FileError> {
     let path = &if path.is_dir() { path.join(model::FILE) } else { path.to_owned() };
     let remedy = "name a safetensors file; `safetensors.torch.save_file(net.state_dict(), FILE)` writes one";
     let bad = |what: String| FileError { path: path.clone(), what, remedy };
@@ -65,19 +100,27 @@ pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Vec<Im
     let mut names: Vec<&str> = tensors.keys().map(String::as_str).collect();
     names.sort_unstable();
     let wanted = wanted(spec)?;
-    let links = plan(path, &names, map, &wanted, ours)?;
+    let images = spec.net.image.is_some();
+    let export = header.metadata().as_ref().is_some_and(|m| m.contains_key(PREPROCESSING));
+    let origin = Origin { ours, export, images };
+    let links = plan(path, &names, map, &wanted, origin)?;
     let mut list = Vec::new();
     for (want, Link { from, transpose }) in wanted.into_iter().zip(links) {
         let Some(view) = tensors.get(&from) else {
             let what = format!("lacks the tensor {from}, which is to be {}{}", want.name, nearest(&from, &names));
-            let remedy = "name the tensors it holds with --map, or set --arch to fit the weights";
+            let remedy = match images {
+                true => "name the tensors it holds with --map, or set --model to fit the weights",
+                false => "name the tensors it holds with --map, or set --arch to fit the weights",
+            };
             return Err(FileError { path: path.clone(), what, remedy });
         };
-        let values = values(path, &want, &from, view, transpose)?;
-        let (Wanted { param, name, shape }, dtype) = (want, view.dtype().to_string());
+        let values = values(path, &want, &from, view, (transpose, images))?;
+        let (Wanted { param, name, shape, .. }, dtype) = (want, view.dtype().to_string());
         list.push(Imported { param, name, shape, from, dtype, transposed: transpose, values });
     }
-    Ok(list)
+    let passed = names.iter().filter(|n| !ours && origin.passes_over(n) && list.iter().all(|i| i.from != **n));
+    let passed_over = passed.map(|n| (*n).to_owned()).collect();
+    Ok(Weights { tensors: list, passed_over })
 }
 
 /// Values for every W and b of the network of `spec` from a run folder or a weights file whose names need no map: what
@@ -86,7 +129,7 @@ pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Vec<Im
 /// # Errors
 /// As [`read`].
 pub fn weights_of(path: &Path, spec: &RunSpec) -> Result<Vec<(Param, Vec<f64>)>, FileError> {
-    Ok(read(path, None, spec)?.into_iter().map(|i| (i.param, i.values)).collect())
+    Ok(read(path, None, spec)?.tensors.into_iter().map(|i| (i.param, i.values)).collect())
 }
 
 /// A network that starts from these weights; the rule's own synapses are drawn from the seed of the spec.
@@ -118,20 +161,26 @@ fn wanted(spec: &RunSpec) -> Result<Vec<Wanted>, FileError> {
     let (regions, mut list) = (graph.regions(), Vec::new());
     for (region, r) in regions.iter().enumerate() {
         if let Some(block) = &r.inside {
-            let one = |(n, (name, p)): (usize, (String, reclra::layer::ParamSpec))| Wanted {
+            let kernels = block.stages().flat_map(|s| {
+                let own = s.layer.params().into_iter();
+                own.map(|p| s.layer.kernel().filter(|_| p.is_weight()))
+            });
+            let all = block.params().zip(kernels).enumerate();
+            list.extend(all.map(|(n, ((name, p), kernel))| Wanted {
                 param: Param::Inside { region, n },
                 name: format!("{}.{name}", r.name),
                 shape: p.dims(),
-            };
-            list.extend(block.params().enumerate().map(one));
+                kernel,
+            }));
             continue;
         }
         for (source, &k) in r.sources.iter().enumerate() {
             let (name, shape) = (format!("W.{}->{}", regions[k].name, r.name), vec![r.width, regions[k].width]);
-            list.push(Wanted { param: Param::Weight { region, source }, name, shape });
+            list.push(Wanted { param: Param::Weight { region, source }, name, shape, kernel: None });
         }
         if r.bias {
-            list.push(Wanted { param: Param::Bias(region), name: format!("b.{}", r.name), shape: vec![r.width] });
+            let (name, shape) = (format!("b.{}", r.name), vec![r.width]);
+            list.push(Wanted { param: Param::Bias(region), name, shape, kernel: None });
         }
     }
     Ok(list)
@@ -143,17 +192,25 @@ fn values(
     want: &Wanted,
     from: &str,
     view: &TensorView<'_>,
-    transpose: bool,
+    (transpose, images): (bool, bool),
 ) -> Result<Vec<f64>, FileError> {
     let bad = |what: String, remedy| Err(FileError { path: path.to_owned(), what, remedy });
     let turned = |shape: &[usize]| shape.iter().rev().copied().collect::<Vec<_>>();
-    let held = if transpose { turned(&want.shape) } else { want.shape.clone() };
-    if view.shape() != held {
-        let what = format!("{from} is {:?} where {} needs {held:?}", view.shape(), want.name);
-        let remedy = match turned(view.shape()) == held && held.len() == 2 {
-            true if transpose => "remove its transpose from the map",
-            true => "give it `transpose = true` in the map",
-            false => "set --arch to fit the weights, or map another tensor",
+    let shape = view.shape();
+    let fits = if transpose { turned(shape) == want.shape } else { want.is_held_as(shape) };
+    if !fits {
+        let needs = if transpose { format!("{:?}", turned(&want.shape)) } else { want.shapes() };
+        let what = format!("{from} is {shape:?} where {} needs {needs}", want.name);
+        // TensorFlow holds a kernel as rows, columns, inputs, outputs.
+        let channels_last = want.kernel.is_some_and(|[out, from, rows, columns]| shape == [rows, columns, from, out]);
+        let remedy = match want.shape.len() == 2 {
+            true if transpose && shape == want.shape => "remove its transpose from the map",
+            true if !transpose && turned(shape) == want.shape => "give it `transpose = true` in the map",
+            true if channels_last => {
+                "bring it into that order before it is saved, as by numpy.transpose(w, (3, 2, 0, 1))"
+            }
+            _ if images => "set --model to fit the weights, or map another tensor",
+            _ => "set --arch to fit the weights, or map another tensor",
         };
         return bad(what, remedy);
     }

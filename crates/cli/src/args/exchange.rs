@@ -26,8 +26,12 @@ pub(crate) struct ExportArgs {
     /// Replace a file that is there already
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// The ONNX graph takes stored bytes as floats and scales them itself
+    /// The network alone: it is given images that were prepared already. Without it the ONNX graph takes stored bytes as floats,
+    /// and the other formats hold what prepares images
     #[arg(long)]
+    pub(crate) prepared_input: bool,
+    /// What an ONNX graph is given in any case, unless told
+    #[arg(long, hide = true, conflicts_with = "prepared_input")]
     pub(crate) raw_pixels: bool,
 }
 

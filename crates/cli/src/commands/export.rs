@@ -4,7 +4,7 @@ use super::device;
 use crate::args::{ExportArgs, FormatName, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, shape, table};
-use reclra_train::export::{FOLDER, Format, NAME, export};
+use reclra_train::export::{ExportError, FOLDER, Format, Input, NAME, export};
 use reclra_train::model;
 use std::path::PathBuf;
 
@@ -12,9 +12,10 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
     let format = match args.format {
         FormatName::Safetensors => Format::Safetensors,
         FormatName::Npz => Format::Npz,
-        FormatName::Onnx => Format::Onnx { raw_pixels: args.raw_pixels },
+        FormatName::Onnx => Format::Onnx,
     };
-    if args.raw_pixels && !matches!(format, Format::Onnx { .. }) {
+    let input = if args.prepared_input { Input::Prepared } else { Input::Pixels };
+    if args.raw_pixels && format != Format::Onnx {
         let line =
             format!("--raw-pixels: {} holds no graph that could scale pixels; take --format onnx", format.name());
         return Err(Failure::Usage(line));
@@ -38,7 +39,11 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
         let line = format!("{}: is a file that a run keeps; name another file with --out", path.display());
         return Err(Failure::Usage(line));
     }
-    let written = export(&model, format, &path)?;
+    let named = |e: ExportError| match e {
+        ExportError::Unprepared => Failure::Other(format!("{}: {e}", args.run.display())),
+        e => e.into(),
+    };
+    let written = export(&model, format, input, &path).map_err(named)?;
     voice.object("export", &written)?;
     if voice.quiet {
         return voice.result(written.path.display());

@@ -5,7 +5,7 @@ use crate::args::{ImportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, shape, table};
 use reclra_train::files::writable_folder;
-use reclra_train::import::{self, NameMap};
+use reclra_train::import::{self, NameMap, Weights};
 use reclra_train::model;
 use reclra_train::run::resolve;
 use serde_json::json;
@@ -19,6 +19,8 @@ pub(crate) fn run(voice: Voice, args: &ImportArgs) -> Result<(), Failure> {
     }
     let map = (args.map != Path::new("auto")).then(|| NameMap::read(&args.map)).transpose()?;
     let weights = import::read(&args.weights, map.as_ref(), &spec)?;
+    note(voice, &weights);
+    let Weights { tensors: weights, passed_over } = weights;
     let learner = import::learner(&spec, &weights, device(MachineArgs { threads: Some(1) })?)?;
     writable_folder(&args.out)?;
     let saved = model::save(&args.out, &spec, &facts, &learner)?;
@@ -30,7 +32,10 @@ pub(crate) fn run(voice: Voice, args: &ImportArgs) -> Result<(), Failure> {
             })
         })
         .collect();
-    voice.object("import", &json!({ "saved": path_text(&saved), "tensors": tensors, "seed": spec.seed }))?;
+    voice.object(
+        "import",
+        &json!({ "saved": path_text(&saved), "tensors": tensors, "passed_over": passed_over, "seed": spec.seed }),
+    )?;
     if voice.quiet {
         return voice.result(saved.display());
     }
@@ -44,4 +49,12 @@ pub(crate) fn run(voice: Voice, args: &ImportArgs) -> Result<(), Failure> {
     voice.result(table(&["parameter", "shape", "from"], &rows))?;
     let (tensors, numbers) = (count(weights.len(), "tensor"), count(learner.graph().parameters(), "parameter"));
     voice.result(format_args!("{}: {tensors}, {numbers}", saved.display()))
+}
+
+/// Says which tensors of a file are not used.
+pub(super) fn note(voice: Voice, weights: &Weights) {
+    if !weights.passed_over.is_empty() {
+        let names = weights.passed_over.join(", ");
+        voice.note(format_args!("not used: {names}; the network computes without"));
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
     let device = device(args.machine)?;
     let keeping = args.keep.keeping(Keeping::default());
     let environment = Environment { keeping: Some(keeping), ..environment(&spec.data, None, &facts, &device)? };
-    let init = args.init.as_deref().map(|from| weights(from, &spec)).transpose()?;
+    let init = args.init.as_deref().map(|from| weights(voice, from, &spec)).transpose()?;
     let path = match &args.out {
         Some(out) => out.clone(),
         None => runs::fresh(&runs_home(), &format!("{}-{}", facts.name, spec.rule.name()), spec.seed)?,
@@ -67,9 +67,9 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
 }
 
 /// The file of weights to begin with, which must fit.
-fn weights(from: &Path, spec: &RunSpec) -> Result<Vec<u8>, Failure> {
+fn weights(voice: Voice, from: &Path, spec: &RunSpec) -> Result<Vec<u8>, Failure> {
     let file = if from.is_dir() { from.join(model::FILE) } else { from.to_owned() };
-    import::weights_of(&file, spec)?;
+    super::import::note(voice, &import::read(&file, None, spec)?);
     let remedy = "name a run or a safetensors file with --init";
     Ok(files::read(&file, files::NUMBERS, remedy)?)
 }

@@ -44,6 +44,23 @@ pub(crate) fn bad(args: &[&str], code: i32) -> String {
     line.to_owned()
 }
 
+/// Whether a tool is there that a test needs. Where it is not the test says so, past the capture of the test runner, and passes; or
+/// it fails, if `RECLRA_REQUIRE_TOOLS` is set (`.ci/run` sets it).
+pub(crate) fn tool(there: bool, missing: &str) -> bool {
+    let required = std::env::var_os("RECLRA_REQUIRE_TOOLS").is_some_and(|v| !v.is_empty() && v != "0");
+    assert!(there || !required, "{missing} (RECLRA_REQUIRE_TOOLS is set)");
+    if !there {
+        skipped(missing);
+    }
+    there
+}
+
+/// Says that a test checks nothing here, past the capture of the test runner.
+pub(crate) fn skipped(why: &str) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("SKIPPED {name}: {why}\n").as_bytes());
+}
+
 /// The library that lets calls of a program fail (`faults.c`); none where there is no C compiler.
 pub(crate) fn shim(dir: &Path) -> Option<std::path::PathBuf> {
     let (source, made) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/faults.c"), dir.join("faults.so"));

@@ -61,6 +61,11 @@ impl Layer for Conv {
         (self.conv.groups == 1).then_some(self.conv.window.kernel)
     }
 
+    fn kernel(&self) -> Option<[usize; 4]> {
+        let [rows, columns] = self.conv.window.kernel;
+        Some([self.conv.out, self.conv.from.channels / self.conv.groups, rows, columns])
+    }
+
     fn multiplications(&self) -> usize {
         self.conv.multiplications()
     }

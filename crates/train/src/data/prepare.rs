@@ -13,12 +13,12 @@ use std::sync::Arc;
 pub(super) use zca::Whitening;
 
 /// No deviation is taken to be smaller: an image of one colour stays finite. A quarter of a byte's step.
-const LEAST: f64 = 1.0 / 1024.0;
+pub(crate) const LEAST: f64 = 1.0 / 1024.0;
 /// Names of tensors in a file.
-const MEAN: &str = "prepare.mean";
-const STD: &str = "prepare.std";
-const CENTRE: &str = "prepare.centre";
-const ZCA: &str = "prepare.zca";
+pub(crate) const MEAN: &str = "prepare.mean";
+pub(crate) const STD: &str = "prepare.std";
+pub(crate) const CENTRE: &str = "prepare.centre";
+pub(crate) const ZCA: &str = "prepare.zca";
 
 /// What is taken out of an image x, pixels from 0 to 1, channel by channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,12 @@ impl Prepare {
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.normalise == Normalise::None && self.whitening.is_none()
+    }
+
+    /// How images are normalised.
+    #[must_use]
+    pub fn normalisation(&self) -> Normalise {
+        self.normalise
     }
 
     /// Whether images are whitened.

@@ -1,11 +1,12 @@
-//! The forward network as an ONNX graph: a Gemm a synapse, an Add a shortcut, and the activation, whose node bears the
+//! The forward network as an ONNX graph: from stored bytes to what the network is given, then a Gemm a synapse, an Add a shortcut, and the activation, whose node bears the
 //! region's name. The batch is a dimension of any size.
 
 use super::proto::{
-    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, AttributeProto, Dimension, FLOAT, GraphProto, ModelProto, NodeProto,
-    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
+    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, FLOAT, GraphProto, INT64, ModelProto,
+    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto,
+    ValueInfoProto,
 };
-use super::{ExportError, Forward, Tensor, floats};
+use super::{ExportError, Forward, Input, PREPROCESSING, Tensor, floats, pixels};
 use prost::Message;
 use reclra::graph::{Region, RegionId};
 use reclra::{Graph, Phi, phi};
@@ -15,11 +16,9 @@ const IR_VERSION: i64 = 8;
 /// Version of the operators: the first in which softmax is over one axis.
 const OPSET: i64 = 13;
 /// The graph's input.
-const INPUT: &str = "x";
+pub(super) const INPUT: &str = "x";
 /// The graph's output.
 const OUTPUT: &str = "probabilities";
-/// The initializer that raw pixels are divided by.
-const WHITE: &str = "white";
 /// A protobuf message holds no more.
 const LARGEST: usize = i32::MAX as usize;
 
@@ -27,21 +26,19 @@ const LARGEST: usize = i32::MAX as usize;
 ///
 /// # Errors
 /// If an activation is not in ONNX, or the file would be too large.
-pub(super) fn write(forward: &Forward, raw_pixels: bool) -> Result<Vec<u8>, ExportError> {
+pub(super) fn write(forward: &Forward) -> Result<Vec<u8>, ExportError> {
     let (graph, facts) = (&forward.graph, &forward.facts);
     if graph.has_blocks() {
         return Err(ExportError::Blocks);
     }
     let mut initializer: Vec<TensorProto> = forward.tensors.iter().map(initial).collect();
     let mut nodes = Vec::new();
-    if raw_pixels {
-        let white = vec![f32::from(facts.white)];
-        initializer.push(initial(&Tensor { name: WHITE.to_owned(), shape: Vec::new(), values: white }));
-        let input = &graph.regions()[0].name;
-        nodes.push(node("Div", input, vec![INPUT.to_owned(), WHITE.to_owned()], input.clone(), vec![]));
+    let raw = forward.input == Input::Pixels;
+    if raw {
+        pixels::nodes(forward, &mut nodes, &mut initializer);
     }
     for i in 1..graph.regions().len() {
-        region(graph, i, raw_pixels, &mut nodes)?;
+        region(graph, i, raw, &mut nodes)?;
     }
     let text = |key: &str| forward.metadata.iter().find(|m| m.0 == key).map(|m| m.1.clone()).unwrap_or_default();
     let (first, last) = (&graph.regions()[0], &graph.regions()[graph.output()]);
@@ -55,7 +52,7 @@ pub(super) fn write(forward: &Forward, raw_pixels: bool) -> Result<Vec<u8>, Expo
             node: nodes,
             name: "forward".to_owned(),
             initializer,
-            input: vec![value(INPUT, first.width, text("reclra.preprocessing"))],
+            input: vec![value(INPUT, first.width, text(PREPROCESSING))],
             output: vec![value(OUTPUT, last.width, about)],
         }),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -127,19 +124,36 @@ fn activation(region: &Region) -> Result<(&'static str, Vec<AttributeProto>), Ex
     })
 }
 
-fn node(op: &str, name: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> NodeProto {
+pub(super) fn node(
+    op: &str,
+    name: &str,
+    input: Vec<String>,
+    output: String,
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto { op_type: op.to_owned(), name: name.to_owned(), input, output: vec![output], attribute }
 }
 
 fn whole(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), i: Some(i), f: None, r#type: ATTRIBUTE_INT }
+    AttributeProto { name: name.to_owned(), i: Some(i), r#type: ATTRIBUTE_INT, ..AttributeProto::default() }
 }
 
 fn number(name: &str, f: f32) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), i: None, f: Some(f), r#type: ATTRIBUTE_FLOAT }
+    AttributeProto { name: name.to_owned(), f: Some(f), r#type: ATTRIBUTE_FLOAT, ..AttributeProto::default() }
 }
 
-fn initial(tensor: &Tensor) -> TensorProto {
+/// The axes that a reduction goes over; they stay, with one place.
+pub(super) fn axes(axes: &[i64]) -> AttributeProto {
+    AttributeProto { name: "axes".to_owned(), ints: axes.to_vec(), r#type: ATTRIBUTE_INTS, ..AttributeProto::default() }
+}
+
+/// An initializer that holds a shape.
+pub(super) fn shape(name: &str, sizes: &[i64]) -> TensorProto {
+    let raw_data = sizes.iter().flat_map(|s| s.to_le_bytes()).collect();
+    TensorProto { dims: vec![sizes.len() as i64], data_type: INT64, name: name.to_owned(), raw_data }
+}
+
+pub(super) fn initial(tensor: &Tensor) -> TensorProto {
     let dims = tensor.shape.iter().map(|&n| n as i64).collect();
     TensorProto { dims, data_type: FLOAT, name: tensor.name.clone(), raw_data: tensor.bytes() }
 }
@@ -153,7 +167,7 @@ fn value(name: &str, width: usize, about: String) -> ValueInfoProto {
     ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }), doc_string: about }
 }
 
-/// The initializers of such a file.
+/// The initializers of such a file that hold floats.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -165,5 +179,5 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
         let values = values.ok_or_else(|| format!("{} is no float32", t.name))?;
         Ok(Tensor { shape: t.dims.iter().map(|&n| n as usize).collect(), name: t.name, values })
     };
-    list.into_iter().map(one).collect()
+    list.into_iter().filter(|t| t.data_type != INT64).map(one).collect()
 }

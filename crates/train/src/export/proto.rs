@@ -5,9 +5,12 @@ use prost::Message;
 
 /// `TensorProto.DataType.FLOAT`
 pub(super) const FLOAT: i32 = 1;
-/// `AttributeProto.AttributeType`: FLOAT, INT.
+/// `TensorProto.DataType.INT64`
+pub(super) const INT64: i32 = 7;
+/// `AttributeProto.AttributeType`: FLOAT, INT, INTS.
 pub(super) const ATTRIBUTE_FLOAT: i32 = 1;
 pub(super) const ATTRIBUTE_INT: i32 = 2;
+pub(super) const ATTRIBUTE_INTS: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {
@@ -80,6 +83,9 @@ pub(super) struct AttributeProto {
     pub(super) f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub(super) i: Option<i64>,
+    // Not packed, as the dimensions of a tensor.
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub(super) ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub(super) r#type: i32,
 }

@@ -21,11 +21,15 @@ fn trained(folder: &Path, settings: &str) -> Model {
     load(folder, Device::cpu(1)).unwrap()
 }
 
-const FORMATS_WITH_RAW: [Format; 4] =
-    [Format::Onnx { raw_pixels: false }, Format::Onnx { raw_pixels: true }, Format::Safetensors, Format::Npz];
+const ALL: [(Format, Input); 4] = [
+    (Format::Onnx, Input::Prepared),
+    (Format::Onnx, Input::Pixels),
+    (Format::Safetensors, Input::Pixels),
+    (Format::Npz, Input::Pixels),
+];
 
-fn proto(model: &Model, raw_pixels: bool) -> proto::ModelProto {
-    let bytes = onnx::write(&forward(model, raw_pixels), raw_pixels).unwrap();
+fn proto(model: &Model, input: Input) -> proto::ModelProto {
+    let bytes = onnx::write(&forward(model, Format::Onnx, input)).unwrap();
     proto::ModelProto::decode(&bytes[..]).unwrap()
 }
 
@@ -39,13 +43,13 @@ fn the_average_is_what_is_written_and_nothing_of_the_rule() {
         let average = model.learner.averaged().map(|l| l.into_iter().map(|p| (p.name.clone(), p.values())).collect());
         let want: Vec<_> = average.unwrap_or_else(|| plain.filter(|(n, _)| !n.starts_with("E.")).collect());
         assert_eq!(want.len(), 6);
-        for (n, format) in FORMATS_WITH_RAW.into_iter().enumerate() {
+        for (n, (format, input)) in ALL.into_iter().enumerate() {
             let path = dir.path().join(format!("deep/{n}.{}", format.name()));
-            let written = export(&model, format, &path).unwrap();
+            let written = export(&model, format, input, &path).unwrap();
             assert_eq!((written.weights, written.bytes), (kind, std::fs::metadata(&path).unwrap().len()));
             let bytes = std::fs::read(&path).unwrap();
             let mut found = match format {
-                Format::Onnx { .. } => onnx::read(&bytes).unwrap(),
+                Format::Onnx => onnx::read(&bytes).unwrap(),
                 Format::Safetensors => tensors::read(&bytes).unwrap(),
                 Format::Npz => npz::read(&bytes).unwrap(),
             };
@@ -57,7 +61,7 @@ fn the_average_is_what_is_written_and_nothing_of_the_rule() {
             found.sort_by(|a, b| a.0.cmp(&b.0));
             assert_eq!(found, want, "{}", path.display());
             // The same network gives the same file; safetensors orders its metadata by chance.
-            export(&model, format, &path).unwrap();
+            export(&model, format, input, &path).unwrap();
             let again = std::fs::read(&path).unwrap();
             assert!(
                 again == bytes || (format == Format::Safetensors && again.len() == bytes.len()),
@@ -72,7 +76,7 @@ fn the_average_is_what_is_written_and_nothing_of_the_rule() {
 fn a_graph_names_its_nodes_after_regions() {
     let dir = tempfile::tempdir().unwrap();
     let model = trained(dir.path(), "net.arch = \"9-3x5-3\"\ntrain.batch = 4\nnet.residual = 1\nnet.act = \"lrelu\"");
-    let graph = proto(&model, false).graph.unwrap();
+    let graph = proto(&model, Input::Prepared).graph.unwrap();
     let said: Vec<String> = graph
         .node
         .iter()
@@ -94,7 +98,7 @@ fn a_graph_names_its_nodes_after_regions() {
         ]
     );
     assert_eq!(graph.node[1].attribute[0].f, Some(0.01));
-    let raw = proto(&model, true).graph.unwrap();
+    let raw = proto(&model, Input::Pixels).graph.unwrap();
     assert_eq!((raw.node[0].op_type.as_str(), &raw.node[0].input[..]), ("Div", &["x", "white"].map(String::from)[..]));
     assert_eq!(raw.node[1].input[0], "in");
     assert_eq!(raw.initializer.last().unwrap().raw_data, 255.0_f32.to_le_bytes());
@@ -104,8 +108,8 @@ fn a_graph_names_its_nodes_after_regions() {
 fn a_file_says_how_to_feed_it() {
     let dir = tempfile::tempdir().unwrap();
     let model = trained(dir.path(), "net.arch = \"9-5-3\"\ntrain.batch = 4\ndata.dir = \"far/away\"");
-    for (raw, word) in [(false, "divided by 255"), (true, "the graph divides it by 255")] {
-        let props = proto(&model, raw).metadata_props;
+    for (input, word) in [(Input::Prepared, "divided by 255"), (Input::Pixels, "the graph divides it by 255")] {
+        let props = proto(&model, input).metadata_props;
         let of = |key: &str| props.iter().find(|p| p.key == key).map(|p| p.value.as_str()).unwrap();
         assert!(of("reclra.preprocessing").contains(word) && of("reclra.preprocessing").contains("1 channel of 3 x 3"));
         assert_eq!((of("reclra.classes"), of("reclra.arch")), ("[\"0\",\"1\",\"2\"]", "9-5-3"));
@@ -124,11 +128,11 @@ fn a_network_that_settles_is_refused() {
     let rule = "rule.name = \"equilibrium-prop\"\ntrain.batch = 4\nnet.act = \"sigmoid\"";
     let deep = trained(dir.path(), &format!("net.arch = \"9-5-4-3\"\n{rule}"));
     let path = dir.path().join("a.onnx");
-    let error = export(&deep, Format::Onnx { raw_pixels: false }, &path).unwrap_err().to_string();
+    let error = export(&deep, Format::Onnx, Input::Pixels, &path).unwrap_err().to_string();
     assert!(error.contains("equilibrium-prop") && error.contains("settle") && !path.exists(), "{error}");
     // The free state of one hidden region is its forward pass.
     let shallow = trained(dir.path(), &format!("net.arch = \"9-5-3\"\n{rule}"));
-    export(&shallow, Format::Onnx { raw_pixels: false }, &path).unwrap();
+    export(&shallow, Format::Onnx, Input::Pixels, &path).unwrap();
 }
 
 #[test]

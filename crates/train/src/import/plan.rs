@@ -16,8 +16,25 @@ pub(super) struct Link {
     pub(super) transpose: bool,
 }
 
-/// One link for each wanted parameter, in their order. `ours` says that the file is a saved model of ours, which holds more
-/// than W and b; of any other file every tensor must be used.
+/// What a file of weights is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Whether it is a saved model of ours, which holds more than W and b; of any other file every tensor must be used.
+    pub(super) ours: bool,
+    /// Whether it is an export of ours, which also holds how images are prepared.
+    pub(super) export: bool,
+    /// Whether the network is one of blocks of layers.
+    pub(super) images: bool,
+}
+
+impl Origin {
+    /// Whether a tensor is none of the network's: it counts the batches that a BatchNorm of PyTorch has seen, or prepares images.
+    pub(super) fn passes_over(self, name: &str) -> bool {
+        name.rsplit('.').next() == Some("num_batches_tracked") || (self.export && name.starts_with("prepare."))
+    }
+}
+
+/// One link for each wanted parameter, in their order.
 ///
 /// # Errors
 /// Names what is missing, unused or unknown.
@@ -26,12 +43,12 @@ pub(super) fn plan(
     names: &[&str],
     map: Option<&NameMap>,
     wanted: &[Wanted],
-    ours: bool,
+    origin: Origin,
 ) -> Result<Vec<Link>, FileError> {
     let there = |name: &str| names.binary_search(&name).is_ok();
     let (links, ignore) = match map {
         Some(map) => (mapped(map, wanted)?, &map.ignore[..]),
-        None if ours => {
+        None if origin.ours => {
             let averaged = names.iter().any(|n| n.starts_with(AVERAGE));
             let prefix = if averaged { AVERAGE } else { "" };
             return Ok(wanted.iter().map(|w| straight(format!("{prefix}{}", w.name))).collect());
@@ -39,11 +56,11 @@ pub(super) fn plan(
         None if wanted.iter().any(|w| there(&w.name)) => {
             (wanted.iter().map(|w| straight(w.name.clone())).collect(), &[][..])
         }
-        None => (numbered(path, names, wanted)?, &[][..]),
+        None => (numbered(path, names, wanted, origin)?, &[][..]),
     };
     // What the file lacks is said where it is read; it tells more than what is left over.
     if links.iter().all(|l| there(&l.from)) {
-        all_used(path, names, &links, ignore, map, ours)?;
+        all_used(path, names, &links, ignore, map, origin)?;
     }
     Ok(links)
 }
@@ -67,7 +84,7 @@ fn mapped(map: &NameMap, wanted: &[Wanted]) -> Result<Vec<Link>, FileError> {
     let link = |w: &Wanted| {
         let entry = map.entries.iter().find(|(key, _)| *key == w.name).map(|(_, entry)| entry);
         let entry = entry.ok_or_else(|| bad(format!("lacks {}", w.name), "map it to a tensor of the weights file"))?;
-        if entry.transpose && !matches!(w.param, Param::Weight { .. }) {
+        if entry.transpose && w.shape.len() != 2 {
             return Err(bad(format!("{} is no matrix", w.name), "remove its transpose"));
         }
         Ok(Link { from: entry.name.clone(), transpose: entry.transpose })
@@ -75,18 +92,38 @@ fn mapped(map: &NameMap, wanted: &[Wanted]) -> Result<Vec<Link>, FileError> {
     wanted.iter().map(link).collect()
 }
 
+/// What the tensors of a layer are called in PyTorch, and as the last part of names here.
+const KINDS: [(&str, &[&str]); 4] = [
+    ("weight", &["W", "scale"]),
+    ("bias", &["b", "shift"]),
+    ("running_mean", &["mean"]),
+    ("running_var", &["variance"]),
+];
+
+/// Place in [`KINDS`] of a parameter, and the layer it belongs to.
+fn layer_of(wanted: &Wanted) -> (&str, usize) {
+    match wanted.param {
+        Param::Weight { .. } => (wanted.name.rsplit_once("->").map_or("", |n| n.1), 0),
+        Param::Bias(_) => (wanted.name.split_once('.').map_or("", |n| n.1), 1),
+        _ => {
+            let (layer, kind) = wanted.name.rsplit_once('.').unwrap_or(("", &wanted.name));
+            (layer, KINDS.iter().position(|k| k.1.contains(&kind)).unwrap_or(0))
+        }
+    }
+}
+
 /// Links by number, for names such as `0.weight`, `0.bias`, `2.weight`: one layer after the other.
-fn numbered(path: &Path, names: &[&str], wanted: &[Wanted]) -> Result<Vec<Link>, FileError> {
-    let bad = |what: String, remedy| FileError { path: path.to_owned(), what, remedy };
+fn numbered(path: &Path, names: &[&str], wanted: &[Wanted], origin: Origin) -> Result<Vec<Link>, FileError> {
+    let (bad, images) = (|what: String, remedy| FileError { path: path.to_owned(), what, remedy }, origin.images);
     let unclear = |name: &str| {
         let what = format!("the name {name} does not say which layer it is of");
         bad(what, "write a map of names and give it with --map")
     };
     // By the number before `weight` or `bias`: that layer's tensors; what stands around the number is common to all.
-    let (mut layers, mut around) = (BTreeMap::<u64, [Option<&str>; 2]>::new(), BTreeSet::new());
-    for &name in names {
+    let (mut layers, mut around) = (BTreeMap::<u64, [Option<&str>; 4]>::new(), BTreeSet::new());
+    for &name in names.iter().filter(|n| !origin.passes_over(n)) {
         let (stem, kind) = name.rsplit_once('.').ok_or_else(|| unclear(name))?;
-        let kind = ["weight", "bias"].iter().position(|k| *k == kind).ok_or_else(|| unclear(name))?;
+        let kind = KINDS.iter().position(|k| k.0 == kind).ok_or_else(|| unclear(name))?;
         let (before, number, after) = split_number(stem).ok_or_else(|| unclear(name))?;
         around.insert((before, after));
         let slot = &mut layers.entry(number).or_default()[kind];
@@ -94,24 +131,38 @@ fn numbered(path: &Path, names: &[&str], wanted: &[Wanted]) -> Result<Vec<Link>,
             return Err(unclear(name));
         }
     }
-    let weights: Vec<&Wanted> = wanted.iter().filter(|w| matches!(w.param, Param::Weight { .. })).collect();
-    if layers.len() != weights.len() {
-        let what = format!("holds {} layers where the network has {}", layers.len(), weights.len());
-        return Err(bad(what, "set --arch to fit the weights, or give a --map"));
+    let mut ours: Vec<&str> = wanted.iter().map(|w| layer_of(w).0).collect();
+    ours.dedup();
+    if layers.len() != ours.len() {
+        let what = format!("holds {} layers where the network has {}", layers.len(), ours.len());
+        let remedy = match images {
+            true => "set --model to fit the weights, or give a --map",
+            false => "set --arch to fit the weights, or give a --map",
+        };
+        return Err(bad(what, remedy));
     }
-    let biased = wanted.len() > weights.len();
+    if let Some(w) = wanted.iter().find(|w| w.name.contains(".shortcut.")) {
+        let what = format!("the numbers of layers do not say which one is {}, beside its path", w.name);
+        return Err(bad(what, "write a map of names and give it with --map"));
+    }
+    let number_of: BTreeMap<&str, u64> = ours.into_iter().zip(layers.keys().copied()).collect();
     let mut links = Vec::new();
-    for (number, [weight, bias]) in &layers {
-        let weight = weight.ok_or_else(|| bad(format!("layer {number} has no weight"), "give a --map"))?;
-        links.push(straight(weight.to_owned()));
-        match (bias, biased) {
-            (Some(bias), true) => links.push(straight((*bias).to_owned())),
-            (None, false) => {}
-            (Some(bias), false) => return Err(bad(format!("{bias} is not used"), "set net.bias=true")),
-            (None, true) => return Err(bad(format!("layer {number} has no bias"), "set net.bias=false")),
-        }
+    for want in wanted {
+        let (layer, kind) = layer_of(want);
+        let number = number_of[layer];
+        let found = layers.get_mut(&number).and_then(|l| l[kind].take()).ok_or_else(|| {
+            let what = format!("layer {number} has no {}, which is to be {}", KINDS[kind].0, want.name);
+            bad(what, if kind == 1 && !images { "set net.bias=false" } else { "give a --map" })
+        })?;
+        links.push(straight(found.to_owned()));
     }
-    Ok(links)
+    let Some(extra) = layers.values().flatten().flatten().next() else { return Ok(links) };
+    let remedy = match images {
+        true => "set --model to fit the weights, or give a --map",
+        false if extra.ends_with(".bias") => "set net.bias=true",
+        false => "set --arch to fit the weights, or give a --map",
+    };
+    Err(bad(format!("{extra} is not used"), remedy))
 }
 
 /// `net.12.linear` as (`net.`, 12, `.linear`): the last number and what stands around it.
@@ -129,17 +180,20 @@ fn all_used(
     links: &[Link],
     ignore: &[String],
     map: Option<&NameMap>,
-    ours: bool,
+    origin: Origin,
 ) -> Result<(), FileError> {
     if let (Some(map), Some(name)) = (map, ignore.iter().find(|i| names.binary_search(&i.as_str()).is_err())) {
         let what = format!("ignores {name}, which {} does not hold{}", path.display(), nearest(name, names));
         return Err(FileError { path: map.path.clone(), what, remedy: "remove it from the list" });
     }
-    let used = |n: &str| links.iter().any(|l| l.from == n) || ignore.iter().any(|i| i == n);
+    let used = |n: &str| links.iter().any(|l| l.from == n) || ignore.iter().any(|i| i == n) || origin.passes_over(n);
     match names.iter().find(|n| !used(n)) {
-        Some(name) if !ours => {
+        Some(name) if !origin.ours => {
             let what = format!("the tensor {name} is not used");
-            let remedy = "set --arch to fit the weights, or put it under `ignore` in the map";
+            let remedy = match origin.images {
+                true => "set --model to fit the weights, or put it under `ignore` in the map",
+                false => "set --arch to fit the weights, or put it under `ignore` in the map",
+            };
             Err(FileError { path: path.to_owned(), what, remedy })
         }
         _ => Ok(()),

@@ -1,5 +1,7 @@
 //! Names, shapes and types of weights from elsewhere.
 
+mod blocks;
+
 use super::*;
 use crate::spec::{Settings, toy_facts};
 use std::path::PathBuf;
@@ -44,9 +46,9 @@ fn said(tensors: &[Made], map: Option<&str>, text: &str) -> Result<Vec<Imported>
             std::fs::write(dir.path().join("map.toml"), text).unwrap();
             NameMap::read(&dir.path().join("map.toml"))
         });
-        read(&path, map.transpose()?.as_ref(), &spec(text))
+        Ok(read(&path, map.transpose()?.as_ref(), &spec(text))?.tensors)
     };
-    read().map_err(|e| e.to_string())
+    read().map_err(|e: FileError| e.to_string())
 }
 
 #[test]
@@ -147,6 +149,44 @@ fn a_wrong_map_is_named() {
 }
 
 #[test]
+fn dimensions_of_one_move_no_number() {
+    let with = |w: &[usize], b: &[usize]| {
+        said(&[made("0.weight", w), made("0.bias", b), made("2.weight", &[3, 2]), made("2.bias", &[3])], None, NET)
+    };
+    let want = with(&[2, 4], &[2]).unwrap();
+    for (w, b) in [(&[2, 4, 1, 1][..], &[2, 1][..]), (&[2, 4], &[1, 2]), (&[2, 4], &[1, 2, 1, 1])] {
+        let values = |list: &[Imported]| list.iter().map(|i| i.values.clone()).collect::<Vec<_>>();
+        assert_eq!(values(&with(w, b).unwrap()), values(&want), "{w:?} {b:?}");
+    }
+    for (w, b, says) in [
+        (
+            &[4, 2][..],
+            &[2][..],
+            "0.weight is [4, 2] where W.in->b1 needs [2, 4]; give it `transpose = true` in the map",
+        ),
+        (&[2, 2, 2], &[2], "0.weight is [2, 2, 2] where W.in->b1 needs [2, 4]; set --arch"),
+        (&[2, 2, 2, 1], &[2], "needs [2, 4]; set --arch"),
+        (&[8], &[2], "0.weight is [8] where"),
+        (&[2, 4], &[2, 2], "0.bias is [2, 2] where b.b1 needs [2]"),
+    ] {
+        let line = with(w, b).unwrap_err();
+        assert!(line.contains(says), "{line}");
+    }
+}
+
+#[test]
+fn counters_of_batches_are_passed_over() {
+    let counter: Made = ("1.num_batches_tracked", Dtype::I64, vec![], vec![7, 0, 0, 0, 0, 0, 0, 0]);
+    let four = [made("0.weight", &[2, 4]), made("0.bias", &[2]), made("2.weight", &[3, 2]), made("2.bias", &[3])];
+    let more = [&four[..], &[counter]].concat();
+    assert_eq!(said(&more, None, NET).unwrap(), said(&four, None, NET).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let passed = |tensors: &[Made]| read(&write(dir.path(), tensors), None, &spec(NET)).unwrap().passed_over;
+    assert_eq!(passed(&more), ["1.num_batches_tracked"]);
+    assert!(passed(&four).is_empty());
+}
+
+#[test]
 fn floats_of_every_width_are_read_and_nothing_else() {
     let values = [1.5_f64, -0.25, 0.0, -3.0, 0.5, 2.0, 0.125, 1.0];
     let file = |dtype, bytes: Vec<u8>| {
@@ -188,7 +228,7 @@ fn a_model_of_ours_gives_what_its_evaluation_uses() {
         model::save(dir.path(), &spec, &facts, &trained).unwrap();
         let file = dir.path().join(model::FILE);
         assert_eq!(weights_of(dir.path(), &spec).unwrap(), weights_of(&file, &spec).unwrap());
-        let weights = read(dir.path(), None, &spec).unwrap();
+        let weights = read(dir.path(), None, &spec).unwrap().tensors;
         let mut taken = learner(&spec, &weights, Device::cpu(1)).unwrap();
         let x = [0.3, 0.1, -0.5, 0.9];
         assert_eq!(taken.predict(&x), trained.predict(&x));
