@@ -84,7 +84,7 @@ impl Watch for Board {
         }
         let (name, total) = (trial.name(), self.total);
         let object = json!({ "rule": trial.rule, "setting": trial.label, "kept": kept, "record": record });
-        // Whether standard output is still read shows when the table is printed.
+        // Runs are kept in files: without standard output they go on.
         let _ = self.voice.object("run", &object);
         let what = match (&record.failed, record.test_error()) {
             (Some(why), _) => format!("diverged: {why}"),

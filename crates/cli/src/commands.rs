@@ -17,9 +17,9 @@ mod resume;
 mod runs;
 mod train;
 
-use crate::args::{Cli, Command, MachineArgs, SpecFlags, VERSION};
+use crate::args::{BenchCommand, Cli, Command, DataCommand, MachineArgs, RunsCommand, SpecFlags, VERSION};
 use crate::failure::Failure;
-use crate::output::count;
+use crate::output::{self, count};
 use clap::CommandFactory;
 use reclra::{Device, Level};
 use reclra_train::experiment::Machine;
@@ -27,12 +27,13 @@ use reclra_train::files;
 use reclra_train::runs::{Environment, data_files, now};
 use reclra_train::spec::{DataFacts, DataSpec, Settings};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let voice = cli.voice;
-    match cli.command {
+    if writes_files(&cli.command) {
+        output::results_are_files();
+    }
+    let done = match cli.command {
         Command::Train(args) => train::run(voice, args),
         Command::Resume(args) => resume::run(voice, &args),
         Command::Runs(args) => runs::run(voice, &args),
@@ -55,6 +56,23 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
             std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
             Ok(())
         }
+    };
+    done.and_then(|()| output::printed())
+}
+
+/// Whether the results of a command are files, and what it prints only tells of them.
+fn writes_files(command: &Command) -> bool {
+    match command {
+        Command::Train(args) => !args.print_spec,
+        Command::Reproduce(args) => !args.dry_run && args.name != "list",
+        Command::Runs(args) => matches!(args.command, Some(RunsCommand::Clean { yes: true, .. })),
+        Command::Data(command) => matches!(command, DataCommand::Fetch(_)),
+        Command::Bench(command) => matches!(command, BenchCommand::Scale(_)),
+        Command::Man { out, .. } => out.is_some(),
+        Command::Resume(_) | Command::Compare(_) | Command::Export(_) | Command::Import(_) => true,
+        Command::Embed(_) | Command::Report(_) => true,
+        Command::Eval(_) | Command::Predict(_) | Command::List(_) | Command::Inspect(_) => false,
+        Command::Completions { .. } => false,
     }
 }
 
@@ -194,20 +212,4 @@ fn surroundings(threads: usize, device: &str) -> Environment {
         started: now(),
         ..Environment::default()
     }
-}
-
-/// Set by Ctrl-C or a request to end: the step in flight is finished, results are saved. The second time the process
-/// ends at once, which damages nothing: files appear whole or not at all.
-fn stop_flag() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (flag, times) = (stop.clone(), AtomicU32::new(0));
-    // If no handler can be set the default one ends the process: nothing to report.
-    let _ = ctrlc::set_handler(move || {
-        if times.fetch_add(1, Ordering::Relaxed) > 0 {
-            crate::tui::restore();
-            std::process::exit(130);
-        }
-        flag.store(true, Ordering::Relaxed);
-    });
-    stop
 }

@@ -26,7 +26,8 @@ pub(crate) enum Failure {
     Other(String),
     /// `--help`, `--version`, or a command line that cannot be understood.
     Clap(Box<clap::Error>),
-    /// Nobody reads our output any more (`reclra list | head -1`).
+    /// The reader of standard output has left (`reclra list | head -1`) and nothing else was to come: exit code 141, as of a
+    /// program that SIGPIPE ends.
     Unread,
 }
 
@@ -37,7 +38,7 @@ impl Failure {
             Failure::Usage(line) => (line, 2),
             Failure::Interrupted(line) => (line, 130),
             Failure::Other(line) => (line, 1),
-            Failure::Unread => return ExitCode::SUCCESS,
+            Failure::Unread => return ExitCode::from(141),
             Failure::Clap(e) if !e.use_stderr() => {
                 return match e.print().map_err(Failure::from) {
                     Err(unwritten) => unwritten.report(),

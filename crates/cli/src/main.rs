@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod signals;
 mod tui;
 
 use clap::Parser;

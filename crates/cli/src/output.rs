@@ -1,18 +1,22 @@
 //! Where things are said: results on standard output, everything else on standard error.
+//!
+//! A command whose results are files goes on when standard output fails, and ends as it would have if its reader has left; a
+//! command whose only result is what it prints ends there.
 
 use crate::args::Voice;
 use crate::failure::Failure;
 pub(crate) use reclra_train::report::{count, grouped};
 use serde::Serialize;
 use std::borrow::Cow;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 impl Voice {
     /// A line of a result, on standard output. Not said with `--json`.
     pub(crate) fn result(self, line: impl std::fmt::Display) -> Result<(), Failure> {
         if !self.json {
-            writeln!(std::io::stdout().lock(), "{}", lines(&line.to_string()))?;
+            print(&lines(&line.to_string()))?;
         }
         Ok(())
     }
@@ -20,7 +24,7 @@ impl Voice {
     /// A text for a program to read, letter by letter but on a terminal. Not said with `--json`.
     pub(crate) fn exactly(self, text: &str) -> Result<(), Failure> {
         if !self.json && !std::io::stdout().is_terminal() {
-            return Ok(writeln!(std::io::stdout().lock(), "{text}")?);
+            return print(text);
         }
         self.result(text)
     }
@@ -35,7 +39,7 @@ impl Voice {
                 Ok(other) => drop(object.insert("value".to_owned(), other)),
                 Err(e) => return Err(Failure::Other(format!("{event}: {e}"))),
             }
-            writeln!(std::io::stdout().lock(), "{}", serde_json::Value::Object(object))?;
+            print(&serde_json::Value::Object(object).to_string())?;
         }
         Ok(())
     }
@@ -57,6 +61,45 @@ impl Voice {
         if self.verbose {
             say(line);
         }
+    }
+}
+
+/// Whether the results of the command are files, so that it goes on without standard output.
+static IN_FILES: AtomicBool = AtomicBool::new(false);
+/// How standard output failed first, of such a command.
+static FAILED: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Lets the command go on when standard output fails: its results are files.
+pub(crate) fn results_are_files() {
+    IN_FILES.store(true, Ordering::Relaxed);
+}
+
+/// A line on standard output.
+fn print(line: &str) -> Result<(), Failure> {
+    let Err(error) = writeln!(std::io::stdout().lock(), "{line}") else { return Ok(()) };
+    if !IN_FILES.load(Ordering::Relaxed) {
+        return Err(error.into());
+    }
+    let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if failed.is_none() {
+        // A reader that has left has read what it wanted to.
+        if error.kind() != ErrorKind::BrokenPipe {
+            say(format_args!("warning: standard output: {error}; the command goes on, its files are written"));
+        }
+        *failed = Some(error);
+    }
+    Ok(())
+}
+
+/// Whether all results were printed, of a command that has gone on without standard output.
+///
+/// # Errors
+/// If some were not, other than to a reader that has left.
+pub(crate) fn printed() -> Result<(), Failure> {
+    let failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match failed {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -5,8 +5,7 @@ use crate::output::{grouped, say};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Off a terminal, an epoch that takes longer than this gets a line in between.
@@ -42,10 +41,8 @@ pub(crate) struct Show {
     /// Share of the run that was done before it was begun or resumed here.
     before: Option<f64>,
     validation: Option<f64>,
-    /// Whether nobody reads standard output any more.
-    pub(crate) unread: bool,
-    /// Set when nobody does: the run would go on for no one.
-    stop: Arc<AtomicBool>,
+    /// Lines that are said at the end: a view has the screen until then.
+    held: Option<Vec<String>>,
 }
 
 /// One of the epoch, one of the run.
@@ -70,20 +67,16 @@ impl Bars {
 }
 
 impl Show {
-    pub(crate) fn new(voice: Voice, epochs: u64, stop: &Arc<AtomicBool>) -> Show {
-        let bars = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(Bars::new);
+    pub(crate) fn new(voice: Voice, epochs: u64) -> Show {
+        Show::of(voice, epochs, false)
+    }
+
+    /// The same of a run that has a view of its own: what would be said is said once that is gone.
+    pub(crate) fn of(voice: Voice, epochs: u64, viewed: bool) -> Show {
+        let bars = (!voice.quiet && !voice.json && !viewed && std::io::stderr().is_terminal()).then(Bars::new);
         let now = Instant::now();
-        Show {
-            voice,
-            epochs,
-            begun: now,
-            said: now,
-            bars,
-            before: None,
-            validation: None,
-            unread: false,
-            stop: stop.clone(),
-        }
+        let held = viewed.then(Vec::new);
+        Show { voice, epochs, begun: now, said: now, bars, before: None, validation: None, held }
     }
 
     /// Seconds until the end, if the rest goes as the part done here so far.
@@ -97,15 +90,17 @@ impl Show {
         format!("epoch {epoch:>width$}/{}", self.epochs)
     }
 
-    fn line(&self, text: &str) {
-        match &self.bars {
-            Some(bars) => drop(bars.both.println(text)),
-            None => say(text),
+    fn line(&mut self, text: &str) {
+        match (&mut self.held, &self.bars) {
+            (Some(held), _) => held.push(text.to_owned()),
+            (None, Some(bars)) => drop(bars.both.println(text)),
+            (None, None) => say(text),
         }
     }
 
-    /// Takes the bars off the screen: the run is over.
-    pub(crate) fn finish(&self) {
+    /// Takes the bars off the screen and says what was held back: the run is over.
+    pub(crate) fn finish(&mut self) {
+        self.held.take().into_iter().flatten().for_each(say);
         if let Some(bars) = &self.bars {
             bars.epoch.finish_and_clear();
             bars.run.finish_and_clear();
@@ -154,7 +149,12 @@ impl Observer for Show {
                 bars.run.set_message(format!("validation error {validation}  {rate:.0} samples/s  {left} left"));
                 self.said = Instant::now();
             }
-        } else if !self.voice.quiet && !self.voice.json && p.step < p.steps && self.said.elapsed() > PATIENCE {
+        } else if !self.voice.quiet
+            && !self.voice.json
+            && self.held.is_none()
+            && p.step < p.steps
+            && self.said.elapsed() > PATIENCE
+        {
             let (rate, left) = figures(self);
             say(format_args!(
                 "{}  step {}/{}  loss {:.4}  discrepancy {:.4}  {rate:.0} samples/s  {left} left",
@@ -170,14 +170,12 @@ impl Observer for Show {
 
     fn epoch(&mut self, r: &EpochReport) {
         self.validation = r.validation_error;
-        if self.voice.object("epoch", r).is_err() {
-            self.unread = true;
-            self.stop.store(true, Ordering::Relaxed);
-        }
+        // A run is kept in files: without standard output it goes on.
+        let _ = self.voice.object("epoch", r);
         let every = self.epochs.div_ceil(LINES);
         let shown = self.voice.verbose || r.epoch.is_multiple_of(every) || r.epoch == 1 || r.epoch == self.epochs;
         if !self.voice.quiet && !self.voice.json && shown {
-            self.line(&format!(
+            let line = format!(
                 "{}  loss {:.4}  train error {}  validation error {}  discrepancy {:.4}  {:.0} samples/s  {} left",
                 self.prefix(r.epoch),
                 r.train_loss,
@@ -186,7 +184,8 @@ impl Observer for Show {
                 r.discrepancy,
                 r.samples_per_second,
                 duration(self.left(r.epoch as f64)),
-            ));
+            );
+            self.line(&line);
             if !r.alignment.is_empty() {
                 let angles: Vec<String> =
                     r.alignment.iter().map(|a| format!("{} {:.0}", a.region, a.degrees)).collect();

@@ -290,20 +290,6 @@ fn a_full_disk_is_said() {
     }
 }
 
-/// `reclra list | head -1` is no error.
-#[cfg(unix)]
-#[test]
-fn a_reader_that_leaves_is_no_error() {
-    let bin = assert_cmd::cargo::cargo_bin!("reclra");
-    let script = "\"$0\" train --json --epochs 2000 | head -n 1; echo";
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = std::process::Command::new("sh");
-    let output = command.args(["-c", script, text(bin)]).env("RECLRA_RUNS", dir.path()).output().unwrap();
-    let (out, err) = texts(&output);
-    assert!(out.contains("\"event\":\"start\""), "{out}");
-    assert!(!err.contains("error") && !err.contains("panic"), "{err}");
-}
-
 #[test]
 fn models_are_checked() {
     let dir = tempfile::tempdir().unwrap();

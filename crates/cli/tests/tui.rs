@@ -137,8 +137,12 @@ const LONG: [&str; 5] = ["train", "--tui", "--track-alignment", "--epochs", "100
 fn a_run_is_shown_until_its_end() {
     let (code, text) = Session::start(&["train", "--tui", "--epochs", "6"]).end();
     assert_eq!(code, 0, "{text}");
-    // The result is on the screen proper, as without the view.
-    assert!(text.contains("validation error") && text.contains("test error"), "{text}");
+    // What a run without the view leaves is on the screen proper: its epochs and the result.
+    for part in
+        ["rec-lra on digits", "epoch 1/6  loss", "epoch 6/6  loss", "6 epochs in", "validation error", "test error"]
+    {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
     assert!(!text.contains("error in %"), "{text}");
 }
 
@@ -155,7 +159,7 @@ fn q_stops_the_run_as_ctrl_c_does() {
         session.key(key);
         let (code, text) = session.end();
         assert_eq!(code, 130, "{text}");
-        assert!(text.contains("interrupted after step"), "{text}");
+        assert!(text.contains("interrupted after step") && text.contains("epoch     1/100000  loss"), "{text}");
     }
 }
 

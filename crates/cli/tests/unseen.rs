@@ -124,6 +124,40 @@ fn a_spec_that_was_emptied_or_changed_is_not_gone_on_with() {
     assert!(bad(&["report", text(&over)], 1).contains("spec.toml: is not the spec of result.json"));
 }
 
+/// What stands in the way of `--out` is named, with what can be done with it: the words work.
+#[test]
+fn a_folder_in_use_says_what_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let train = [&["train", "--out", text(&run), "--quiet"][..], &SMALL].concat();
+    good(&train);
+    let line = bad(&train, 2);
+    let resume = format!("reclra resume {} --epochs MORE", text(&run));
+    assert!(line.contains("holds a finished run") && line.contains("--overwrite") && line.ends_with(&resume), "{line}");
+    good(&["resume", text(&run), "--epochs", "1", "--quiet"]);
+    // Without checkpoints it cannot be made longer.
+    good(&["runs", "clean", "--yes", text(&run)]);
+    let line = bad(&train, 2);
+    assert!(line.contains("holds a finished run") && !line.contains("resume"), "{line}");
+    good(&[&train[..], &["--overwrite"]].concat());
+    // One that was interrupted goes on.
+    fs::remove_file(run.join("result.json")).unwrap();
+    let line = bad(&train, 2);
+    assert!(
+        line.contains("holds an interrupted run") && line.ends_with(&format!("reclra resume {}", text(&run))),
+        "{line}"
+    );
+    // One that has diverged does not.
+    let run = dir.path().join("diverged");
+    let train =
+        ["train", "--out", text(&run), "--quiet", "--rule", "backprop", "--arch", "64-8-10", "--act", "identity"];
+    let train =
+        [&train[..], &["--lr", "1e30", "--epochs", "3", "--set", "optim.name=sgd", "--set", "optim.radius=0"]].concat();
+    bad(&train, 1);
+    let line = bad(&train, 2);
+    assert!(line.contains("holds a run that diverged") && !line.contains("resume"), "{line}");
+}
+
 /// The environment is written before the spec: a disk that is full in between leaves it alone in the folder.
 #[test]
 fn what_a_run_that_never_began_has_left_is_in_nobodys_way() {
@@ -135,7 +169,7 @@ fn what_a_run_that_never_began_has_left_is_in_nobodys_way() {
     fs::copy(run.join("environment.json"), next.join("environment.json")).unwrap();
     good(&train(&next));
     // With a spec it is a run; and what is no environment of ours is somebody's.
-    assert!(bad(&train(&next), 2).contains("holds a run"));
+    assert!(bad(&train(&next), 2).contains("holds a finished run"));
     let own = dir.path().join("own");
     fs::create_dir(&own).unwrap();
     fs::write(own.join("environment.json"), "{\"mine\": 1}").unwrap();
@@ -176,16 +210,25 @@ fn what_a_run_keeps_is_not_replaced() {
 fn a_file_that_may_not_grow_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let script =
-        "ulimit -c 0; ulimit -f 8; exec \"$0\" train --quiet --threads 1 --arch 64-100-10 --epochs 1 --out \"$1\"";
     let binary = assert_cmd::cargo::cargo_bin!("reclra");
-    let output = std::process::Command::new("sh").args(["-c", script, text(binary), text(&run)]).output().unwrap();
-    let (_, err) = texts(&output);
-    assert_eq!(output.status.code(), Some(1), "{err}");
+    let limited = |args: &[&str]| {
+        let script = "ulimit -c 0; ulimit -f 16; exec \"$0\" \"$@\"";
+        let output = std::process::Command::new("sh").args(["-c", script, text(binary)]).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", texts(&output).1);
+        texts(&output).1
+    };
+    let train = ["train", "--quiet", "--threads", "1", "--arch", "64-100-10", "--epochs", "1", "--out"];
+    let err = limited(&[&train[..], &[text(&run)]].concat());
+    // No checkpoint is said to be kept where there is none.
+    assert!(err.contains("there is no checkpoint yet; training goes on") && !err.contains("is kept"), "{err}");
     let line = err.lines().next_back().unwrap();
     assert!(line.starts_with("error: ") && line.contains(text(&run)) && line.contains("too large"), "{err}");
     let left = |e: &fs::DirEntry| e.file_name().to_str().unwrap().starts_with(".reclra-");
     assert_eq!(fs::read_dir(&run).unwrap().filter(|e| left(e.as_ref().unwrap())).count(), 0);
+    let over = dir.path().join("over");
+    good(&[&train[..], &[text(&over)]].concat());
+    let err = limited(&["resume", text(&over), "--epochs", "1", "--quiet"]);
+    assert!(err.contains("the checkpoint before it is kept; training goes on"), "{err}");
 }
 
 #[test]

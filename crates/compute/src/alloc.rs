@@ -1,5 +1,5 @@
 //! What limits of the system do to the process: [`Telling`], an allocator that ends it with a line where memory is refused, instead of an
-//! abort; less held and fewer addresses taken; a file that may not grow is an error.
+//! abort; less held and fewer addresses taken; a file that may not grow is an error; whether a lost terminal ends it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
@@ -70,6 +70,23 @@ pub fn large_files_are_errors() {
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
+}
+
+/// Whether the process was started so that the loss of its terminal does not end it (`nohup`).
+#[must_use]
+pub fn hangup_is_ignored() -> bool {
+    #[cfg(unix)]
+    {
+        let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: without a new action the call only writes the present one to the structure it is given, which is ours and
+        // of which all zeros are a value.
+        unsafe {
+            libc::sigaction(libc::SIGHUP, std::ptr::null(), now.as_mut_ptr()) == 0
+                && now.assume_init().sa_sigaction == libc::SIG_IGN
+        }
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// Whether the line is being written: what that takes must not end here again.

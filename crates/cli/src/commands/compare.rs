@@ -1,10 +1,11 @@
 //! `reclra compare`: several rules on the same network, data, optimiser, budget and seeds; a table and plots.
 
-use super::{environment, machine, runs_home, settings, stop_flag, thread_count};
+use super::{environment, machine, runs_home, settings, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::Board;
 use crate::failure::Failure;
 use crate::output::{count, path_text};
+use crate::signals::stop_flag;
 use reclra::Device;
 use reclra_train::columns::Columns;
 use reclra_train::compare::{self, Request, Row, Trial};

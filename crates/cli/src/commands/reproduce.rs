@@ -1,10 +1,11 @@
 //! `reclra reproduce`: the runs of an experiment and its table.
 
-use super::{machine, runs_home, stop_flag, surroundings};
+use super::{machine, runs_home, surroundings};
 use crate::args::{EmbedArgs, ReproduceArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, table};
 use crate::progress::{Show, duration};
+use crate::signals::stop_flag;
 use reclra::Device;
 use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
 use reclra_train::files::writable_folder;
@@ -12,8 +13,6 @@ use reclra_train::fit::Observer;
 use reclra_train::runs::{Keeping, RunFolder};
 use reclra_train::spec::RunSpec;
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
     if args.name == "list" {
@@ -76,7 +75,7 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
         keeping: args.keep.keeping(Keeping::OF_MANY),
         stop: &stop,
     };
-    let mut shown = Shown { voice, total: plan.len(), started: 0, stop: stop.clone() };
+    let mut shown = Shown { voice, total: plan.len(), started: 0 };
     let done = experiment.make(&plan, &work, &mut shown)?;
     for d in &done {
         voice.object("run", &json!(d))?;
@@ -128,7 +127,6 @@ struct Shown {
     voice: Voice,
     total: usize,
     started: usize,
-    stop: Arc<AtomicBool>,
 }
 
 impl Witness for Shown {
@@ -140,7 +138,7 @@ impl Witness for Shown {
             return Box::new(());
         }
         self.voice.note(format_args!("run {started} of {total}: {name}, seed {seed}"));
-        Box::new(Show::new(self.voice, spec.epochs, &self.stop))
+        Box::new(Show::new(self.voice, spec.epochs))
     }
 
     fn warn(&mut self, line: &str) {

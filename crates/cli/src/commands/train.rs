@@ -1,10 +1,11 @@
 //! `reclra train`: resolve, fit in a run folder, say what came of it.
 
-use super::{device, environment, processor, runs_home, settings, stop_flag};
+use super::{device, environment, processor, runs_home, settings};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text};
 use crate::progress::{Show, duration, fitting, percent};
+use crate::signals::stop_flag;
 use crate::tui::Tui;
 use reclra::Device;
 use reclra_train::data::Dataset;
@@ -14,6 +15,7 @@ use reclra_train::many::Many;
 use reclra_train::metrics::top5_tells;
 use reclra_train::run::{Prepared, prepare_shown, resolve};
 use reclra_train::runs::checkpoint::Manifest;
+use reclra_train::runs::view::Standing;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
@@ -88,10 +90,26 @@ fn vacant(out: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let shown = out.display();
-    Err(Failure::Usage(if [runs::SPEC, runs::METRICS].iter().all(there) {
-        format!("{shown}: holds a run; name another folder, add --overwrite, or go on: reclra resume {}", quoted(out))
-    } else {
-        format!("{shown}: holds {name}, which a run would replace; name another folder or add --overwrite")
+    if ![runs::SPEC, runs::METRICS].iter().all(there) {
+        let line = format!("{shown}: holds {name}, which a run would replace; name another folder or add --overwrite");
+        return Err(Failure::Usage(line));
+    }
+    // What can be done with it depends on what became of it.
+    let standing = runs::view::read(out).map(|view| view.standing);
+    let kept = || runs::checkpoint::list(&out.join(runs::CHECKPOINTS)).is_ok_and(|all| !all.is_empty());
+    let resume = format!("reclra resume {}", quoted(out));
+    let instead = "name another folder with --out, or add --overwrite";
+    Err(Failure::Usage(match standing {
+        Ok(Standing::Finished) if kept() => {
+            format!("{shown}: holds a finished run; {instead}, or train it for longer: {resume} --epochs MORE")
+        }
+        Ok(Standing::Finished) => format!("{shown}: holds a finished run; {instead}"),
+        Ok(Standing::Diverged) => format!("{shown}: holds a run that diverged; {instead}"),
+        Ok(Standing::Running) => {
+            format!("{shown}: holds a run that another process works on; name another folder with --out")
+        }
+        Ok(_) => format!("{shown}: holds an interrupted run; {instead}, or go on: {resume}"),
+        Err(_) => format!("{shown}: holds a run that is damaged; {instead}"),
     }))
 }
 
@@ -189,7 +207,7 @@ impl Run<'_> {
             // The curves of a run that goes on begin where it began.
             runs::view::read(folder.path())?.record.epochs.iter().for_each(|e| tui.epoch(e));
         }
-        let mut show = Show::new(Voice { quiet: voice.quiet || self.watch.tui, ..voice }, spec.epochs, &stop);
+        let mut show = Show::of(voice, spec.epochs, self.watch.tui);
         let mut all: Vec<&mut dyn Observer> = vec![&mut show];
         all.extend(board.as_mut().map(|b| b as &mut dyn Observer));
         all.extend(tui.as_mut().map(|t| t as &mut dyn Observer));
@@ -211,11 +229,7 @@ impl Run<'_> {
         if let Some(error) = board.as_ref().and_then(TensorBoard::failed) {
             voice.warn(&error.to_string());
         }
-        let end = end?;
-        if show.unread {
-            return Err(Failure::Unread);
-        }
-        report(voice, (spec, facts), folder.path(), end)
+        report(voice, (spec, facts), folder.path(), end?)
     }
 }
 
@@ -233,13 +247,16 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
             return Err(Failure::Other(format!("{why}; {kept}")));
         }
         End::Interrupted { steps, saved } => {
-            let kept = if saved.is_some() {
-                format!("go on with: reclra resume {}", quoted(folder))
-            } else {
-                format!(
-                    "its state could not be written; what was kept before goes on with: reclra resume {}",
-                    quoted(folder)
-                )
+            let resume = format!("reclra resume {}", quoted(folder));
+            let before = runs::checkpoint::list(&folder.join(runs::CHECKPOINTS)).is_ok_and(|all| !all.is_empty());
+            let kept = match saved {
+                Some(_) => format!("go on with: {resume}"),
+                None if before => {
+                    format!("its state could not be written; go on from the checkpoint before it with: {resume}")
+                }
+                None => {
+                    format!("its state could not be written, and there is no checkpoint yet; begin anew with: {resume}")
+                }
             };
             return Err(Failure::Interrupted(format!("interrupted after step {steps}; {kept}")));
         }

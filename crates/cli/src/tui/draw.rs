@@ -1,4 +1,4 @@
-//! A frame: title, progress, error curves, layers, figures, keys; what does not fit is left out, the least needed first.
+//! A frame: title, progress, curves of error and loss, layers, figures, keys; what does not fit is left out, the least needed first.
 
 use super::state::State;
 use crate::output::grouped;
@@ -14,8 +14,10 @@ pub(super) const TRAIN: Color = Color::Cyan;
 pub(super) const VALIDATION: Color = Color::Yellow;
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
-/// No error below this is drawn, in percent.
+/// No error below this is drawn, in percent, and no loss.
 const FLOOR: f64 = 0.001;
+/// Lines that a chart needs.
+const LEAST: u16 = 8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, s: &State) {
     let area = frame.area();
@@ -41,17 +43,25 @@ fn draw_body(frame: &mut Frame<'_>, body: Rect, s: &State) {
     }
     // The layers, their heads and a frame.
     let wanted = (s.layers.len() as u16).saturating_add(3);
-    let (curves, layers) = if body.width >= 90 {
-        let [a, b] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
-        (a, b)
+    let (errors, losses, layers) = if body.width >= 90 {
+        let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
+        // Below the layers the losses, where there is room for a chart.
+        let below = body.height.saturating_sub(wanted);
+        let [layers, losses] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(if below < LEAST { 0 } else { below })])
+                .areas(right);
+        (left, losses, layers)
     } else if body.height >= 12 {
         let [a, b] =
             Layout::vertical([Constraint::Min(6), Constraint::Length(wanted.min(body.height / 2))]).areas(body);
-        (a, b)
+        (a, Rect::ZERO, b)
     } else {
-        (body, Rect::ZERO)
+        (body, Rect::ZERO, Rect::ZERO)
     };
-    draw_curves(frame, curves, s);
+    draw_curves(frame, errors, s, &Curves::errors(s));
+    if losses.height >= LEAST {
+        draw_curves(frame, losses, s, &Curves::losses(s));
+    }
     if layers.height > 2 {
         let block = Block::bordered().title(" layers, on logarithmic bars ").border_style(DIM);
         let inside = block.inner(layers);
@@ -129,22 +139,47 @@ fn keys_line(s: &State) -> Line<'static> {
     }
 }
 
-/// Shares as logarithms of percents; zero, which has none, as `floor`.
-fn logs(points: &[(f64, f64)], floor: f64) -> Vec<(f64, f64)> {
-    let finite = points.iter().filter(|(_, y)| y.is_finite());
-    finite.map(|&(x, y)| (x, (100.0 * y).max(floor).log10())).collect()
+/// What a chart of curves over epochs shows, on a logarithmic axis.
+struct Curves<'a> {
+    name: &'static str,
+    within: &'a [(f64, f64)],
+    train: &'a [(f64, f64)],
+    validation: &'a [(f64, f64)],
+    /// What values are multiplied by to be shown.
+    unit: f64,
+    /// The logarithm above which the axis does not reach.
+    most: f64,
 }
 
-fn draw_curves(frame: &mut Frame<'_>, area: Rect, s: &State) {
+impl<'a> Curves<'a> {
+    fn errors(s: &'a State) -> Curves<'a> {
+        let (within, train, validation) = (&s.within, &s.train, &s.validation);
+        Curves { name: "error in %", within, train, validation, unit: 100.0, most: 2.0 }
+    }
+
+    fn losses(s: &'a State) -> Curves<'a> {
+        let (within, train, validation) = (&s.within_loss, &s.train_loss, &s.validation_loss);
+        Curves { name: "loss", within, train, validation, unit: 1.0, most: f64::INFINITY }
+    }
+
+    /// Values as logarithms; zero, which has none, as `floor`.
+    fn logs(&self, points: &[(f64, f64)], floor: f64) -> Vec<(f64, f64)> {
+        let finite = points.iter().filter(|(_, y)| y.is_finite());
+        finite.map(|&(x, y)| (x, (self.unit * y).max(floor).log10())).collect()
+    }
+}
+
+fn draw_curves(frame: &mut Frame<'_>, area: Rect, s: &State, c: &Curves<'_>) {
     // The first steps of an epoch are few samples: whole epochs decide what there is to see.
-    let known = if s.train.is_empty() { [&s.within[..], &[]] } else { [&s.train[..], &s.validation] };
-    let percents = known.into_iter().flatten().map(|p| 100.0 * p.1).filter(|y| y.is_finite() && *y > 0.0);
-    let floor = (percents.fold(2.0, f64::min) / 2.0).max(FLOOR);
-    let whole: Vec<f64> = known.into_iter().flat_map(|points| logs(points, floor)).map(|p| p.1).collect();
+    let known = if c.train.is_empty() { [c.within, &[]] } else { [c.train, c.validation] };
+    let shown = known.into_iter().flatten().map(|p| c.unit * p.1).filter(|y| y.is_finite() && *y > 0.0);
+    let floor = (shown.fold(2.0, f64::min) / 2.0).max(FLOOR);
+    let whole: Vec<f64> = known.into_iter().flat_map(|points| c.logs(points, floor)).map(|p| p.1).collect();
     let (low, high) = whole.iter().fold((f64::MAX, f64::MIN), |(a, b), y| (a.min(*y), b.max(*y)));
     let (low, high) =
-        if low > high { (0.0, 2.0) } else { (low - 0.05, (high + 0.05).min(high.max(2.0)).max(low + 0.3)) };
-    let (train, validation, mut within) = (logs(&s.train, floor), logs(&s.validation, floor), logs(&s.within, floor));
+        if low > high { (0.0, 2.0) } else { (low - 0.05, (high + 0.05).min(high.max(c.most)).max(low + 0.3)) };
+    let (train, validation, mut within) =
+        (c.logs(c.train, floor), c.logs(c.validation, floor), c.logs(c.within, floor));
     within.iter_mut().for_each(|p| p.1 = p.1.clamp(low, high));
     let curve = |data, marker, kind, style| Dataset::default().data(data).marker(marker).graph_type(kind).style(style);
     let sets = vec![
@@ -159,7 +194,7 @@ fn draw_curves(frame: &mut Frame<'_>, area: Rect, s: &State) {
     let middle = end.is_multiple_of(2).then_some(end / 2);
     let epochs: Vec<String> = [Some(0), middle, Some(end)].into_iter().flatten().map(|e| e.to_string()).collect();
     let title = Line::from(vec![
-        Span::raw(" error in %: "),
+        Span::raw(format!(" {}: ", c.name)),
         Span::styled("── train", Style::new().fg(TRAIN)),
         Span::raw("  "),
         Span::styled("• validation ", Style::new().fg(VALIDATION)),
@@ -183,10 +218,12 @@ fn reach(s: &State) -> u64 {
     end
 }
 
-fn tick(percent: f64) -> String {
-    match percent {
-        10.0.. => format!("{percent:.0}"),
-        1.0.. => format!("{percent:.1}"),
-        _ => format!("{percent:.2}"),
+fn tick(value: f64) -> String {
+    match value {
+        10.0.. => format!("{value:.0}"),
+        1.0.. => format!("{value:.1}"),
+        0.1.. => format!("{value:.2}"),
+        0.01.. => format!("{value:.3}"),
+        _ => format!("{value:.0e}"),
     }
 }

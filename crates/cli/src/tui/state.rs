@@ -18,6 +18,10 @@ pub(super) struct State {
     /// Training and validation error by epoch, as shares.
     pub(super) train: Vec<(f64, f64)>,
     pub(super) validation: Vec<(f64, f64)>,
+    /// The same of the loss: within the epoch, training, validation.
+    pub(super) within_loss: Vec<(f64, f64)>,
+    pub(super) train_loss: Vec<(f64, f64)>,
+    pub(super) validation_loss: Vec<(f64, f64)>,
     /// The step drawn last.
     pub(super) layers: Vec<Layer>,
     /// The last epoch.
@@ -76,6 +80,7 @@ impl State {
         if self.pace.is_none_or(|(epoch, ..)| epoch != p.epoch) {
             self.pace = Some((p.epoch, p.samples, now));
             self.within.clear();
+            self.within_loss.clear();
         }
         let (begun, since) = *self.start.get_or_insert((at.done(), now));
         if let Some((_, samples, since)) = self.pace {
@@ -88,10 +93,12 @@ impl State {
         if done > 0.0 {
             at.left = Some((now - since).as_secs_f64() * (self.epochs as f64 - at.done()).max(0.0) / done);
         }
-        if self.within.len() >= POINTS {
-            self.within = self.within.iter().copied().step_by(2).collect();
+        for (points, value) in [(&mut self.within, error), (&mut self.within_loss, p.loss)] {
+            if points.len() >= POINTS {
+                *points = points.iter().copied().step_by(2).collect();
+            }
+            points.push((at.done(), value));
         }
-        self.within.push((at.done(), error));
         self.at = Some(at);
         if let Some(layers) = layers {
             self.layers = layers;
@@ -102,6 +109,8 @@ impl State {
         let x = r.epoch as f64;
         self.train.push((x, r.train_error));
         self.validation.extend(r.validation_error.map(|e| (x, e)));
+        self.train_loss.push((x, r.train_loss));
+        self.validation_loss.extend(r.validation_error.map(|_| (x, r.validation_loss)));
         self.alignment.clone_from(&r.alignment);
         if self.layers.is_empty() {
             self.layers.clone_from(&r.layers);

@@ -37,6 +37,7 @@ fn running() -> State {
     let mut s = State::new("rec-lra on digits, 151,306 parameters, seed 0", 12);
     s.layers = vec![layer("b1", 3.2e-4, 1.5e-3), layer("b2", 4.4e-3, 2.0e-2), layer("out", 8.1e-2, 1.1e-1)];
     (1..=7).for_each(|epoch| s.epoch(&report(epoch)));
+    s.within_loss = (1..=22).map(|step| (7.0 + f64::from(step) / 45.0, 0.3 - 0.002 * f64::from(step))).collect();
     s.within = (1..=22).map(|step| (7.0 + f64::from(step) / 45.0, 0.015 - 0.0001 * f64::from(step))).collect();
     let (speed, left) = (Some(21_345.6), Some(75.0));
     let (loss, discrepancy, rate) = (0.0712, 0.1234, 1e-3);
@@ -59,7 +60,27 @@ fn text(s: &State, width: u16, height: u16) -> String {
 fn a_run_is_shown() {
     insta::assert_snapshot!("wide", text(&running(), 110, 24));
     insta::assert_snapshot!("narrow", text(&running(), 60, 24));
+    insta::assert_snapshot!("large", text(&running(), 200, 50));
     insta::assert_snapshot!("low", text(&running(), 44, 5));
+}
+
+/// On a wide terminal every part of the width has something to show.
+#[test]
+fn no_large_part_of_a_wide_screen_is_empty() {
+    for (width, height) in [(120, 40), (200, 50)] {
+        let mut s = running();
+        for count in [3_usize, 12] {
+            s.layers = (1..=count).map(|i| layer(&format!("b{i}"), 0.1, 0.1)).collect();
+            let text = text(&s, width, height);
+            assert!(text.contains("loss: ") && text.contains("layers") && text.contains("error in %"), "{text}");
+            let lines: Vec<Vec<char>> = text.lines().map(|l| l.chars().collect()).collect();
+            for half in [0..usize::from(width) / 2, usize::from(width) / 2..usize::from(width)] {
+                let blank = lines.iter().filter(|l| l[half.clone()].iter().all(|c| " │".contains(*c))).count();
+                // The lines above and below the charts are short.
+                assert!(blank <= 5, "{blank} lines of {half:?} are empty:\n{text}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -198,7 +198,13 @@ impl Snapshot {
         write().map_err(|e| {
             // Room for the next attempt; that this one is gone does no harm.
             let _ = fs::remove_dir_all(&unfinished);
-            FileError::io(&path, &e, "free some space; the checkpoint before it is kept")
+            let before = list(folder).is_ok_and(|all| !all.is_empty());
+            let remedy = if before {
+                "free some space; the checkpoint before it is kept"
+            } else {
+                "free some space; there is no checkpoint yet"
+            };
+            FileError::io(&path, &e, remedy)
         })?;
         Ok(path)
     }

@@ -1,9 +1,10 @@
 //! `reclra bench soak`: a run of very many steps, and what becomes of its memory, its speed and its files.
 
 use crate::args::{BenchSoakArgs, Voice};
-use crate::commands::{device, environment, processor, settings, stop_flag};
+use crate::commands::{device, environment, processor, settings};
 use crate::failure::Failure;
 use crate::output::{count, grouped};
+use crate::signals::stop_flag;
 use reclra_train::bench::{self, Stretch};
 use reclra_train::files::writable_folder;
 use reclra_train::run::prepare;

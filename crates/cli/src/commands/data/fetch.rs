@@ -2,16 +2,14 @@
 //! with `--json`.
 
 use crate::args::{FetchArgs, Voice};
-use crate::commands::stop_flag;
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text};
 use crate::progress::duration;
+use crate::signals::stop_flag;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reclra_train::data::{self, FetchEvent, FetchOptions};
 use serde_json::json;
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Off a terminal, a file that takes longer than this gets a line in between.
@@ -39,12 +37,9 @@ pub(super) fn run(voice: Voice, args: FetchArgs) -> Result<(), Failure> {
         timeout: Duration::from_secs(args.timeout),
     };
     let stop = stop_flag();
-    let mut show = Show::new(voice, &stop);
+    let mut show = Show::new(voice);
     let fetched = data::fetch(entry, &options, &stop, &mut |event| show.event(event));
     show.clear();
-    if show.unread {
-        return Err(Failure::Unread);
-    }
     let files = fetched?;
     voice.object("fetched", &json!({ "name": entry.name, "folder": path_text(&options.folder), "files": files.iter().map(path_text).collect::<Vec<_>>() }))?;
     voice.result(format_args!("{}: {} in {}", entry.name, count(files.len(), "file"), options.folder.display()))
@@ -60,17 +55,13 @@ struct Show {
     /// When the file began, and the bytes that were there then.
     begun: (Instant, u64),
     said: Instant,
-    /// Whether nobody reads standard output any more.
-    unread: bool,
-    /// Set when nobody does.
-    stop: Arc<AtomicBool>,
 }
 
 impl Show {
-    fn new(voice: Voice, stop: &Arc<AtomicBool>) -> Show {
+    fn new(voice: Voice) -> Show {
         let bars = !voice.quiet && !voice.json && std::io::stderr().is_terminal();
         let now = Instant::now();
-        Show { voice, bars, bar: None, begun: (now, 0), said: now, unread: false, stop: stop.clone() }
+        Show { voice, bars, bar: None, begun: (now, 0), said: now }
     }
 
     fn event(&mut self, event: FetchEvent<'_>) {
@@ -147,10 +138,8 @@ impl Show {
     }
 
     fn object(&mut self, event: &str, value: &serde_json::Value) {
-        if self.voice.object(event, value).is_err() {
-            self.unread = true;
-            self.stop.store(true, Ordering::Relaxed);
-        }
+        // Files are fetched: without standard output that goes on.
+        let _ = self.voice.object(event, value);
     }
 
     /// Takes the bar off the screen.
