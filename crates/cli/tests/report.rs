@@ -105,6 +105,37 @@ fn what_cannot_be_shown_is_named() {
     assert!(err.contains("model.safetensors is not in the folder"), "{err}");
 }
 
+/// A folder of runs gives one report over all of them, however deep they lie.
+#[test]
+fn a_folder_of_runs_is_one_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = dir.path().join("all");
+    let small = "net.arch = \"64-6-10\"\ntrain.epochs = 1\nseed = ";
+    for (n, name) in ["one", "deep/two", "deep/three"].into_iter().enumerate() {
+        run_folder(&all.join(name), &format!("{small}{n}"));
+    }
+    let (out, err) = good(&["report", text(&all), "--json"]);
+    let path = all.join("report.html");
+    assert_eq!(objects(&out)[0]["file"], text(&path));
+    assert_eq!(objects(&out)[0]["runs"].as_array().map(Vec::len), Some(3));
+    assert!(err.contains("(3 of 3)"), "{err}");
+    let html = fs::read_to_string(&path).unwrap();
+    assert!(["one", "two", "three"].iter().all(|name| html.contains(name)));
+    // A run that is named and lies in a folder that is named, too, is there once.
+    let file = dir.path().join("some.html");
+    let (out, _) = good(&["report", text(&all.join("one")), text(&all), "--out", text(&file), "--json"]);
+    assert_eq!(objects(&out)[0]["runs"].as_array().map(Vec::len), Some(3));
+    // What is damaged is named, and the others are shown.
+    fs::write(all.join("one").join(RESULT), "{").unwrap();
+    let (out, err) = good(&["report", text(&all), "--json"]);
+    assert_eq!(objects(&out)[0]["runs"].as_array().map(Vec::len), Some(2));
+    assert!(err.contains("warning: ") && err.contains("one/result.json"), "{err}");
+    let none = dir.path().join("none");
+    fs::create_dir(&none).unwrap();
+    let line = bad(&["report", text(&none)], 2);
+    assert!(line.contains("none: holds no run; name a folder that `reclra train` has written"), "{line}");
+}
+
 #[test]
 fn what_is_wrong_is_one_line_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -135,11 +166,9 @@ fn browser() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = names.iter().flat_map(|n| folders.iter().map(move |f| f.join(n))).find(|p| p.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("RECLRA_REQUIRE_TOOLS").is_none_or(|v| v != "1"), "no browser: see tests/chromium.sh");
-        eprintln!("skipped: no browser is on the PATH; tests/chromium.sh installs one");
-    }
-    found
+    common::tool(found.is_some(), "no browser is on the PATH: tests/chromium.sh installs one")
+        .then_some(found)
+        .flatten()
 }
 
 /// A page that shows another in a frame of that width (a browser's own window has a least width), presses a key on each

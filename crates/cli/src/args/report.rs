@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// Folders of runs; several are held side by side, those that differ in their seed alone as one line with a band
+    /// Folders of runs, or folders that hold some; several runs are held side by side, those that differ in their seed alone as
+    /// one line with a band
     #[arg(value_name = "RUN", required = true, value_hint = ValueHint::DirPath)]
     pub(crate) runs: Vec<PathBuf>,
-    /// The file to write [default: RUN/report.html; report.html for several runs]
+    /// The file to write [default: RUN/report.html; report.html for several folders]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
     /// Replace a file that is no report

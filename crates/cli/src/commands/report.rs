@@ -19,7 +19,7 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
         (None, [one]) => one.join(REPORT),
         (None, _) => PathBuf::from(REPORT),
     };
-    let views: Vec<View> = args.runs.iter().map(|r| view::read(r)).collect::<Result<_, _>>()?;
+    let views = views(voice, &args.runs)?;
     replaceable(&out, args.overwrite).map_err(|e| Failure::Usage(e.to_string()))?;
     let timing = args.timing.then_some(TIMED);
     let options = Options { device: device(args.machine)?, data_dir: args.data_dir.clone(), timing };
@@ -39,11 +39,32 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
     voice.object(
         "report",
         &json!({
-            "file": path_text(&out), "bytes": html.len(), "runs": args.runs.iter().map(path_text).collect::<Vec<_>>(),
+            "file": path_text(&out), "bytes": html.len(), "runs": views.iter().map(|v| path_text(&v.folder)).collect::<Vec<_>>(),
             "missing": missing.iter().map(|(run, why)| json!({ "run": path_text(run), "why": why })).collect::<Vec<_>>(),
         }),
     )?;
     voice.result(out.display())
+}
+
+/// The runs that were named, and those below folders that were named, each once.
+fn views(voice: Voice, named: &[PathBuf]) -> Result<Vec<View>, Failure> {
+    let mut views: Vec<View> = Vec::new();
+    for folder in named {
+        // What is no folder, or is one of a run, must be a run.
+        let is_run = !folder.is_dir() || folder.join(SPEC).exists();
+        let found = if is_run {
+            vec![view::read(folder)?]
+        } else {
+            super::runs::below(voice, std::slice::from_ref(folder), true)?
+        };
+        if found.is_empty() {
+            let line = "holds no run; name a folder that `reclra train` has written, or one that holds such folders";
+            return Err(Failure::Usage(format!("{}: {line}", folder.display())));
+        }
+        let new = found.into_iter().filter(|v| views.iter().all(|there| there.folder != v.folder)).collect::<Vec<_>>();
+        views.extend(new);
+    }
+    Ok(views)
 }
 
 /// One page about the runs of a command, by what their folders say. Runs without a folder are left out.

@@ -16,9 +16,9 @@ const DEPTH: usize = 3;
 
 pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
     match &args.command {
-        None => list(voice, &all(voice, &args.folders)?),
+        None => list(voice, &home_or(voice, &args.folders)?),
         Some(RunsCommand::Compare { folders, sort }) => {
-            let mut views = all(voice, folders)?;
+            let mut views = home_or(voice, folders)?;
             match sort {
                 // They are found by name.
                 Order::Name => {}
@@ -27,15 +27,17 @@ pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
             }
             compare(voice, &views)
         }
-        Some(RunsCommand::Clean { folders, yes }) => clean(voice, &all(voice, folders)?, *yes),
+        Some(RunsCommand::Clean { folders, yes }) => clean(voice, &home_or(voice, folders)?, *yes),
     }
 }
 
-/// The runs in some folders, by folder. One that is damaged is named and left out.
-fn all(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
-    let home = [runs_home()];
-    let named = !folders.is_empty();
-    let folders = if named { folders } else { &home };
+/// The runs in some folders, or where runs are kept that are given no folder.
+fn home_or(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
+    if folders.is_empty() { below(voice, &[runs_home()], false) } else { below(voice, folders, true) }
+}
+
+/// The runs in some folders, by folder. One that is damaged is named and left out. `named`: the folders must be there.
+pub(super) fn below(voice: Voice, folders: &[PathBuf], named: bool) -> Result<Vec<View>, Failure> {
     let mut found = BTreeSet::new();
     for folder in folders {
         if folder.is_file() {
