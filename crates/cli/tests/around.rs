@@ -81,7 +81,7 @@ fn a_run_folder_may_be_moved_and_copied() {
 fn a_clock_that_goes_backwards_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let Some(shim) = shim(dir.path()) else {
-        eprintln!("skipped: there is no C compiler (cc)");
+        common::tool(false, "there is no C compiler (cc)");
         return;
     };
     let back = |args: &[&str]| -> Output {
@@ -130,7 +130,7 @@ fn a_folder_that_cannot_be_written_to_is_read_all_the_same() {
     good(&train(&whole));
     interrupted(&train(&run), &run);
     let Some(first) = read_only(dir.path(), &["eval", text(&whole)]) else {
-        eprintln!("skipped: no folder can be mounted read-only here");
+        common::skipped("no folder can be mounted read-only here");
         return;
     };
     assert_eq!(texts(&first).0, good(&["eval", text(&whole)]).0);

@@ -50,7 +50,7 @@ fn model(run: &Path) -> Vec<u8> {
 fn a_failing_disk_loses_nothing_that_was_kept() {
     let dir = tempfile::tempdir().unwrap();
     let Some(shim) = shim(dir.path()) else {
-        eprintln!("skipped: there is no C compiler (cc)");
+        common::tool(false, "there is no C compiler (cc)");
         return;
     };
     let all = std::env::var_os("RECLRA_FAULTS").is_some();

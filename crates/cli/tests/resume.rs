@@ -239,7 +239,7 @@ fn a_full_disk_is_said_and_training_goes_on() {
         output.ok().filter(|o| o.status.code() != Some(77) && !String::from_utf8_lossy(&o.stderr).contains("unshare"))
     };
     let Some(output) = run("200k") else {
-        eprintln!("skipped: no file system can be mounted here");
+        common::skipped("no file system can be mounted here");
         return;
     };
     let (out, err) = texts(&output);

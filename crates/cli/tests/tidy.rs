@@ -136,6 +136,44 @@ fn documents_link_to_what_is_there() {
     }
 }
 
+/// Files that documents and comments name in backticks are there: `crates/...` and the like from the root, a name that ends in .rs anywhere. NAME
+/// stands for a name that a reader chooses.
+#[test]
+fn named_files_are_there() {
+    let folders = ["crates/", "docs/", "experiments/", "fuzz/", "bench/", "tests/", ".ci/"];
+    let endings = [".rs", ".sh", ".py"];
+    let known: Vec<String> = endings.iter().flat_map(|e| files(".", e)).map(|(path, _)| format!("/{path}")).collect();
+    let there = |word: &str| {
+        let word = word.trim_end_matches('/');
+        let above = word.split_once("/NAME").map_or(word, |(above, _)| above);
+        let named = endings.iter().any(|e| word.ends_with(e)) && known.iter().any(|k| k.ends_with(&format!("/{word}")));
+        // What `tests/setup.sh` makes is there only once that was run.
+        word == "tests/env" || named || root().join(above).exists()
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let mut missing = BTreeSet::new();
+    let comments = |text: &str| {
+        let lines = text.lines().filter(|l| l.trim_start().starts_with("//"));
+        lines.map(|l| format!("{l}\n")).collect::<String>()
+    };
+    let rust = files(".", ".rs").into_iter().map(|(path, text)| (path, comments(&text)));
+    let texts: Vec<(String, String)> = files(".", ".md").into_iter().chain(rust).collect();
+    for (path, text) in &texts {
+        for line in text.lines() {
+            // Every other part stands between backticks.
+            let quoted = line.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+            for word in quoted.map(|w| w.trim_matches(|c: char| "(),:;".contains(c))) {
+                let is_file = folders.iter().any(|f| word.starts_with(f)) || endings.iter().any(|e| word.ends_with(e));
+                if is_file && word.chars().all(plain) && !word.contains("...") && !word.starts_with('.') && !there(word)
+                {
+                    missing.insert(format!("{path}: {word}"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// What is committed works on other machines: no path of this one, no private registry.
 #[test]
 fn nothing_points_at_one_machine() {
