@@ -143,6 +143,7 @@ impl From<DataError> for Failure {
             DataError::Unknown { .. }
             | DataError::Validation { .. }
             | DataError::Stored { .. }
+            | DataError::Fold { .. }
             | DataError::Setting { .. } => Failure::Usage(e.to_string()),
             DataError::File(e) => e.into(),
             _ => Failure::Other(e.to_string()),

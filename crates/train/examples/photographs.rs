@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened in {:.2} s: {} photographs to train on", begun.elapsed().as_secs_f64(), dataset.len(Part::Train));
     let settings = Settings::parse(&format!("data.size = {size}\ntrain.batch = {batch}\n"), "here")?;
     let spec = RunSpec::resolve(&settings, &DataFacts::of(&*dataset))?;
-    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(&*dataset, &spec)?;
     let begun = Instant::now();
     let ready = ready(&*dataset, &split, &spec.data)?;
     println!("mean and deviation in {:.2} s", begun.elapsed().as_secs_f64());

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened in {:.2} s: {train} + {test} pictures of {:?}", begun.elapsed().as_secs_f64(), dataset.shape());
     let settings = Settings::parse(&format!("data.normalise = \"{normalise}\"\ndata.zca = true"), "here")?;
     let spec = RunSpec::resolve(&settings, &DataFacts::of(&*dataset))?;
-    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(&*dataset, &spec)?;
     let begun = Instant::now();
     let ready = ready(&*dataset, &split, &spec.data)?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -240,7 +240,7 @@ pub struct EpochTimes {
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usize) -> Result<EpochTimes, FitError> {
-    let split = Split::new(dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(dataset, spec)?;
     let ready = ready(dataset, &split, &spec.data)?;
     let loader = Loader::of(ready.dataset(), &split, spec);
     let mut learner = learner(spec, device)?;

@@ -21,6 +21,7 @@ mod pictures;
 pub(crate) mod prepare;
 mod prepared;
 mod registry;
+mod split;
 mod tree;
 mod view;
 
@@ -32,7 +33,7 @@ pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};
 pub use folder::Opening;
 pub use info::{FileInfo, Info, Measured, info, info_with};
 pub(crate) use loader::gather;
-pub use loader::{Augment, Batch, Loader, Split};
+pub use loader::{Augment, Batch, Loader};
 pub(crate) use memory::Labelled;
 pub use memory::{MemoryImages, scale_to};
 pub use moments::{Moments, drawn};
@@ -40,6 +41,7 @@ pub use pictures::{Picture, pictures, pictures_for, pictures_in};
 pub use prepare::{Normalise, Prepare, cache_home};
 pub use prepared::{Ready, ready, ready_shared, ready_shown, with_prepare};
 pub use registry::{Entry, FileEntry, Form, data_home, entries, entry, open, open_with};
+pub use split::{Fold, Split};
 pub use view::Zoom;
 
 /// The published parts of a data set.

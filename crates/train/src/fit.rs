@@ -299,7 +299,7 @@ pub fn fit_from(
     stop: &AtomicBool,
 ) -> Result<Outcome, FitError> {
     let begun = Instant::now();
-    let split = Split::new(dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(dataset, spec)?;
     let ready = ready(dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
     let loader = Loader::of(dataset, &split, spec);

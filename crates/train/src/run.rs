@@ -49,7 +49,7 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
 pub fn prepare_shown(settings: &Settings, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Prepared, FitError> {
     let Prepared { spec, facts, dataset } = opened(settings)?;
     memory::fits(&spec, &facts, false)?;
-    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(&*dataset, &spec)?;
     let dataset = data::ready_shown(dataset, &split, &spec.data, progress)?;
     Ok(Prepared { spec, facts, dataset })
 }
@@ -69,11 +69,12 @@ fn opened(settings: &Settings) -> Result<Prepared, FitError> {
 pub fn dataset_of(spec: &RunSpec, dir: Option<&Path>) -> Result<Arc<dyn Dataset>, DataError> {
     let dir = dir.or(spec.data.dir.as_deref().map(Path::new));
     let dataset = data::open_with(&spec.data.name, dir, &spec.data.opening)?;
-    if spec.data.validation >= dataset.len(data::Part::Train) {
+    let there = dataset.len(data::Part::Train);
+    if spec.data.validation >= there || spec.data.fold.is_some_and(|fold| fold.of > there) {
         // Other data than those of the run: left as they are, whoever asked will compare what is known of both.
         return Ok(dataset);
     }
-    let split = Split::new(&*dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(&*dataset, spec)?;
     data::ready_shared(dataset, &split, &spec.data)
 }
 

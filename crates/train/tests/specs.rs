@@ -126,6 +126,7 @@ fn likely(key: &str) -> &'static [&'static str] {
         "data.dir" => &["\"\""],
         "data.size" => &["0", "8"],
         "data.broken" | "data.memory" | "data.validation" => &["0", "1"],
+        "data.fold" => &["\"\"", "\"1/2\"", "\"2/3\""],
         "data.shift" | "data.crop" => &["0", "1", "3", "32"],
         "data.zoom" => &["1.0", "0.3"],
         "data.normalise" => &["\"none\"", "\"mean-std\"", "\"gcn\"", "\"gcn-std\""],
@@ -263,7 +264,7 @@ fn try_it(text: &str, toy: &Toy, facts: &DataFacts) -> std::result::Result<(Fate
     // More epochs or units than a test has time for.
     let bytes = memory::Memory::of_spec(&spec, facts.train).map_err(|e| e.to_string())?.total;
     let large = bytes > 100_000_000 || spec.epochs > 3;
-    let split = match Split::new(toy, spec.data.validation, spec.seed) {
+    let split = match Split::of(toy, &spec) {
         Ok(split) => split,
         Err(e) => return refused(e.to_string()),
     };

@@ -72,7 +72,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
     }
-    let split = Split::new(&*dataset, model.spec.data.validation, model.spec.seed)?;
+    let split = Split::of(&*dataset, &model.spec)?;
     let (part, mut samples) = match args.part {
         PartName::Train => (Part::Train, split.train().to_vec()),
         PartName::Validation => (Part::Train, split.validation().to_vec()),

@@ -24,7 +24,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         );
         return Err(Failure::Other(line));
     }
-    let split = Split::new(&*dataset, model.spec.data.validation, model.spec.seed)?;
+    let split = Split::of(&*dataset, &model.spec)?;
     let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let (part, samples) = match args.part {
         PartName::Train => (Part::Train, split.train()),

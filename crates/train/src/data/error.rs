@@ -66,6 +66,16 @@ pub enum DataError {
         /// What it must be.
         want: String,
     },
+    /// A part of the training part that cannot be.
+    #[error(
+        "data.fold = \"{fold}\": must be a part from 1 to the number of parts, and those from 2 to the {there} training images"
+    )]
+    Fold {
+        /// As asked.
+        fold: super::Fold,
+        /// Training samples.
+        there: usize,
+    },
     /// More validation samples than there are.
     #[error("data.validation = {asked}: must be below the {there} training images")]
     Validation {

@@ -1,6 +1,6 @@
 //! Splits and batches: each a pure function of integers, so that a resumed run stores no generator.
 
-use super::{DataError, Dataset, ImageShape, Part, Result, Zoom};
+use super::{DataError, Dataset, ImageShape, Part, Result, Split, Zoom};
 use crate::spec::RunSpec;
 use crate::streams;
 use rand::RngExt;
@@ -8,56 +8,6 @@ use rayon::prelude::*;
 use reclra_compute::rng::Key;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Which samples of the training part are trained on and which validate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
-    train: Vec<u32>,
-    validation: Vec<u32>,
-}
-
-impl Split {
-    /// Draws `validation` samples of the training part with the seed; the rest is trained on, both in ascending order.
-    /// Where samples were published for validation they are drawn from those, and all the others are trained on.
-    ///
-    /// # Errors
-    /// If nothing would be left to train on, or more is asked for than was published.
-    pub fn new(dataset: &dyn Dataset, validation: usize, seed: u64) -> Result<Split> {
-        let there = dataset.len(Part::Train);
-        let stored = dataset.stored_validation();
-        if stored > 0 {
-            let first = there.saturating_sub(stored);
-            if validation > stored || first == 0 {
-                return Err(DataError::Stored { asked: validation, there: stored });
-            }
-            let mut order = Key::new(seed).child(streams::VALIDATION).permutation(stored);
-            order.truncate(validation);
-            order.iter_mut().for_each(|s| *s += first as u32);
-            order.sort_unstable();
-            return Ok(Split { train: (0..first as u32).collect(), validation: order });
-        }
-        if validation >= there {
-            return Err(DataError::Validation { asked: validation, there });
-        }
-        let mut order = Key::new(seed).child(streams::VALIDATION).permutation(there);
-        let mut train = order.split_off(validation);
-        order.sort_unstable();
-        train.sort_unstable();
-        Ok(Split { train, validation: order })
-    }
-
-    /// Samples trained on, as places in the training part.
-    #[must_use]
-    pub fn train(&self) -> &[u32] {
-        &self.train
-    }
-
-    /// Samples that validate, as places in the training part.
-    #[must_use]
-    pub fn validation(&self) -> &[u32] {
-        &self.validation
-    }
-}
 
 /// How training images are varied, besides a shift: each a function of (seed, epoch, position). The default varies nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +55,7 @@ impl<'a> Loader<'a> {
     pub fn new(dataset: &'a dyn Dataset, split: &'a Split, batch: usize, shift: usize, seed: u64) -> Loader<'a> {
         Loader {
             dataset,
-            samples: &split.train,
+            samples: split.train(),
             batch: batch.max(1),
             shift,
             augment: Augment::default(),
@@ -418,12 +368,5 @@ mod tests {
         assert_eq!((&zoomed.labels, &zoomed.samples), (&still.labels, &still.samples));
         assert_eq!(fill(zoom, 3), zoomed);
         assert_ne!(fill(zoom, 4).x, zoomed.x);
-    }
-
-    #[test]
-    fn too_many_validation_samples_are_refused() {
-        let d = digits().unwrap();
-        let error = Split::new(&d, d.len(Part::Train), 0).unwrap_err().to_string();
-        assert!(error.starts_with("data.validation = "), "{error}");
     }
 }

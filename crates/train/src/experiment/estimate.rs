@@ -100,7 +100,7 @@ fn step_seconds(
     wrong: &dyn Fn(SpecError) -> ExperimentError,
 ) -> Result<f64, ExperimentError> {
     let Planned { spec, dataset, .. } = planned;
-    let split = Split::new(&**dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(&**dataset, spec)?;
     let ready = ready(&**dataset, &split, &spec.data)?;
     let loader = Loader::of(ready.dataset(), &split, spec);
     crate::memory::fits(spec, &planned.facts, true).map_err(wrong)?;

@@ -49,9 +49,22 @@ fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
         Some(n) => format!("; {} in the training part, {} in the test part.", count(facts.train, "image"), grouped(n)),
         None => format!("; {} in the training part.", count(facts.train, "image")),
     };
-    there += &match spec.data.validation {
-        0 => " All of it is trained on: there is no validation part.".to_owned(),
-        n => format!(
+    there += &match (spec.data.validation, spec.data.fold) {
+        (n, Some(fold)) => {
+            let part = match several {
+                true => "each run validates on one".to_owned(),
+                false => format!("this run validates on part {}", fold.part),
+            };
+            format!(
+                " The training part is cut with {seed} into {} parts of equal size, whatever the class: {part}, {}, and the \
+                 other {} are trained on. The test part is judged once, after the last epoch, and chooses nothing.",
+                fold.of,
+                count(n, "image"),
+                grouped(trained),
+            )
+        }
+        (0, None) => " All of it is trained on: there is no validation part.".to_owned(),
+        (n, None) => format!(
             " {} of the training part are drawn at random with {seed} for validation, whatever their class; the \
              other {} are trained on. The test part is judged once, after the last epoch, and chooses nothing.",
             count(n, "image"),

@@ -120,7 +120,7 @@ pub(super) fn make_from(
     let mut kept = Kept { inner: observer, epochs };
     let before = kept.epochs.clone();
     let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (written, unwritten, &before), &mut kept, warn)?;
-    let split = Split::new(*dataset, spec.data.validation, spec.seed)?;
+    let split = Split::of(*dataset, spec)?;
     let ready = ready(*dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
     let ended = fit_from(start, spec, dataset, device.clone(), &mut keeper, stop);

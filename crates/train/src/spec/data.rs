@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::{DataFacts, Result, Settings, SpecError, small};
-use crate::data::{Augment, Normalise, Opening};
+use crate::data::{Augment, Fold, Normalise, Opening};
 use toml::Value;
 
 /// The data of a run.
@@ -16,6 +16,8 @@ pub struct DataSpec {
     pub opening: Opening,
     /// Samples drawn for validation.
     pub validation: usize,
+    /// Part of the training part that validates, in cross-validation; then `validation` is its size.
+    pub fold: Option<Fold>,
     /// Largest shift of a training image, pixels.
     pub shift: usize,
     /// How training images are varied besides.
@@ -34,6 +36,7 @@ impl Default for DataSpec {
             dir: None,
             opening: Opening::default(),
             validation: 0,
+            fold: None,
             shift: 0,
             augment: Augment::default(),
             normalise: Normalise::None,
@@ -89,7 +92,13 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
     let name = r.text("data.name", &facts.name)?;
     let dir = Some(r.text("data.dir", "")?).filter(|d| !d.is_empty());
     let opening = opening(r)?;
-    let validation = r.count("data.validation", facts.validation as u64)? as usize;
+    let fold = fold(r, facts)?;
+    let drawn = fold.map_or(facts.validation, |f| f.range(facts.train).len());
+    let validation = r.count("data.validation", drawn as u64)? as usize;
+    if let Some(fold) = fold.filter(|_| validation != drawn) {
+        let want = format!("is the {drawn} images of data.fold = \"{fold}\"; remove one of the two");
+        return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
+    }
     if validation >= facts.train {
         let want = format!("must be below the {} training images of {}", facts.train, facts.name);
         return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
@@ -118,7 +127,23 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
         return Err(SpecError::bad("data.zca", &Value::Boolean(true), want.into()));
     }
     let augment = Augment { crop, flip, zoom };
-    Ok(DataSpec { name, dir, opening, validation, shift, augment, normalise, zca: zca.then_some(epsilon) })
+    Ok(DataSpec { name, dir, opening, validation, fold, shift, augment, normalise, zca: zca.then_some(epsilon) })
+}
+
+/// The part that validates in cross-validation, if one is named.
+fn fold(r: &mut Reader<'_>, facts: &DataFacts) -> Result<Option<Fold>> {
+    let text = r.text("data.fold", "")?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let fold = Fold::parse(&text).filter(|f| f.of <= facts.train);
+    fold.map(Some).ok_or_else(|| {
+        let want = format!(
+            "must be written PART/PARTS, such as \"2/5\" for the second of five, with 2 to {} parts, the training images",
+            facts.train
+        );
+        SpecError::bad("data.fold", &Value::String(text), want)
+    })
 }
 
 /// A number of pixels that an image may move by.
@@ -154,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn a_fold_sets_the_number_of_validation_images() {
+        let spec = resolved("data.fold = \"3/7\"", 1).unwrap();
+        assert_eq!((spec.fold, spec.validation), (Some(Fold { part: 3, of: 7 }), 7143));
+        // A resolved spec holds both.
+        assert_eq!(resolved("data.fold = \"3/7\"\ndata.validation = 7143", 1).unwrap(), spec);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let text = "data.size = 0\ndata.broken = 0\ndata.memory = 7\ndata.shift = 1\ndata.crop = 4\ndata.flip = true\n\
                     data.normalise = \"gcn\"\ndata.zca = true\ndata.zca_epsilon = 0.1";
@@ -182,6 +215,13 @@ mod tests {
             ("data.size = 9000", "data.size = 9000: must be at most 2048 pixels"),
             ("data.broken = 2", "data.broken = 2.0: must be a share from 0 to 1"),
             ("data.crop = 40", "data.crop = 40: must be at most 32 pixels"),
+            ("data.fold = \"6/5\"", "data.fold = \"6/5\": must be written PART/PARTS, such as \"2/5\""),
+            ("data.fold = \"1/50001\"", "with 2 to 50000 parts"),
+            ("data.fold = 2", "data.fold = 2: must be text in quotes"),
+            (
+                "data.fold = \"1/5\"\ndata.validation = 9",
+                "data.validation = 9: is the 10000 images of data.fold = \"1/5\"",
+            ),
             ("data.zoom = 0", "data.zoom = 0.0: must be a share of the area"),
             ("data.normalise = \"mean_std\"", "must be one of none, mean-std, gcn, gcn-std, did you mean `mean-std`?"),
             ("data.zca_epsilon = 0", "data.zca_epsilon = 0.0: must be a positive number"),

@@ -63,6 +63,10 @@ pub const KEYS: &[Key] = &[
     key("data.size", "image-folder: height and width that pictures are brought to; 0 for their own, if it is one [0]"),
     key("data.broken", "image-folder: share of the pictures that may be broken; 10 always may, unless it is 0 [0.01]"),
     key("data.memory", "image-folder: MiB of decoded pictures kept in memory; more are decoded when asked for [1024]"),
+    key(
+        "data.fold",
+        "for cross-validation: 2/5 validates on the second of five equal parts of the training part, cut with the seed; \"\" draws data.validation images [\"\"]",
+    ),
     key("data.validation", "images drawn from the training part, with the seed, for validation [by data set]"),
     key("data.shift", "training images are shifted by up to so many pixels each way [0; 1 for digits]"),
     key("data.crop", "training images are padded with so many zeros on each side and cut to size at random [0]"),

@@ -1,0 +1,154 @@
+//! Which samples are trained on and which validate: some drawn with the seed, or one of several parts of equal size.
+
+use super::{DataError, Dataset, Part, Result};
+use crate::spec::RunSpec;
+use crate::streams;
+use reclra_compute::rng::Key;
+
+/// Which samples of the training part are trained on and which validate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    train: Vec<u32>,
+    validation: Vec<u32>,
+}
+
+impl Split {
+    /// Draws `validation` samples of the training part with the seed; the rest is trained on, both in ascending order.
+    /// Where samples were published for validation they are drawn from those, and all the others are trained on.
+    ///
+    /// # Errors
+    /// If nothing would be left to train on, or more is asked for than was published.
+    pub fn new(dataset: &dyn Dataset, validation: usize, seed: u64) -> Result<Split> {
+        let there = dataset.len(Part::Train);
+        let stored = dataset.stored_validation();
+        if stored > 0 {
+            let first = there.saturating_sub(stored);
+            if validation > stored || first == 0 {
+                return Err(DataError::Stored { asked: validation, there: stored });
+            }
+            let mut order = Key::new(seed).child(streams::VALIDATION).permutation(stored);
+            order.truncate(validation);
+            order.iter_mut().for_each(|s| *s += first as u32);
+            order.sort_unstable();
+            return Ok(Split { train: (0..first as u32).collect(), validation: order });
+        }
+        if validation >= there {
+            return Err(DataError::Validation { asked: validation, there });
+        }
+        let mut order = Key::new(seed).child(streams::VALIDATION).permutation(there);
+        let mut train = order.split_off(validation);
+        order.sort_unstable();
+        train.sort_unstable();
+        Ok(Split { train, validation: order })
+    }
+
+    /// Returns the split of a run: a fold of the training part if its spec names one, else samples drawn for validation.
+    ///
+    /// # Errors
+    /// As [`Split::new`].
+    pub fn of(dataset: &dyn Dataset, spec: &RunSpec) -> Result<Split> {
+        match spec.data.fold {
+            None => Split::new(dataset, spec.data.validation, spec.seed),
+            Some(fold) => Split::fold(dataset, fold, spec.seed),
+        }
+    }
+
+    /// Shuffles the training part with the seed, cuts it into parts of equal size and validates on one of them. All parts of a
+    /// seed together are the whole training part, samples that were published for validation included.
+    ///
+    /// # Errors
+    /// If there are fewer samples than parts.
+    pub fn fold(dataset: &dyn Dataset, fold: Fold, seed: u64) -> Result<Split> {
+        let there = dataset.len(Part::Train);
+        if fold.of < 2 || fold.of > there || !(1..=fold.of).contains(&fold.part) {
+            return Err(DataError::Fold { fold, there });
+        }
+        let mut train = Key::new(seed).child(streams::VALIDATION).permutation(there);
+        let mut validation: Vec<u32> = train.drain(fold.range(there)).collect();
+        validation.sort_unstable();
+        train.sort_unstable();
+        Ok(Split { train, validation })
+    }
+
+    /// Samples trained on, as places in the training part.
+    #[must_use]
+    pub fn train(&self) -> &[u32] {
+        &self.train
+    }
+
+    /// Samples that validate, as places in the training part.
+    #[must_use]
+    pub fn validation(&self) -> &[u32] {
+        &self.validation
+    }
+}
+
+/// One of several parts of equal size that the training part is cut into for cross-validation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Which part validates, from 1.
+    pub part: usize,
+    /// Number of parts.
+    pub of: usize,
+}
+
+impl Fold {
+    /// Reads `2/5`: the second of five parts.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Fold> {
+        let (part, of) = text.split_once('/')?;
+        let number = |t: &str| t.bytes().all(|b| b.is_ascii_digit()).then(|| t.parse().ok()).flatten();
+        let fold = Fold { part: number(part)?, of: number(of)? };
+        (fold.of >= 2 && (1..=fold.of).contains(&fold.part)).then_some(fold)
+    }
+
+    /// Places of the part in a shuffled list of `samples`; sizes of parts differ by at most one.
+    #[must_use]
+    pub fn range(self, samples: usize) -> std::ops::Range<usize> {
+        let end = |part: usize| (part as u128 * samples as u128 / self.of.max(1) as u128) as usize;
+        end(self.part.saturating_sub(1))..end(self.part)
+    }
+}
+
+impl std::fmt::Display for Fold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.part, self.of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+
+    #[test]
+    fn folds_cover_the_training_part_once() {
+        let d = digits().unwrap();
+        let all = d.len(Part::Train);
+        let folds: Vec<Split> = (1..=5).map(|part| Split::fold(&d, Fold { part, of: 5 }, 3).unwrap()).collect();
+        let mut validated: Vec<u32> = folds.iter().flat_map(|f| f.validation().to_vec()).collect();
+        validated.sort_unstable();
+        assert_eq!(validated, (0..all as u32).collect::<Vec<_>>());
+        for fold in &folds {
+            assert!([287, 288].contains(&fold.validation().len()), "1438 in five parts");
+            assert_eq!(fold.train().len() + fold.validation().len(), all);
+            assert!(fold.validation().iter().all(|v| !fold.train().contains(v)));
+        }
+        assert_ne!(folds[0], Split::fold(&d, Fold { part: 1, of: 5 }, 4).unwrap(), "another seed, other parts");
+        for (part, of) in [(1, all + 1), (0, 5), (6, 5), (1, 1)] {
+            let error = Split::fold(&d, Fold { part, of }, 0).unwrap_err().to_string();
+            assert!(error.starts_with("data.fold = "), "{error}");
+        }
+        assert_eq!(Fold::parse("2/5"), Some(Fold { part: 2, of: 5 }));
+        assert!(
+            ["", "2", "0/5", "6/5", "1/1", "+1/5", " 1/5", "1/-5", "1/5/5"].iter().all(|t| Fold::parse(t).is_none())
+        );
+    }
+
+    #[test]
+    fn too_many_validation_samples_are_refused() {
+        let d = digits().unwrap();
+        let error = Split::new(&d, d.len(Part::Train), 0).unwrap_err().to_string();
+        assert!(error.starts_with("data.validation = "), "{error}");
+    }
+}
