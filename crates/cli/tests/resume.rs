@@ -370,7 +370,7 @@ fn runs_are_listed_compared_and_cleaned() {
     let twins = [home.join("x/seed-0"), home.join("y/seed-0")];
     twins.iter().for_each(|t| train(&["--out", text(t)]));
     let (out, _) = good(&["runs", "compare", text(&twins[0]), text(&twins[1])]);
-    assert!(twins.iter().all(|t| out.lines().next().unwrap().contains(text(t))), "{out}");
+    assert!(out.lines().next().unwrap().ends_with("x/seed-0  y/seed-0"), "{out}");
     twins.iter().for_each(|t| fs::remove_dir_all(t).unwrap());
     // Their names end in the seed.
     assert!(ascending(figures(&["--sort", "name"], "seed")));

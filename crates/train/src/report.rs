@@ -33,6 +33,7 @@ use crate::files::{FileError, write_atomically};
 use crate::model;
 use crate::run::{self, RunError};
 use crate::runs::{REPORT, View};
+use crate::runs::view::distinct_names;
 use crate::spec::DataFacts;
 use reclra::{Device, Learner};
 use std::path::{Path, PathBuf};
@@ -132,26 +133,16 @@ pub fn html(views: &[View], options: &Options) -> Result<String, RunError> {
 #[must_use]
 pub fn render(subjects: &[Subject<'_>]) -> String {
     let mut subjects = subjects.to_vec();
-    let names: Vec<String> = subjects.iter().map(|s| s.title.clone()).collect();
-    let alike = |s: &&Subject<'_>| names.iter().filter(|n| **n == s.title).count() > 1;
-    let shared = shared_parts(subjects.iter().filter(alike).map(|s| &*s.view.folder));
-    for subject in &mut subjects {
-        // Folders of one name are told apart by their paths, without the part that all of these share.
-        if names.iter().filter(|n| **n == subject.title).count() > 1 {
-            subject.title = subject.view.folder.iter().skip(shared).collect::<PathBuf>().display().to_string();
+    let titles: Vec<String> = subjects.iter().map(|s| s.title.clone()).collect();
+    let paths: Vec<&Path> = subjects.iter().map(|s| s.view.folder.as_path()).collect();
+    let names = distinct_names(&paths);
+    for (subject, name) in subjects.iter_mut().zip(names) {
+        // Folders of one name are told apart by their paths.
+        if titles.iter().filter(|t| **t == subject.title).count() > 1 {
+            subject.title = name;
         }
     }
     page::page(&subjects).into_string()
-}
-
-/// Leading parts that all of some paths share; of each the last two parts are left.
-fn shared_parts<'a>(mut paths: impl Iterator<Item = &'a Path>) -> usize {
-    let Some(first) = paths.next() else { return 0 };
-    let shortest = |path: &Path| path.iter().count().saturating_sub(2);
-    paths.fold(shortest(first), |shared, path| {
-        let same = first.iter().zip(path.iter()).take_while(|(a, b)| a == b).count();
-        shared.min(same).min(shortest(path))
-    })
 }
 
 /// Writes the report of a run into its folder, with the network and the data at hand: nothing is loaded twice.

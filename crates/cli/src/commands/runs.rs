@@ -166,14 +166,12 @@ fn compare(voice: Voice, views: &[View]) -> Result<(), Failure> {
     if views.iter().any(|v| v.facts.name == views[0].facts.name && data(v) != data(&views[0])) {
         voice.warn("the runs were made on data files of the same name with other contents");
     }
+    let names = view::distinct_names(&views.iter().map(|v| v.folder.as_path()).collect::<Vec<_>>());
     for row in &rows {
-        voice.object("row", &json!({ "what": row[0], "values": row[1..] }))?;
+        voice.object("row", &json!({ "what": row[0], "values": row[1..], "runs": names }))?;
     }
-    // Folders of one name are told apart by their paths.
-    let alike = |v: &View| views.iter().filter(|o| o.name == v.name).count() > 1;
-    let name = |v: &View| if alike(v) { v.folder.display().to_string() } else { v.name.clone() };
-    let names: Vec<String> = std::iter::once(String::new()).chain(views.iter().map(name)).collect();
-    voice.result(table(&names.iter().map(String::as_str).collect::<Vec<_>>(), &rows))
+    let heads: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
+    voice.result(table(&heads, &rows))
 }
 
 /// Checkpoints of runs that are over; those of others are what they go on from.

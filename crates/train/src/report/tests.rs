@@ -246,12 +246,9 @@ fn folders_of_one_name_are_told_apart_by_as_little_as_needed() {
     let titles: Vec<String> = page.named("summary").iter().map(|s| text(s)).filter(|t| t.contains("seed-0")).collect();
     assert_eq!(
         titles[..3],
-        ["rec-lra/seed-0", "backprop/seed-0", "gap-2/tanh/seed-0"]
+        ["rec-lra/seed-0", "backprop/seed-0", "tanh/seed-0"]
             .map(|t| t.replace('/', std::path::MAIN_SEPARATOR_STR))
     );
-    assert_eq!(shared_parts(["a/b", "a/b"].map(Path::new).into_iter()), 0);
-    assert_eq!(shared_parts(["/x/y/a/b", "/x/y/c/b", "/x/z/d/e/b"].map(Path::new).into_iter()), 2);
-    assert_eq!(shared_parts(std::iter::empty()), 0);
 }
 
 #[test]

@@ -98,6 +98,23 @@ fn bad(path: &Path, what: String) -> FileError {
     FileError { path: path.to_owned(), what, remedy: REMEDY }
 }
 
+/// Names of run folders by which they are told apart: of each path as many of its last parts as no other one ends in.
+#[must_use]
+pub fn distinct_names(folders: &[&Path]) -> Vec<String> {
+    let parts: Vec<Vec<_>> = folders.iter().map(|f| f.components().map(|c| c.as_os_str()).collect()).collect();
+    let name = |n: usize| {
+        let own = &parts[n];
+        let suffix = |n: usize| own[own.len() - n..].iter().collect::<PathBuf>().display().to_string();
+        let alone = |length: &usize| {
+            let end = &own[own.len() - length..];
+            parts.iter().enumerate().all(|(other, p)| other == n || !p.ends_with(end))
+        };
+        let name = (1..=own.len()).find(alone).map_or_else(|| folders[n].display().to_string(), suffix);
+        if name.is_empty() { folders[n].display().to_string() } else { name }
+    };
+    (0..folders.len()).map(name).collect()
+}
+
 /// Reads a run folder.
 ///
 /// # Errors
@@ -180,4 +197,27 @@ fn metrics(path: &Path) -> Result<(Vec<EpochReport>, Vec<StepRow>), FileError> {
         }
     }
     Ok((epochs, steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_one_name_are_told_apart_by_the_fewest_parts_of_their_paths() {
+        let names = |all: &[&str]| distinct_names(&all.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!(names(&["runs/a", "runs/b"]), ["a", "b"]);
+        assert_eq!(
+            names(&["runs/c/rec-lra/seed-0", "runs/c/backprop/seed-0", "runs/c/backprop/seed-1"]),
+            ["rec-lra/seed-0", "backprop/seed-0", "seed-1"]
+        );
+        assert_eq!(
+            names(&["x/c/a/seed-0", "y/c/a/seed-0", "y/c/b/seed-0"]),
+            ["x/c/a/seed-0", "y/c/a/seed-0", "b/seed-0"]
+        );
+        // One path is the end of the other; the same folder named twice.
+        assert_eq!(names(&["a/seed-0", "x/a/seed-0"]), ["a/seed-0", "x/a/seed-0"]);
+        assert_eq!(names(&["a/s", "a/s"]), ["a/s", "a/s"]);
+        assert_eq!(names(&[".", "a"]), [".", "a"]);
+    }
 }
