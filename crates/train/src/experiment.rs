@@ -274,12 +274,16 @@ impl Experiment {
     pub fn quickly(mut self) -> Experiment {
         self.title = format!("{} (quick: the same pipeline in little time; no reproduction)", self.title);
         let quick: Vec<String> = self.quick.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        self.about = format!("{} Not so here, where all runs have {} and one seed.", self.about, quick.join(", "));
+        let settings = [quick, vec!["one seed".to_owned()]].concat().join(", ");
+        self.about = format!("{} Not so here, where all runs have {settings}.", self.about);
         self.seeds.truncate(1);
+        // What the experiment says of its own settings is not true of these.
+        self.differs.clear();
         for run in &mut self.run {
             run.set.extend(self.quick.clone());
-            (run.at_most, run.at_least) = (None, None);
+            (run.claimed, run.at_most, run.at_least) = (None, None, None);
             run.goal.clear();
+            run.differs = format!("made with --quick: {settings}; it is compared with no figure of the paper");
         }
         self
     }

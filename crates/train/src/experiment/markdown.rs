@@ -14,12 +14,13 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
     let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         text,
-        "Made by `reclra reproduce {}`, seed{} {}, {}. Errors in percent: mean ± standard deviation \
-         over the seeds (each seed); the training error is that of the last epoch, each batch before its update.\n",
+        "Made by `reclra reproduce {}`, seed{} {}, {}. Errors in percent{}; the training error is that of the last epoch, \
+         each batch before its update.\n",
         name.strip_suffix("-quick").map_or(name.to_owned(), |name| format!("{name} --quick")),
         if seeds.len() == 1 { "" } else { "s" },
         seeds.join(" and "),
-        origins(done, machine)
+        origins(done, machine),
+        if seeds.len() == 1 { "" } else { ": mean ± standard deviation over the seeds (each seed)" },
     );
     let meaning = experiment.columns.meaning();
     if !meaning.is_empty() {

@@ -104,6 +104,35 @@ fn with_columns() -> (Experiment, Vec<Done>) {
     (experiment, all)
 }
 
+/// Nothing that holds for the experiment alone stands beside runs of other settings.
+#[test]
+fn a_quick_table_names_its_settings_and_sets_no_claim_beside_them() {
+    let toy = TOY.replace("seeds =", "differs = \"smaller networks\"\nquick = { \"train.epochs\" = 1 }\nseeds =");
+    let toy = toy.replace("at_most = 60.0", "at_most = 60.0\nclaimed = { test = 3.5 }\ndiffers = \"12 epochs\"");
+    let experiment = Experiment::parse(&toy, "toy").unwrap().quickly();
+    let facts = crate::spec::toy_facts("digits", 8, 10, 1000, 100);
+    let done = |run: &Run| Done {
+        name: run.name.clone(),
+        made: None,
+        record: Record {
+            test: Some(Evaluation { samples: 200, wrong: 10, loss: 0.1 }),
+            warnings: Vec::new(),
+            ..Record::unfinished(&run.spec(0, &facts).unwrap(), Vec::new()).unwrap()
+        },
+    };
+    let done: Vec<Done> = experiment.run.iter().map(done).collect();
+    let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
+    let text = markdown(&experiment, "toy-quick", &machine, &done);
+    assert!(text.contains("| short [1] |") && text.contains("| hopeless [1] |"), "{text}");
+    let note = "\n[1] made with --quick: train.epochs = 1, one seed; it is compared with no figure of the paper\n";
+    assert!(text.contains(note), "{text}");
+    assert!(
+        ["paper:", "3.50", "smaller networks", "12 epochs", "±", "goal"].iter().all(|w| !text.contains(w)),
+        "{text}"
+    );
+    assert!(text.contains("seed 0, ") && !text.contains("over the seeds"), "{text}");
+}
+
 #[test]
 fn a_table_has_the_columns_that_are_asked_for() {
     let (experiment, done) = with_columns();
