@@ -67,12 +67,14 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Train with several rules on the same network, data, optimiser, budget and seeds
     ///
-    /// Writes a table (Markdown, CSV, JSON) and plots of the validation error. What is finished is not run again: an
-    /// interrupted command goes on where it stopped. A run that diverges is a row that says so.
+    /// Writes a table (Markdown, CSV, JSON), plots of the validation error and a report. Each rule is tested against the first, by a
+    /// paired t-test over at least three seeds. What is finished is not run again: an interrupted command goes on where it stopped.
+    /// A run that diverges is a row that says so.
     #[command(
         after_help = "Examples:\n  reclra compare\n  reclra compare --rules rec-lra,backprop --data mnist --epochs 12 \
                             --seeds 2\n  reclra compare --rules rec-lra,backprop --grid optim.lr=1e-3,3e-3\n  \
-                            reclra compare --rules rec-lra,backprop,feedback-alignment --tune 8"
+                            reclra compare --rules rec-lra,backprop,feedback-alignment --tune 8\n  \
+                            reclra compare --rules rec-lra,backprop --cross-validate 5"
     )]
     Compare(CompareArgs),
     /// Judge a trained network

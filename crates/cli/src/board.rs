@@ -9,15 +9,27 @@ use reclra_train::compare::{Trial, Watch};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use reclra_train::record::Record;
 use reclra_train::spec::RunSpec;
+use serde::Serialize;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// What runs are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    /// To choose a setting by the validation error: the test error is not shown.
+    Trial,
+    /// To be reported.
+    Report,
+}
+
 /// Shows all runs of a comparison.
 pub(crate) struct Board {
     voice: Voice,
+    stage: Stage,
     total: usize,
     finished: AtomicUsize,
     /// Steps to be made by all runs, steps made, for the time left.
@@ -28,7 +40,7 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(voice: Voice, total: usize) -> Board {
+    pub(crate) fn new(voice: Voice, stage: Stage, total: usize) -> Board {
         let bars = (!voice.quiet && !voice.json && std::io::stderr().is_terminal()).then(|| {
             let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
             let all = multi.add(ProgressBar::new(total as u64));
@@ -36,7 +48,7 @@ impl Board {
             (multi, all)
         });
         let now = Instant::now();
-        Board { voice, total, finished: AtomicUsize::new(0), begun: now, said: Mutex::new(now), bars }
+        Board { voice, stage, total, finished: AtomicUsize::new(0), begun: now, said: Mutex::new(now), bars }
     }
 
     fn say(&self, line: &str) {
@@ -59,13 +71,19 @@ impl Board {
     }
 }
 
+/// Rule, setting, seed and fold.
+fn run_name(trial: &Trial, spec: &RunSpec) -> String {
+    let fold = spec.data.fold.map_or(String::new(), |f| format!(", fold {f}"));
+    format!("{}, seed {}{fold}", trial.name(), spec.seed)
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Watch for Board {
     fn begins(&self, trial: &Trial, spec: &RunSpec) -> Box<dyn Observer + '_> {
-        let name = format!("{}, seed {}", trial.name(), spec.seed);
+        let name = run_name(trial, spec);
         let bar = self.bars.as_ref().map(|(multi, _)| {
             let bar = multi.add(ProgressBar::new(1));
             bar.set_style(style("  {prefix} [{bar:16}] {msg}"));
@@ -75,23 +93,33 @@ impl Watch for Board {
         Box::new(Lane { board: self, name, epochs: spec.epochs, validation: None, told: Instant::now(), bar })
     }
 
-    fn ended(&self, trial: &Trial, record: &Record, kept: bool) {
+    fn ended(&self, trial: &Trial, spec: &RunSpec, record: &Record, kept: bool) {
         let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some((_, all)) = &self.bars {
             all.set_position(finished as u64);
             let left = self.begun.elapsed().as_secs_f64() / finished as f64 * (self.total - finished) as f64;
             all.set_message(format!("about {} left", duration(left)));
         }
-        let (name, total) = (trial.name(), self.total);
-        let object = json!({ "rule": trial.rule, "setting": trial.label, "kept": kept, "record": record });
+        let (name, total) = (run_name(trial, spec), self.total);
+        let record = &if self.stage == Stage::Trial { record.untested() } else { record.clone() };
+        let fold = spec.data.fold.map(|f| f.to_string());
+        let object = json!({
+            "rule": trial.rule, "setting": trial.label, "stage": self.stage, "fold": fold, "kept": kept, "record": record,
+        });
         // Runs are kept in files: without standard output they go on.
         let _ = self.voice.object("run", &object);
-        let what = match (&record.failed, record.test_error()) {
-            (Some(why), _) => format!("diverged: {why}"),
-            (None, Some(error)) => format!("test error {error:.2} % after {}", duration(record.seconds)),
-            (None, None) => "no test part".to_owned(),
+        // Folds and trials are judged by the validation error.
+        let by_validation = self.stage == Stage::Trial || spec.data.fold.is_some();
+        let (part, error) = match by_validation {
+            true => ("validation", record.validation_error()),
+            false => ("test", record.test_error()),
         };
-        let line = format!("[{finished}/{total}] {name}, seed {}: {what}", record.seed);
+        let what = match (&record.failed, error) {
+            (Some(why), _) => format!("diverged: {why}"),
+            (None, Some(error)) => format!("{part} error {error:.2} % after {}", duration(record.seconds)),
+            (None, None) => format!("no {part} part"),
+        };
+        let line = format!("[{finished}/{total}] {name}: {what}");
         if kept {
             self.voice.detail(format_args!("{line} (there already)"));
         } else {

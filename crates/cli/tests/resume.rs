@@ -354,6 +354,15 @@ fn runs_are_listed_compared_and_cleaned() {
     assert_eq!(out.lines().filter(|l| l.contains("finished") && l.contains("2/2")).count(), 2, "{out}");
     let (out, _) = good(&["runs", "compare", text(&home)]);
     assert!(out.contains("optim.lr") && out.contains("0.001") && !out.contains("optim.beta1"), "{out}");
+    // Folders of one name are told apart by what is above them.
+    let many = dir.path().join("many");
+    let compare = ["compare", "--rules", "backprop,hebbian", "--seeds", "1", "--epochs", "1", "--arch", "64-8-10"];
+    good(&[&compare[..], &["--quiet", "--out", text(&many)]].concat());
+    let (out, _) = good(&["runs", "compare", text(&many)]);
+    let heads: Vec<&str> = out.lines().next().unwrap().split_whitespace().collect();
+    assert!(heads.contains(&"backprop/seed-0") && heads.contains(&"hebbian/seed-0"), "{out}");
+    let (out, _) = good(&["runs", "compare", "--json", "--sort", "name", text(&many)]);
+    assert_eq!(objects(&out)[0]["runs"], serde_json::json!(["backprop/seed-0", "hebbian/seed-0"]));
     // The best by validation error stands first, unless told.
     let figures = |sort: &[&str], what: &str| -> Vec<String> {
         let (out, _) = good(&[&["runs", "compare", "--json", text(&home)], sort].concat());
@@ -370,7 +379,8 @@ fn runs_are_listed_compared_and_cleaned() {
     let twins = [home.join("x/seed-0"), home.join("y/seed-0")];
     twins.iter().for_each(|t| train(&["--out", text(t)]));
     let (out, _) = good(&["runs", "compare", text(&twins[0]), text(&twins[1])]);
-    assert!(out.lines().next().unwrap().ends_with("x/seed-0  y/seed-0"), "{out}");
+    let heads: Vec<&str> = out.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(heads, ["x/seed-0", "y/seed-0"], "{out}");
     twins.iter().for_each(|t| fs::remove_dir_all(t).unwrap());
     // Their names end in the seed.
     assert!(ascending(figures(&["--sort", "name"], "seed")));

@@ -344,7 +344,7 @@ impl Experiment {
         let kept = |c: char| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' };
         let name: String = self.run[planned.run].name.chars().map(kept).collect();
         let Planned { spec, facts, .. } = planned;
-        runs::place(&runs.join(name), spec.seed, |there| spec.is_that_of(there, facts))
+        runs::place(&runs.join(name), spec, |there| spec.is_that_of(there, facts))
     }
 
     /// Makes all runs that are not made yet, and writes `NAME.json` and `NAME.md` after each.
@@ -413,7 +413,7 @@ impl Experiment {
         let records = |run: &Run| done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
         if self.plot {
             let lines: Vec<_> = self.run.iter().map(|run| (run.name.clone(), records(run))).collect();
-            let (path, svg) = (file("svg"), plot::by_epoch(&lines));
+            let (path, svg) = (file("svg"), plot::by_epoch(&lines, "seeds"));
             write_atomically(&path, svg.map_err(|e| ExperimentError::Plot(path.clone(), e))?.as_bytes())?;
         }
         Ok(write_atomically(&file("md"), markdown(self, work.name, work.machine, done).as_bytes())?)

@@ -38,6 +38,7 @@ pub mod many;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+pub mod paired;
 pub mod paper;
 mod peak;
 mod plot;

@@ -50,9 +50,12 @@ struct Frame<'a> {
     top: Option<f64>,
 }
 
-impl Frame<'_> {
-    const ERROR: Self =
-        Frame { log: false, x: "", y: "validation error %, mean and range over seeds", top: Some(100.0) };
+/// The label of the validation error: of several runs a line, their mean and range over the `units`, seeds or folds.
+fn error(all: &[Seeds<'_>], units: &str) -> String {
+    match all.iter().any(|(_, records)| records.len() > 1) {
+        true => format!("validation error %, mean and range over {units}"),
+        false => "validation error %".to_owned(),
+    }
 }
 
 /// A name and points (x, y).
@@ -70,14 +73,16 @@ pub(crate) fn log_log(curves: &[Curve], x: &str, y: &str) -> Result<String, Stri
 /// What one line shows: its name, and one record a seed.
 pub(crate) type Seeds<'a> = (String, Vec<&'a Record>);
 
-/// Error by epoch; the band reaches from the lowest to the highest seed.
-pub(crate) fn by_epoch(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |epoch, _| epoch as f64), &Frame { log: false, x: "epoch", ..Frame::ERROR })
+/// Error by epoch; the band reaches from the lowest to the highest of a line's `units`, seeds or folds.
+pub(crate) fn by_epoch(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
+    let y = &error(all, units);
+    draw(&lines(all, |epoch, _| epoch as f64), &Frame { log: false, x: "epoch", y, top: Some(100.0) })
 }
 
 /// Error by seconds of training, evaluation included, on a logarithmic axis: rules may be ten times apart.
-pub(crate) fn by_time(all: &[Seeds<'_>]) -> Result<String, String> {
-    draw(&lines(all, |_, seconds| seconds), &Frame { log: true, x: "wall-clock time, seconds", ..Frame::ERROR })
+pub(crate) fn by_time(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
+    let y = &error(all, units);
+    draw(&lines(all, |_, seconds| seconds), &Frame { log: true, x: "wall-clock time, seconds", y, top: Some(100.0) })
 }
 
 /// `x` of (epoch, mean seconds since the start).

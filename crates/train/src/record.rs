@@ -111,6 +111,12 @@ impl Record {
         self.peak_memory.map(|bytes| bytes as f64 * 1e-6)
     }
 
+    /// The same without what it came to on the test part: for a setting that is judged by its validation error.
+    #[must_use]
+    pub fn untested(&self) -> Record {
+        Record { test: None, scores: None, ..self.clone() }
+    }
+
     fn finished(&self) -> Option<&Record> {
         self.failed.is_none().then_some(self)
     }

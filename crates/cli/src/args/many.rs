@@ -8,18 +8,26 @@ use std::path::PathBuf;
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
-    /// Rules, joined by commas; all without it
+    /// Rules, joined by commas; all without it. The others are tested against the first
     #[arg(long, value_name = "RULES", value_delimiter = ',')]
     pub(crate) rules: Vec<String>,
     /// Seeds of each setting: that of the spec and those after it
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: u64,
-    /// Try each of these values of a key, in all combinations with other grids
+    /// Try each of these values of a key, in all combinations with other grids, on seeds of their own; the setting of each rule
+    /// with the lowest validation error is then run with the seeds that are reported
     #[arg(long, value_name = "KEY=V1,V2")]
     pub(crate) grid: Vec<String>,
-    /// Try so many settings of each rule on one seed first, and take the best by validation error
+    /// Choose among so many settings of each rule, its defaults among them, in the same way
     #[arg(long, value_name = "N", conflicts_with = "grid", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) tune: Option<u16>,
+    /// Seeds on which --tune and --grid try each setting: none of those that are reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) tune_seeds: u64,
+    /// Cut the training part into K folds of equal size and validate on each in turn, in place of several seeds
+    #[arg(long, value_name = "K", conflicts_with_all = ["seeds", "tune_seeds"])]
+    #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(crate) cross_validate: Option<u16>,
     /// Runs at a time [default: as many as threads]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) jobs: Option<usize>,

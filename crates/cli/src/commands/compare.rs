@@ -2,20 +2,18 @@
 
 use super::{environment, machine, runs_home, settings, thread_count};
 use crate::args::{CompareArgs, Voice};
-use crate::board::Board;
+use crate::board::{Board, Stage};
 use crate::failure::Failure;
 use crate::output::{count, path_text};
 use crate::signals::stop_flag;
 use reclra::Device;
 use reclra_train::columns::Columns;
-use reclra_train::compare::{self, Request, Row, Trial};
+use reclra_train::compare::{self, Request, Results, Row, Trial};
 use reclra_train::data::Dataset;
-use reclra_train::record::Record;
 use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, rule_names};
-use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,9 +31,25 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         [] => rule_names().into_iter().map(str::to_owned).collect(),
         some => some.to_vec(),
     };
-    let request = Request { base, rules, grid, seeds: args.seeds };
+    let seeds = |asked| if args.cross_validate.is_some() { 1 } else { asked };
+    let request = Request {
+        base,
+        rules,
+        grid,
+        tune: args.tune.map(usize::from),
+        seeds: seeds(args.seeds),
+        folds: args.cross_validate.map(usize::from),
+        tuning_seeds: seeds(args.tune_seeds),
+    };
     let dataset = open(&request.base)?;
     let facts = DataFacts::of(&*dataset);
+    let plan = compare::plan(&request, &facts)?;
+    let all = plan.reported(&[]);
+    if all.iter().all(|t| t.specs.is_err())
+        && let Some(Err(why)) = all.first().map(|t| &t.specs)
+    {
+        return Err(Failure::Usage(why.clone()));
+    }
     let cores = thread_count(args.machine);
     let jobs = args.jobs.unwrap_or(cores);
     let out = args.out.clone().unwrap_or_else(|| runs_home().join("compare"));
@@ -43,63 +57,43 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         let line = format!("{}: is the folder of a run; name another for the comparison with --out", out.display());
         return Err(Failure::Usage(line));
     }
+    // The same command, and one with more seeds, goes on in its folder; another does not take its place.
+    if out.exists() && !args.overwrite {
+        compare::replaceable(&out, &plan, &facts)
+            .and_then(|()| replaceable(&out.join(runs::REPORT), false))
+            .map_err(|e| Failure::Usage(e.to_string()))?;
+    }
     let each = (cores / jobs).max(1);
     let data = DataSpec { name: facts.name.clone(), ..DataSpec::default() };
     let dir = request.base.get("data.dir").and_then(|d| d.as_str()).filter(|d| !d.is_empty()).map(Path::new);
     let environment = environment(&data, dir, &facts, &Device::cpu(each))?;
     let (keeping, stop) = (args.keep.keeping(Keeping::OF_MANY), stop_flag());
     let work = Work { voice, dataset, facts: &facts, environment, out: &out, jobs: (jobs, each), keeping, stop };
-
-    // The same command, and one with more seeds, goes on in its folder; another does not take its place.
-    let vacant = |trials: &[Trial]| match args.overwrite {
-        _ if !out.exists() => Ok(()),
-        true => Ok(()),
-        false => compare::replaceable(&out, trials)
-            .and_then(|()| replaceable(&out.join(runs::REPORT), false))
-            .map_err(|e| Failure::Usage(e.to_string())),
-    };
-    let (trials, tuned) = match args.tune {
-        None => (compare::plan(&request, &facts)?, None),
-        Some(most) => {
-            let trials = compare::plan_tuning(&request, usize::from(most), &facts)?;
-            let each = trials.len() / request.rules.len().max(1);
-            voice.note(format_args!(
-                "tuning: {} of each rule on one seed, chosen by validation error",
-                count(each, "trial")
-            ));
-            let _held = RunFolder::hold(&out)?;
-            let rows = work.make(trials)?;
-            (compare::chosen(&request, &rows, &facts)?, Some(rows))
-        }
-    };
-    if trials.iter().all(|t| t.specs.is_err())
-        && let Some(Err(why)) = trials.first().map(|t| &t.specs)
-    {
-        return Err(Failure::Usage(why.clone()));
-    }
-    vacant(&trials)?;
+    let (to_try, to_report) = plan.sizes();
     let _held = RunFolder::hold(&out)?;
-    let rows = work.make(trials)?;
+    let tried = if to_try > 0 {
+        voice.note(format_args!(
+            "{} to try {} and choose one of each rule by validation error, then {} to report",
+            count(to_try, "run"),
+            count(plan.tried.len(), "setting"),
+            count(to_report, "run"),
+        ));
+        work.make(plan.tried.clone(), Stage::Trial)?
+    } else {
+        Vec::new()
+    };
+    let rows = work.make(plan.reported(&tried), Stage::Report)?;
+    let results = Results { rows: &rows, tried: &tried, target: args.target, columns: &columns };
     let how = format!("{} at a time", count(work.jobs.0, "run"));
-    let seeds: Vec<String> = (request.seed()..).take(request.seeds as usize).map(|s| s.to_string()).collect();
-    let heading = format!(
-        "Data {}, seeds {}, {how}. Mean and standard deviation over the seeds; errors after the last epoch. Made by",
-        facts.name,
-        seeds.join(", "),
-    );
-    let shown = (args.target, &columns);
-    let mut paths = compare::written(&rows, tuned.as_deref(), &out, &machine(args.machine), &heading, shown)?;
-    let place = |row: &Row, r: &Record| runs::place(&out.join(row.trial.folder()), r.seed, |there| there == r.spec);
-    let folders = rows.iter().flat_map(|row| row.records.iter().map(move |r| place(row, r)));
-    paths.push(super::report::of_many(&out, folders)?);
-    voice.object(
-        "comparison",
-        &json!({ "rows": compare::json(&rows), "files": paths.iter().map(path_text).collect::<Vec<_>>() }),
-    )?;
-    if let Some(tuned) = tuned {
-        voice.note(compare::markdown(&tuned, args.target, &columns));
+    let mut paths = results.write(&out, &machine(args.machine), &how)?;
+    paths.push(super::report::of_many(&out, rows.iter().flat_map(|row| row.trial.folders(&out, &facts)))?);
+    let mut object = results.json();
+    object["files"] = paths.iter().map(path_text).collect();
+    voice.object("comparison", &object)?;
+    if !tried.is_empty() {
+        voice.result(results.tried())?;
     }
-    voice.result(compare::markdown(&rows, args.target, &columns).trim_end())?;
+    voice.result(results.markdown().trim_end())?;
     voice.note(format_args!("written to {}", out.display()));
     Ok(())
 }
@@ -118,9 +112,9 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn make(&self, trials: Vec<Trial>) -> Result<Vec<Row>, Failure> {
-        let total = trials.iter().filter_map(|t| t.specs.as_ref().ok()).map(Vec::len).sum();
-        let board = Board::new(self.voice, total);
+    fn make(&self, trials: Vec<Trial>, stage: Stage) -> Result<Vec<Row>, Failure> {
+        let total = trials.iter().map(|t| t.runs().len()).sum();
+        let board = Board::new(self.voice, stage, total);
         let shared = Shared {
             dataset: &*self.dataset,
             facts: self.facts,

@@ -31,7 +31,7 @@ pub trait Watch: Sync {
     /// A run begins: its trial, its spec.
     fn begins(&self, trial: &Trial, spec: &RunSpec) -> Box<dyn Observer + '_>;
     /// A run is over; `kept` if it was there already.
-    fn ended(&self, trial: &Trial, record: &Record, kept: bool);
+    fn ended(&self, trial: &Trial, spec: &RunSpec, record: &Record, kept: bool);
     /// Something could not be kept; the runs go on.
     fn warn(&self, line: &str);
 }
@@ -67,7 +67,7 @@ pub fn run(
                 break;
             }
             let place =
-                runs::place(&folder.join(trials[n].folder()), spec.seed, |there| spec.is_that_of(there, shared.facts));
+                runs::place(&folder.join(trials[n].folder()), spec, |there| spec.is_that_of(there, shared.facts));
             match one(&trials[n], spec, shared, &device, &place, watch) {
                 Ok(record) => set(&done[at], record),
                 Err(e) => {
@@ -113,7 +113,7 @@ fn one(
     watch: &dyn Watch,
 ) -> Result<Option<Record>, CompareError> {
     if let Some(record) = runs::finished(folder, spec, shared.facts) {
-        watch.ended(trial, &record, true);
+        watch.ended(trial, spec, &record, true);
         return Ok(Some(record));
     }
     let mut observer = watch.begins(trial, spec);
@@ -121,7 +121,7 @@ fn one(
     let record = runs::once(folder, spec, shared, device.clone(), &mut *observer, &mut warn)?;
     drop(observer);
     if let Some(record) = &record {
-        watch.ended(trial, record, false);
+        watch.ended(trial, spec, record, false);
     }
     Ok(record)
 }

@@ -1,43 +1,40 @@
-//! The results of a comparison as a table for people (Markdown), for spreadsheets (CSV) and for programs (JSON).
+//! The table of a comparison for people, and that of the settings that were tried before.
 
 use super::Trial;
-use super::store::CompareError;
-use crate::columns::{Column, Columns};
-use crate::experiment::Machine;
-use crate::files::{self, FileError, write_atomically};
-use crate::plot;
+use super::results::Results;
+use crate::columns::Column;
+use crate::paired::{Paired, Untested, paired, shown};
 use crate::record::{Record, deviation, mean};
-use crate::run::RunError;
 use crate::spec::RunSpec;
 use crate::spec::keys::KEYS;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use toml::Value;
 
 /// A trial with what came of it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// What was tried.
     pub trial: Trial,
-    /// One record a seed; none if the rule refused.
+    /// One record a seed and fold; none if the rule refused.
     pub records: Vec<Record>,
-    /// Whether it has the lowest mean validation error of its rule's trials.
+    /// True if it has the lowest mean validation error of its rule's trials.
     pub chosen: bool,
 }
 
 impl Row {
-    /// One figure of each seed.
-    fn values(&self, of: impl Fn(&Record) -> Option<f64>) -> Vec<Option<f64>> {
+    /// One figure of each run.
+    pub(super) fn values(&self, of: impl Fn(&Record) -> Option<f64>) -> Vec<Option<f64>> {
         self.records.iter().map(of).collect()
     }
 
-    /// Mean validation error in percent; none if there is none, or a seed did not come to its end.
+    /// Mean validation error in percent; none if there is none, or a run did not come to its end.
     #[must_use]
     pub fn validation(&self) -> Option<f64> {
         mean(&self.values(Record::validation_error))
     }
 
-    /// Seconds an epoch, mean over the seeds.
-    fn epoch_seconds(&self) -> Option<f64> {
+    /// Seconds an epoch, mean over the runs.
+    pub(super) fn epoch_seconds(&self) -> Option<f64> {
         mean(&self.values(|r| (!r.epochs.is_empty()).then(|| r.epoch_seconds())))
     }
 
@@ -56,6 +53,23 @@ impl Row {
         notes.extend(self.records.first().into_iter().flat_map(|r| r.warnings.clone()));
         notes.join("; ")
     }
+
+    /// Seconds until the validation error was at most `target` percent, mean over the runs, or the reason why there is no such
+    /// figure; an empty reason where the row's own note gives it.
+    pub(super) fn seconds_to(&self, target: f64) -> Result<f64, String> {
+        let seconds = self.values(|r| r.seconds_to(target));
+        if let Some(mean) = mean(&seconds) {
+            return Ok(mean);
+        }
+        let judged = |r: &Record| r.epochs.iter().any(|e| e.validation_error.is_some());
+        let missed = self.records.iter().zip(&seconds).filter(|(r, s)| r.failed.is_none() && s.is_none());
+        Err(match missed.count() {
+            0 => String::new(),
+            _ if !self.records.iter().any(judged) => "no time: there is no validation part".to_owned(),
+            n if n == self.records.len() => format!("the validation error did not reach {target} %"),
+            n => format!("the validation error did not reach {target} % in {n} of {} runs", self.records.len()),
+        })
+    }
 }
 
 /// Puts trials and records together, and marks the best of each rule by mean validation error.
@@ -73,24 +87,40 @@ pub fn rows(trials: Vec<Trial>, records: Vec<Vec<Record>>) -> Vec<Row> {
     rows
 }
 
-/// The chosen trial of each rule: all of them in one picture would hide each other.
-fn shown(rows: &[Row]) -> Vec<plot::Seeds<'_>> {
-    let alone = |row: &Row| rows.iter().filter(|o| o.trial.rule == row.trial.rule).count() == 1;
-    let picked = rows.iter().filter(|row| (alone(row) || row.chosen) && !row.records.is_empty());
-    picked.map(|row| (row.trial.name(), row.records.iter().collect())).collect()
+/// Footnotes, each once.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    /// The mark of a note, ` [1]`; nothing for an empty one.
+    fn mark(&mut self, note: &str) -> String {
+        if note.is_empty() {
+            return String::new();
+        }
+        let n = self.0.iter().position(|n| n == note).unwrap_or_else(|| {
+            self.0.push(note.to_owned());
+            self.0.len() - 1
+        });
+        format!(" [{}]", n + 1)
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().enumerate().map(|(n, note)| format!("\n[{}] {note}\n", n + 1)).collect()
+    }
 }
 
 /// What sets the rows apart beside rule and label: keys of all rules that the rule at hand has another default for, as
 /// `key = value` for each row.
 fn own_defaults(rows: &[Row]) -> Vec<Vec<String>> {
-    let specs: Vec<_> = rows.iter().map(|r| r.trial.specs.as_ref().ok().and_then(|s| s.first())).collect();
-    let varied = |key: &str| rows.iter().any(|r| r.trial.label.contains(&format!("{key}=")));
+    let specs: Vec<_> = rows.iter().map(|r| r.trial.runs().first()).collect();
+    let varied = |key: &str| rows.iter().any(|r| labelled(r, key));
     let shared = KEYS.iter().filter(|k| k.rules.is_empty() && k.path != "rule.name" && !varied(k.path));
     let mut notes = vec![Vec::new(); rows.len()];
     for key in shared {
-        let values: Vec<Option<&toml::Value>> = specs.iter().map(|s| s.and_then(|s| s.value(key.path))).collect();
-        let count = |v: &Option<&toml::Value>| values.iter().filter(|o| *o == v).count();
-        let usual = values.iter().flatten().max_by_key(|v| count(&Some(**v)));
+        let values: Vec<Option<&Value>> = specs.iter().map(|s| s.and_then(|s| s.value(key.path))).collect();
+        let count = |v: &Option<&Value>| values.iter().filter(|o| *o == v).count();
+        // Of equals that of the first row.
+        let usual = values.iter().rev().flatten().max_by_key(|v| count(&Some(**v)));
         for (note, value) in notes.iter_mut().zip(&values) {
             if let (Some(value), Some(usual)) = (value, usual)
                 && value != usual
@@ -102,7 +132,12 @@ fn own_defaults(rows: &[Row]) -> Vec<Vec<String>> {
     notes
 }
 
-/// A mean with its deviation over the seeds.
+/// True if the label of a row gives the value of a key.
+fn labelled(row: &Row, key: &str) -> bool {
+    row.trial.label.split(' ').any(|part| part.split('=').next() == Some(key))
+}
+
+/// A mean with its deviation over the runs.
 fn spread(values: &[Option<f64>], digits: usize) -> String {
     match (mean(values), deviation(values)) {
         (Some(m), Some(d)) => format!("{m:.digits$} ± {d:.digits$}"),
@@ -111,179 +146,179 @@ fn spread(values: &[Option<f64>], digits: usize) -> String {
     }
 }
 
-/// The table, with the columns that are asked for. `target` is the validation error, in percent, up to which time is counted.
-#[must_use]
-pub fn markdown(rows: &[Row], target: f64, columns: &Columns) -> String {
-    let several = rows.iter().any(|r| rows.iter().filter(|o| o.trial.rule == r.trial.rule).count() > 1);
-    let more: String = columns.iter().map(|c| format!("{} | ", c.heading())).collect();
-    let mut text = format!(
-        "| rule | train error % | validation error % | test error % | {more}s / epoch | s to {target} % | parameters | of the rule |\n"
-    );
-    text.push_str(&("|---".repeat(8 + columns.iter().count()) + "|\n"));
-    let mut notes: Vec<String> = Vec::new();
-    for (row, own) in rows.iter().zip(own_defaults(rows)) {
-        let note =
-            [own, vec![row.note()]].concat().into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join("; ");
-        let mut mark = String::new();
-        if !note.is_empty() {
-            let n = notes.iter().position(|n| *n == note).unwrap_or_else(|| {
-                notes.push(note.clone());
-                notes.len() - 1
-            });
-            mark = format!(" [{}]", n + 1);
+/// Network, epochs, batch, optimizer, rate and schedule of all rows in a line; where rows differ, each value with its rows.
+pub(super) fn settings(rows: &[Row]) -> String {
+    let specs: Vec<(String, &RunSpec)> =
+        rows.iter().filter_map(|r| Some((r.trial.rule.clone(), r.trial.runs().first()?))).collect();
+    let field = |of: &dyn Fn(&RunSpec) -> String| {
+        let mut values: Vec<(String, Vec<&str>)> = Vec::new();
+        for (rule, spec) in &specs {
+            let value = of(spec);
+            match values.iter_mut().find(|v| v.0 == value) {
+                Some(v) => v.1.push(rule),
+                None => values.push((value, vec![rule])),
+            }
         }
-        let name = row.trial.name().replace('|', "\\|");
-        let name = if several && row.chosen { format!("**{name}**") } else { name };
-        let cell = |of: fn(&Record) -> Option<f64>| spread(&row.values(of), 2);
-        let records: Vec<&Record> = row.records.iter().collect();
-        let asked = |c: Column| c.plainly(&records).unwrap_or_else(|| spread(&row.values(|r| c.of(r)), 2));
-        let more: String = columns.iter().map(|c| format!("{} | ", asked(c))).collect();
-        let count = |of: fn(&Record) -> usize| row.records.first().map_or("-".to_owned(), |r| of(r).to_string());
-        let _ = writeln!(
-            text,
-            "| {name}{mark} | {} | {} | {} | {more}{} | {} | {} | {} |",
-            cell(Record::train_error),
-            cell(Record::validation_error),
-            cell(Record::test_error),
-            row.epoch_seconds().map_or("-".to_owned(), |s| format!("{s:.3}")),
-            mean(&row.values(|r| r.seconds_to(target))).map_or("-".to_owned(), |s| format!("{s:.2}")),
-            count(|r| r.parameters),
-            count(|r| r.own_parameters),
-        );
-    }
-    if several {
-        text.push_str(
-            "\nIn bold the trial of each rule with the lowest validation error; its test error is the rule's.\n",
-        );
-    }
-    let meaning = columns.meaning();
-    if !meaning.is_empty() {
-        let _ = write!(text, "\n{meaning}\n");
-    }
-    for (n, note) in notes.iter().enumerate() {
-        let _ = write!(text, "\n[{}] {note}\n", n + 1);
-    }
-    text
-}
-
-/// One line a run, with a heading.
-#[must_use]
-pub fn csv(rows: &[Row], target: f64) -> String {
-    let mut text = String::from(
-        "rule,setting,chosen,seed,train_error_percent,validation_error_percent,test_error_percent,epochs,\
-         seconds_per_epoch,seconds_to_target,parameters,rule_parameters,test_top5_error_percent,test_f1_percent,\
-         test_precision_percent,test_recall_percent,peak_memory_bytes,note\n",
-    );
-    let quoted = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
-    for row in rows {
-        let (rule, label, chosen) = (&row.trial.rule, quoted(&row.trial.label), row.chosen);
-        let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.4}"));
-        for r in &row.records {
-            let _ = writeln!(
-                text,
-                "{rule},{label},{chosen},{},{},{},{},{},{:.4},{},{},{},{},{},{},{},{},{}",
-                r.seed,
-                number(r.train_error()),
-                number(r.validation_error()),
-                number(r.test_error()),
-                r.epochs.len(),
-                r.epoch_seconds(),
-                number(r.seconds_to(target)),
-                r.parameters,
-                r.own_parameters,
-                number(r.top5_error()),
-                number(r.f1()),
-                number(r.precision()),
-                number(r.recall()),
-                r.peak_memory.map_or(String::new(), |b| b.to_string()),
-                quoted(r.failed.as_deref().unwrap_or_default()),
-            );
-        }
-        if row.records.is_empty() {
-            let _ = writeln!(text, "{rule},{label},{chosen},,,,,0,,,,,,,,,,{}", quoted(&row.note()));
-        }
-    }
-    text
-}
-
-/// Everything, epochs included.
-#[must_use]
-pub fn json(rows: &[Row]) -> serde_json::Value {
-    let row = |row: &Row| {
-        let figures = |of: fn(&Record) -> Option<f64>| serde_json::json!({ "mean": mean(&row.values(of)), "deviation": deviation(&row.values(of)) });
-        serde_json::json!({
-            "rule": row.trial.rule, "setting": row.trial.label, "chosen": row.chosen, "note": row.note(),
-            "train_error_percent": figures(Record::train_error),
-            "validation_error_percent": figures(Record::validation_error),
-            "test_error_percent": figures(Record::test_error),
-            "test_top5_error_percent": figures(Record::top5_error), "test_f1_percent": figures(Record::f1),
-            "test_precision_percent": figures(Record::precision), "test_recall_percent": figures(Record::recall),
-            "peak_memory_bytes": mean(&row.values(|r| r.peak_memory.map(|b| b as f64))),
-            "seconds_per_epoch": row.epoch_seconds(), "runs": row.records,
+        // That of most rows first; of equals the first named.
+        values.sort_by_key(|v| std::cmp::Reverse(v.1.len()));
+        let Some(((usual, _), others)) = values.split_first() else { return String::new() };
+        let others: Vec<String> =
+            others.iter().map(|(value, rules)| format!("{}: {value}", rules.join(", "))).collect();
+        if others.is_empty() { usual.clone() } else { format!("{usual} ({})", others.join("; ")) }
+    };
+    let value = |key: &'static str| {
+        field(&move |spec| match spec.value(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => "-".to_owned(),
         })
     };
-    rows.iter().map(row).collect()
+    if specs.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Network {}; epochs {}; batch {}; optimizer {}, learning rate {}, schedule {}.",
+        field(&RunSpec::network),
+        value("train.epochs"),
+        value("train.batch"),
+        value("optim.name"),
+        value("optim.lr"),
+        value("optim.schedule"),
+    )
 }
 
-/// The files of a comparison, beside the folders of its runs.
-const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by-epoch.svg", "error-by-time.svg"];
-
-/// The one of them that tells of the runs for a program to read.
-const TOLD: &str = "compare.json";
-
-/// Whether those of `trials` may take the place of the files in `folder`: nothing is lost where every run that these tell of
-/// is one of the trials, as after an interruption or with more seeds.
-///
-/// # Errors
-/// Names the file that would be lost.
-pub fn replaceable(folder: &Path, trials: &[Trial]) -> Result<(), FileError> {
-    let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
-    let planned: Vec<String> = trials.iter().flat_map(|t| t.specs.iter().flatten()).map(RunSpec::to_toml).collect();
-    let told = files::read(&folder.join(TOLD), files::NUMBERS, "").ok();
-    let told: Option<Vec<serde_json::Value>> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let ours = |run: &serde_json::Value| run["spec"].as_str().is_some_and(|spec| planned.iter().any(|p| p == spec));
-    if told.is_some_and(|rows| rows.iter().flat_map(|r| r["runs"].as_array().into_iter().flatten()).all(ours)) {
-        return Ok(());
+impl Results<'_> {
+    /// The test of a row against the first: of the test error over seeds, of the validation error over folds.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn against_first(&self, row: &Row) -> Result<Paired, Untested> {
+        let of = if self.folds().is_some() { Record::validation_error } else { Record::test_error };
+        match self.rows.first() {
+            Some(first) => paired(&row.values(of), &first.values(of)),
+            None => Err(Untested::Missing),
+        }
     }
-    let what = "is there and tells of other runs, which would be lost".to_owned();
-    Err(FileError { path: there, what, remedy: "name another folder with --out or add --overwrite" })
+
+    /// What figures are paired by.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.folds().is_some() { "fold" } else { "seed" }
+    }
+
+    /// Settings and table, as they are printed.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let (rows, target) = (self.rows, self.target);
+        let more: String = self.columns.iter().map(|c| format!("{} | ", c.heading())).collect();
+        let first = rows.first().filter(|_| rows.len() > 1).map(|r| r.trial.name().replace('|', "\\|"));
+        let test = first.as_ref().map_or(String::new(), |first| format!("p against {first} | "));
+        let mut text = format!(
+            "{}\n\n| rule | train error % | validation error % | test error % | {test}{more}s / epoch | s to {target} % | parameters | of the rule |\n",
+            settings(rows)
+        );
+        text.push_str(&("|---".repeat(8 + usize::from(first.is_some()) + self.columns.iter().count()) + "|\n"));
+        let mut notes = Notes::default();
+        for (n, (row, own)) in rows.iter().zip(own_defaults(rows)).enumerate() {
+            let note = [own, vec![row.note()]].concat().into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>();
+            let mark = notes.mark(&note.join("; "));
+            let name = row.trial.name().replace('|', "\\|");
+            let cell = |of: fn(&Record) -> Option<f64>| spread(&row.values(of), 2);
+            let records: Vec<&Record> = row.records.iter().collect();
+            let asked = |c: Column| c.plainly(&records).unwrap_or_else(|| spread(&row.values(|r| c.of(r)), 2));
+            let more: String = self.columns.iter().map(|c| format!("{} | ", asked(c))).collect();
+            let count = |of: fn(&Record) -> usize| row.records.first().map_or("-".to_owned(), |r| of(r).to_string());
+            let test = match (n, self.against_first(row)) {
+                _ if first.is_none() => String::new(),
+                (0, _) => "reference | ".to_owned(),
+                (_, Ok(test)) => format!("{} | ", shown(test.p)),
+                (_, Err(why)) => format!("-{} | ", notes.mark(&why.reason(self.unit()))),
+            };
+            let reached = row.seconds_to(target);
+            let reached = reached.map_or_else(|why| format!("-{}", notes.mark(&why)), |s| format!("{s:.2}"));
+            let _ = writeln!(
+                text,
+                "| {name}{mark} | {} | {} | {} | {test}{more}{} | {reached} | {} | {} |",
+                cell(Record::train_error),
+                cell(Record::validation_error),
+                cell(Record::test_error),
+                row.epoch_seconds().map_or("-".to_owned(), |s| format!("{s:.3}")),
+                count(|r| r.parameters),
+                count(|r| r.own_parameters),
+            );
+        }
+        text.push_str(&notes.text());
+        if let Some(first) = &first {
+            let _ = write!(text, "\n{}\n", self.meaning_of_p(first));
+        }
+        let meaning = self.columns.meaning();
+        if !meaning.is_empty() {
+            let _ = write!(text, "\n{meaning}\n");
+        }
+        text + &self.by_fold()
+    }
+
+    /// What the column of p is; nothing where it is empty.
+    fn meaning_of_p(&self, first: &str) -> String {
+        let tests: Vec<Paired> = self.rows[1..].iter().filter_map(|r| self.against_first(r).ok()).collect();
+        let Some(pairs) = tests.first().map(|t| t.pairs) else {
+            return "No difference between rows is shown: there is no paired test.".to_owned();
+        };
+        let (error, unit, count) = match self.folds() {
+            Some(_) => ("validation error", "fold", tests.len()),
+            None => ("test error", "seed", tests.len()),
+        };
+        let comparisons = if count == 1 { "one comparison".to_owned() } else { format!("{count} comparisons") };
+        let overlap = match self.folds() {
+            Some(_) => " Training parts of folds overlap, so that p is rather too small.",
+            None => "",
+        };
+        format!(
+            "p: paired two-sided t-test of the {error} against {first} over {pairs} {unit}s; {comparisons}, p not corrected for \
+             their number.{overlap}"
+        )
+    }
+
+    /// The validation error of each fold, in cross-validation.
+    fn by_fold(&self) -> String {
+        let Some(folds) = self.folds() else { return String::new() };
+        let heads: String = (1..=folds).map(|n| format!(" fold {n} |")).collect();
+        let mut text =
+            format!("\nValidation error in percent, fold by fold:\n\n| rule |{heads}\n{}|\n", "|---".repeat(folds + 1));
+        for row in self.rows {
+            let of = |n: usize| row.records.get(n).and_then(Record::validation_error);
+            let cells: String =
+                (0..folds).map(|n| format!(" {} |", of(n).map_or("-".to_owned(), |v| format!("{v:.2}")))).collect();
+            let _ = writeln!(text, "| {} |{cells}", row.trial.name().replace('|', "\\|"));
+        }
+        text
+    }
+
+    /// The settings that were tried, with their validation error alone; nothing if none were.
+    #[must_use]
+    pub fn tried(&self) -> String {
+        let Some(first) = self.tried.iter().flat_map(|r| r.trial.runs()).next() else { return String::new() };
+        let mut seeds: Vec<u64> = self.tried.iter().flat_map(|r| r.trial.runs()).map(|s| s.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        let folds = first.data.fold.map_or(String::new(), |f| format!("{} folds of ", f.of));
+        let mut text = format!(
+            "Settings tried on {folds}{}, none of which is reported. In bold the setting of each rule with the lowest mean \
+             validation error, which is then run with the seeds that are reported.\n\n| rule, setting | validation error % |\n|---|---|\n",
+            list("seed", &seeds)
+        );
+        let mut notes = Notes::default();
+        for row in self.tried {
+            let mark = notes.mark(&row.note());
+            let name = row.trial.name().replace('|', "\\|");
+            let name = if row.chosen { format!("**{name}**") } else { name };
+            let _ = writeln!(text, "| {name}{mark} | {} |", spread(&row.values(Record::validation_error), 2));
+        }
+        text + &notes.text()
+    }
 }
 
-/// Writes `compare.json`, `.md`, `.csv` and the plots into `folder`, with the trials of tuning if there were any. Their paths,
-/// in the order in which they were written.
-///
-/// # Errors
-/// If a file cannot be written.
-pub fn written(
-    rows: &[Row],
-    tuned: Option<&[Row]>,
-    folder: &Path,
-    machine: &Machine,
-    heading: &str,
-    (target, columns): (f64, &Columns),
-) -> Result<Vec<PathBuf>, CompareError> {
-    let series = shown(rows);
-    let by_epoch = plot::by_epoch(&series).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
-    let by_time = plot::by_time(&series).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
-    let trials =
-        tuned.map_or(String::new(), |t| format!("\n## Trials of tuning, one seed\n\n{}", markdown(t, target, columns)));
-    let text = format!(
-        "# Comparison\n\n{heading} reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
-         ![validation error by time](error-by-time.svg)\n{trials}",
-        machine.version,
-        machine.description,
-        markdown(rows, target, columns)
-    );
-    let json = serde_json::to_vec_pretty(&json(rows)).unwrap_or_default();
-    let mut paths = Vec::new();
-    let csv = csv(rows, target);
-    let contents = [text.as_bytes(), csv.as_bytes(), &json, by_epoch.as_bytes(), by_time.as_bytes()];
-    // The one that says which runs all tell of comes first: else one who is killed in between finds them another's.
-    let (told, others) = FILES.into_iter().zip(contents).partition::<Vec<_>, _>(|(name, _)| *name == TOLD);
-    for (name, bytes) in told.into_iter().chain(others) {
-        let path = folder.join(name);
-        write_atomically(&path, bytes).map_err(RunError::from)?;
-        paths.push(path);
-    }
-    Ok(paths)
+/// `seed 3`, `seeds 0, 1, 2`.
+pub(super) fn list(unit: &str, numbers: &[u64]) -> String {
+    let all: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    format!("{unit}{} {}", if all.len() == 1 { "" } else { "s" }, all.join(", "))
 }

@@ -71,7 +71,7 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     html! {
         p {
             "Training figures are means over an epoch, each batch before its update; validation figures are taken after it. "
-            @if banded { "Lines are means over the seeds, bands reach from the lowest to the highest. " }
+            @if banded { "Lines are means over the seeds or folds of a setting, bands reach from the lowest to the highest. " }
             span.hint { "Point at a chart, touch it, or walk through it with the arrow keys for its values." }
         }
         div.charts {

@@ -1,4 +1,4 @@
-//! Runs that differ in their seed alone stand together; what tells the others apart is what their specs differ in.
+//! Runs that differ in their seed or fold alone stand together; what tells the others apart is what their specs differ in.
 
 use super::Subject;
 use super::words::{NONE, value};
@@ -6,7 +6,7 @@ use crate::spec::keys::KEYS;
 use crate::spec::{RunSpec, Settings};
 use std::collections::BTreeSet;
 
-/// Runs of one spec, one a seed.
+/// Runs of one spec, one a seed or fold.
 pub(super) struct Group<'a> {
     /// What tells it apart.
     pub(super) label: String,
@@ -36,9 +36,22 @@ pub(super) fn groups<'a>(runs: &'a [Subject<'a>]) -> Vec<Group<'a>> {
     found.into_iter().zip(labels).map(|((_, runs), label)| Group { label, runs }).collect()
 }
 
-/// The values of all keys that make it another run than one of another seed.
+impl Group<'_> {
+    /// True if its runs are folds of a cross-validation.
+    pub(super) fn folded(&self) -> bool {
+        self.runs.iter().all(|r| r.view.spec.data.fold.is_some())
+    }
+}
+
+/// The values of all keys that make it another run than one of another seed or fold.
 fn apart_from_seed(spec: &RunSpec) -> Vec<String> {
-    KEYS.iter().map(|k| k.path).filter(|k| !ASIDE.contains(k)).map(|k| value(spec, k)).collect()
+    let of = |key: &str| match (key, spec.data.fold) {
+        // Sizes of folds may differ by one.
+        ("data.validation", Some(_)) => String::new(),
+        ("data.fold", Some(fold)) => format!("of {}", fold.of),
+        _ => value(spec, key),
+    };
+    KEYS.iter().map(|k| k.path).filter(|k| !ASIDE.contains(k)).map(of).collect()
 }
 
 /// The shortest list of keys, those that say most first, by whose values all specs differ; the values are the labels.

@@ -1,6 +1,6 @@
 //! The page: head, table of contents, sections in their order, foot.
 
-use super::{Subject, claims, confusion, curves, layers, network, pictures, preparation, spec, summary, timing};
+use super::{Subject, claims, confusion, curves, layers, means, network, pictures, preparation, spec, summary, timing};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// How a file is known to be a report.
@@ -17,7 +17,8 @@ struct Section {
 }
 
 pub(super) fn page(runs: &[Subject<'_>]) -> Markup {
-    let sections: Vec<Section> = [
+    let mut sections: Vec<Section> = [
+        ("means", "Means", means::section(runs)),
         (
             "run",
             if runs.len() == 1 { "What was run" } else { "What was run, and what came of it" },
@@ -38,6 +39,12 @@ pub(super) fn page(runs: &[Subject<'_>]) -> Markup {
     .map(|(id, title, body)| Section { id, title, body })
     .filter(|s| !s.body.0.is_empty())
     .collect();
+    // Where means and curves compare settings, they come before the single runs.
+    if sections.first().is_some_and(|s| s.id == "means")
+        && let Some(n) = sections.iter().position(|s| s.id == "curves")
+    {
+        sections[1..=n].rotate_right(1);
+    }
     let title = summary::title(runs);
     html! {
         (DOCTYPE)

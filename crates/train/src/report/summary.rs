@@ -1,12 +1,11 @@
 //! What was run, by whom and where, and the figures it came to.
 
 use super::Subject;
-use super::groups::groups;
 use super::page::{each, wide};
 use super::words::{count, duration, grouped, network, percent};
 use crate::files;
 use crate::metrics::top5_tells;
-use crate::record::{Record, deviation, mean};
+use crate::record::Record;
 use crate::runs::view::Standing;
 use maud::{Markup, html};
 
@@ -63,12 +62,12 @@ fn standing(s: Standing) -> Markup {
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     match runs {
         [one] => html! { (tiles(one)) (remarks(one)) (facts(one)) },
-        _ => html! { (table(runs)) (means(runs)) (each(runs, |_, r| html! { (remarks(r)) (facts(r)) })) },
+        _ => html! { (table(runs)) (each(runs, |_, r| html! { (remarks(r)) (facts(r)) })) },
     }
 }
 
 /// Errors in percent: test, validation, training; the last two as the last epoch that there is left them.
-fn errors(record: &Record) -> [Option<f64>; 3] {
+pub(super) fn errors(record: &Record) -> [Option<f64>; 3] {
     let last = record.epochs.last();
     let validation = last.and_then(|e| e.validation_error).map(|v| 100.0 * v);
     [record.test_error(), validation, last.map(|e| 100.0 * e.train_error)]
@@ -160,7 +159,7 @@ fn facts(run: &Subject<'_>) -> Markup {
 }
 
 /// Headings of the errors, in the order of [`errors`].
-const ERRORS: [&str; 3] = ["test error", "validation error", "training error"];
+pub(super) const ERRORS: [&str; 3] = ["test error", "validation error", "training error"];
 
 /// One row a run. The errors come first: on a narrow page the rest is scrolled to.
 fn table(runs: &[Subject<'_>]) -> Markup {
@@ -184,35 +183,4 @@ fn table(runs: &[Subject<'_>]) -> Markup {
             }
         }
     })
-}
-
-/// Means over the seeds, if some runs differ in their seed alone.
-fn means(runs: &[Subject<'_>]) -> Markup {
-    let groups = groups(runs);
-    if groups.iter().all(|g| g.runs.len() == 1) {
-        return html! {};
-    }
-    let cell = |values: &[Option<f64>]| match (mean(values), deviation(values)) {
-        (Some(m), Some(d)) => format!("{m:.2} \u{b1} {d:.2} %"),
-        (m, _) => percent(m),
-    };
-    html! {
-        h3 { "Means over seeds" }
-        p { "Runs whose specs differ in the seed alone: mean \u{b1} standard deviation between them (n\u{a0}\u{2212}\u{a0}1)." }
-        (wide(&html! {
-            table.runs {
-                thead { tr { @for h in ["setting"].into_iter().chain(ERRORS).chain(["runs"]) { th scope="col" { (h) } } } }
-                tbody {
-                    @for g in &groups {
-                        @let of = |n: usize| g.runs.iter().map(|r| errors(&r.view.record)[n]).collect::<Vec<_>>();
-                        tr {
-                            th scope="row" { (g.label) }
-                            @for n in 0..ERRORS.len() { td.n { (cell(&of(n))) } }
-                            td.n { (g.runs.len()) }
-                        }
-                    }
-                }
-            }
-        }))
-    }
 }

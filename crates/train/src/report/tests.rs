@@ -323,8 +323,11 @@ fn several_runs_are_held_side_by_side() {
     let views = [view("a", &[]), view("b", &[("seed", 1.into())]), view("b", &[("rule.name", "backprop".into())])];
     let subjects: Vec<Subject<'_>> = views.iter().map(Subject::bare).collect();
     let page = Page::of(&subjects);
-    let run = page.section("run");
-    assert!(run.contains("Means over seeds") && run.contains("25.00 \u{b1} 0.00 %"), "{run}");
+    let means = page.section("means");
+    assert!(means.contains("25.00 \u{b1} 0.00 %") && means.contains("needs at least 3 seeds"), "{means}");
+    // What compares settings comes before the single runs.
+    let order: Vec<String> = page.sections().into_iter().take(3).collect();
+    assert_eq!(order, ["means", "curves", "run"]);
     let spec = page.section("spec");
     assert!(spec.contains("runs differ") && spec.contains("rule.name") && spec.contains("backprop"), "{spec}");
     assert!(page.section("curves").contains("bands reach"));

@@ -39,11 +39,16 @@ impl Keeping {
     };
 }
 
-/// The folder of a seed's run below that of its setting: `seed-N`, or the next one (`seed-N.2`) where a run of another spec is: one that is not `is_it`.
+/// The folder of a run below that of its setting: `seed-N`, in cross-validation `seed-N-fold-2-of-5`, or the next one
+/// (`seed-N.2`) where a run of another spec is: one that is not `is_it`.
 #[must_use]
-pub fn place(parent: &Path, seed: u64, is_it: impl Fn(&str) -> bool) -> PathBuf {
-    let base = parent.join(format!("seed-{seed}"));
-    let numbered = (2..1000).map(|n| parent.join(format!("seed-{seed}.{n}")));
+pub fn place(parent: &Path, spec: &RunSpec, is_it: impl Fn(&str) -> bool) -> PathBuf {
+    let mut name = format!("seed-{}", spec.seed);
+    if let Some(fold) = spec.data.fold {
+        name.push_str(&format!("-fold-{}-of-{}", fold.part, fold.of));
+    }
+    let base = parent.join(&name);
+    let numbered = (2..1000).map(|n| parent.join(format!("{name}.{n}")));
     let free = |p: &PathBuf| files::read_text(&p.join(SPEC), "").map_or(true, |there| is_it(&there));
     std::iter::once(base.clone()).chain(numbered).find(free).unwrap_or(base)
 }
