@@ -9,6 +9,7 @@ use reclra_train::compare::{Trial, Watch};
 use reclra_train::fit::{EpochReport, Observer, Progress};
 use reclra_train::record::Record;
 use reclra_train::spec::RunSpec;
+use reclra_train::warnings;
 use serde::Serialize;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -124,6 +125,10 @@ impl Watch for Board {
             self.voice.detail(format_args!("{line} (there already)"));
         } else {
             self.say(&line);
+            let spec = trial.specs.iter().flatten().find(|s| s.seed == record.seed);
+            for w in spec.map_or_else(Vec::new, |spec| warnings::after(record, spec)) {
+                self.warn(&format!("{name}, seed {}: {w}", record.seed));
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use reclra::{Device, Level};
 use reclra_train::experiment::Machine;
 use reclra_train::files;
 use reclra_train::runs::{Environment, data_files, now};
-use reclra_train::spec::{DataFacts, DataSpec, Settings};
+use reclra_train::spec::{DataFacts, DataSpec, Settings, Value, same};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -78,52 +78,85 @@ fn writes_files(command: &Command) -> bool {
 
 /// The settings of a spec file with the flags over them.
 fn settings(spec: Option<&Path>, flags: &SpecFlags) -> Result<Settings, Failure> {
-    let mut settings = match spec.or(flags.config.as_deref()) {
+    let settings = match spec.or(flags.config.as_deref()) {
         Some(path) => read_settings(path)?,
         None => Settings::default(),
     };
-    // As on a command line, what comes from a flag of its own weighs more than --set.
+    Ok(settings.with(&given(flags)?))
+}
+
+/// The settings of the command line alone; a key that is given twice must be given the same value.
+fn given(flags: &SpecFlags) -> Result<Settings, Failure> {
+    let mut given = Given::default();
     for assignment in &flags.sets {
-        settings.assign(assignment)?;
+        let (key, value) = Settings::assignment(assignment)?;
+        given.put(key, value, "--set")?;
     }
-    for (key, value) in [("data.name", &flags.data), ("data.dir", &flags.data_dir), ("net.arch", &flags.arch)] {
+    for (key, flag, value) in [
+        ("data.name", "--data", &flags.data),
+        ("data.dir", "--data-dir", &flags.data_dir),
+        ("net.arch", "--arch", &flags.arch),
+    ] {
         if let Some(text) = value {
-            settings.put(key, text.as_str(), "command line")?;
+            given.put(key, text.as_str().into(), flag)?;
         }
     }
     if let Some(model) = &flags.model {
-        read_model(&mut settings, model)?;
+        read_model(&mut given, model)?;
     }
-    for (key, value) in [
-        ("net.width", &flags.width),
-        ("rule.inner", &flags.inner),
-        ("net.act", &flags.act),
-        ("rule.name", &flags.rule),
-        ("rule.wiring", &flags.wiring),
-        ("rule.beta", &flags.beta),
-        ("train.epochs", &flags.epochs),
-        ("train.batch", &flags.batch),
-        ("optim.lr", &flags.lr),
-        ("optim.schedule", &flags.schedule),
-        ("data.shift", &flags.shift),
-        ("seed", &flags.seed),
+    for (key, flag, value) in [
+        ("net.width", "--width", &flags.width),
+        ("rule.inner", "--inner", &flags.inner),
+        ("net.act", "--act", &flags.act),
+        ("rule.name", "--rule", &flags.rule),
+        ("rule.wiring", "--wiring", &flags.wiring),
+        ("rule.beta", "--beta", &flags.beta),
+        ("train.epochs", "--epochs", &flags.epochs),
+        ("train.batch", "--batch", &flags.batch),
+        ("optim.lr", "--lr", &flags.lr),
+        ("optim.schedule", "--schedule", &flags.schedule),
+        ("data.shift", "--shift", &flags.shift),
+        ("seed", "--seed", &flags.seed),
     ] {
         if let Some(text) = value {
-            settings.assign(&format!("{key}={text}"))?;
+            given.put(key, Settings::assignment(&format!("{key}={text}"))?.1, flag)?;
         }
     }
     if flags.track_alignment {
-        settings.put("train.alignment", true, "command line")?;
+        given.put("train.alignment", true.into(), "--track-alignment")?;
     }
-    Ok(settings)
+    Ok(given.settings)
+}
+
+/// Settings of a command line, and which flag has set each key.
+#[derive(Default)]
+struct Given {
+    settings: Settings,
+    by: Vec<(String, &'static str)>,
+}
+
+impl Given {
+    fn put(&mut self, key: &str, value: Value, flag: &'static str) -> Result<(), Failure> {
+        let before = self.settings.get(key).cloned();
+        self.settings.put(key, value, if flag == "--set" { flag } else { "command line" })?;
+        if let (Some(before), Some(now)) = (before, self.settings.get(key))
+            && !same(&before, now)
+        {
+            let first = self.by.iter().find(|(k, _)| k == key).map_or("--set", |(_, flag)| flag);
+            let line = format!("{key} is given twice, {before} by {first} and {now} by {flag}; leave one out");
+            return Err(Failure::Usage(line));
+        }
+        self.by.push((key.to_owned(), flag));
+        Ok(())
+    }
 }
 
 /// A model by name, or a TOML file of layers, whose text the spec then holds.
-fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
+fn read_model(given: &mut Given, model: &str) -> Result<(), Failure> {
     let path = Path::new(model);
     let is_file = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
     if !is_file {
-        return Ok(settings.put("net.model", model, "command line")?);
+        return given.put("net.model", model.into(), "--model");
     }
     let remedy = "name a model (`reclra list models`) or a TOML file of layers";
     let text = files::read_text(path, remedy)?;
@@ -134,8 +167,8 @@ fn read_model(settings: &mut Settings, model: &str) -> Result<(), Failure> {
         );
         return Err(Failure::Usage(line));
     }
-    settings.put("net.model", "custom", "command line")?;
-    Ok(settings.put("net.layers", text, "command line")?)
+    given.put("net.model", "custom".into(), "--model")?;
+    given.put("net.layers", text.into(), "--model")
 }
 
 fn read_settings(path: &Path) -> Result<Settings, Failure> {

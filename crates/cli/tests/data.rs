@@ -124,7 +124,7 @@ fn info_says_what_is_there_and_what_is_missing() {
     let (out, _) = good(&["data", "info", "--json", "--data-dir", folder]);
     let objects = objects(&out);
     let names: Vec<&str> = objects.iter().map(|o| o["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["digits", "mnist", "fashion-mnist", "cifar10", "image-folder"]);
+    assert_eq!(names, ["digits", "mnist", "fashion-mnist", "cifar10", "idx", "image-folder"]);
     let measured = &objects[0]["measured"];
     assert_eq!(measured["train"].as_u64().unwrap() + measured["test"].as_u64().unwrap(), 1797);
     assert!(objects[1]["measured"].is_null() && objects[1]["files"][3]["path"].is_null());

@@ -49,7 +49,7 @@ fn everything_with_a_name_is_listed() {
         let entries = objects(&out).into_iter().filter(|o| o["topic"] == topic);
         entries.map(|o| o["name"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(of("data"), ["digits", "mnist", "fashion-mnist", "cifar10", "image-folder"]);
+    assert_eq!(of("data"), ["digits", "mnist", "fashion-mnist", "cifar10", "idx", "image-folder"]);
     assert_eq!(of("wirings"), ["chain", "gap", "full", "graph", "list", "skip", "layer"]);
     assert_eq!(of("activations"), ["tanh", "sigmoid", "relu", "lrelu", "elu", "sign", "identity"]);
     assert_eq!(of("optimisers"), ["adam", "sgd"]);

@@ -107,6 +107,15 @@ impl Graph {
         self.regions.iter().any(|r| r.inside.is_some())
     }
 
+    /// Extent of what a region holds, if that is feature maps or an image: of a block's output, or of what a block is given.
+    #[must_use]
+    pub fn extent(&self, region: RegionId) -> Option<Extent> {
+        let own = self.regions[region].inside.as_ref().map(|block| block.to());
+        let given =
+            || self.regions.iter().find(|r| r.sources.contains(&region)).and_then(|r| Some(r.inside.as_ref()?.from()));
+        own.or_else(given).filter(|e| e.height * e.width > 1)
+    }
+
     /// All regions, the input first, each after its sources, the output last.
     #[must_use]
     pub fn regions(&self) -> &[Region] {

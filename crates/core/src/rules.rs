@@ -33,7 +33,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     ),
     ("backprop", "backpropagation of errors: the exact gradient, through phi' and W^T"),
     ("feedback-alignment", "backprop with fixed random feedback in place of W^T (Lillicrap et al. 2016)"),
-    ("direct-feedback-alignment", "the output error straight to every region by fixed random feedback (Nøkland 2016)"),
+    (
+        "direct-feedback-alignment",
+        "the output error straight to every region by fixed random feedback (Nøkland 2016); on feature maps one weight a channel and class",
+    ),
     ("lra-e", "local representation alignment with learned error synapses (Ororbia and Mali 2019); chains"),
     ("target-prop", "targets through learned inverses (Bengio 2014; Lee et al. 2015); chains of regions or blocks"),
     (

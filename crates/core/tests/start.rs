@@ -68,13 +68,8 @@ fn images() -> Graph {
         phi,
     };
     let bn = || LayerSpec::BATCH_NORM;
-    let conv = |out: usize, gain: f64| LayerSpec::Conv {
-        out,
-        window: Window::square(3, 1, 1),
-        groups: 1,
-        bias: true,
-        gain,
-    };
+    let conv =
+        |out: usize, gain: f64| LayerSpec::Conv { out, window: Window::square(3, 1, 1), groups: 1, bias: true, gain };
     let map = LayerSpec::NoiseMap { out: 5, noise: Noise::Gaussian(0.1), gain: 0.5 };
     let halved = vec![LayerSpec::conv(5, 3, 2, 1), bn(), LayerSpec::Act(Phi::Relu), map];
     let dense = LayerSpec::Dense { out: 3, bias: true, gain: 0.7 };

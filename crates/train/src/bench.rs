@@ -38,6 +38,7 @@ pub fn random_facts(settings: &Settings) -> Result<DataFacts, SpecError> {
             white: 255,
             train: 50_000,
             validation: 5_000,
+            published: None,
             shape: ImageShape { channels: 3, height: side, width: side },
         });
     }
@@ -49,6 +50,7 @@ pub fn random_facts(settings: &Settings) -> Result<DataFacts, SpecError> {
         white: 255,
         train: 60_000,
         validation: 2_000,
+        published: None,
         shape: ImageShape { channels: 1, height: 1, width: inputs },
     })
 }

@@ -12,7 +12,9 @@ mod error;
 mod fetch;
 mod folder;
 mod idx;
+mod idx_set;
 mod info;
+mod known;
 mod loader;
 mod memory;
 mod moments;
@@ -40,7 +42,7 @@ pub use moments::{Moments, drawn};
 pub use pictures::{Picture, pictures, pictures_for, pictures_in};
 pub use prepare::{Normalise, Prepare, cache_home};
 pub use prepared::{Ready, ready, ready_shared, ready_shown, with_prepare};
-pub use registry::{Entry, FileEntry, Form, data_home, entries, entry, open, open_with};
+pub use registry::{Entry, FileEntry, Form, canonical, data_home, entries, entry, open, open_with};
 pub use split::{Fold, Split};
 pub use view::Zoom;
 
@@ -132,6 +134,10 @@ pub trait Dataset: Send + Sync {
     /// Whether reading a sample is work, such as decoding a photograph: then several threads read ahead.
     fn lazy(&self) -> bool {
         false
+    }
+    /// Whether the content is that of the published data set of its name; none where nothing is published under it.
+    fn published(&self) -> Option<bool> {
+        None
     }
     /// What a user should be told of how the files were read: a line each.
     fn notes(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 mod estimate;
 mod known;
 mod markdown;
+mod read;
 
 pub use estimate::{Estimate, estimate, rough};
 pub use known::{KNOWN, about};
@@ -20,6 +21,7 @@ use crate::record::{Record, mean};
 use crate::run::RunError;
 use crate::runs::{self, Environment, Keeping, Shared, data_files};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
+use crate::warnings;
 use reclra::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -239,34 +241,15 @@ pub struct Planned {
 }
 
 impl Experiment {
-    /// Reads an experiment: the name of one that comes with the program, or a file.
-    ///
-    /// # Errors
-    /// If there is none, or the file is wrong.
-    pub fn read(name: &str) -> Result<Experiment, ExperimentError> {
-        let known = KNOWN.iter().find(|k| k.0 == name);
-        let text = match known {
-            Some(k) => k.1.to_owned(),
-            None if Path::new(name).is_file() => files::read_text(Path::new(name), "name another file")?,
-            None => {
-                let names: Vec<&str> = KNOWN.iter().map(|k| k.0).collect();
-                let hint = crate::spec::did_you_mean(name, &names);
-                return Err(ExperimentError::Unknown { name: name.to_owned(), hint, known: names.join(", ") });
-            }
-        };
-        Experiment::parse(&text, name)
-    }
-
-    /// Reads an experiment from TOML.
-    ///
-    /// # Errors
-    /// If it is wrong.
-    pub fn parse(text: &str, origin: &str) -> Result<Experiment, ExperimentError> {
-        toml::from_str(text).map_err(|e: toml::de::Error| {
-            let line = crate::spec::line_of(text, &e);
-            let what = format!("line {line}: {}", e.message().lines().next().unwrap_or("not TOML"));
-            ExperimentError::File { origin: origin.to_owned(), what }
-        })
+    /// Leaves out what the paper claims of runs on images that are not the published ones. True if there are such runs.
+    pub fn without_claims(&mut self, plan: &[Planned]) -> bool {
+        let other = |n: usize| plan.iter().any(|p| p.run == n && p.facts.published == Some(false));
+        let mut found = false;
+        for (_, run) in self.run.iter_mut().enumerate().filter(|(n, _)| other(*n)) {
+            run.claimed = None;
+            found = true;
+        }
+        found
     }
 
     /// The same in minutes: one seed, and the settings meant for it, which are no reproduction of anything.
@@ -384,12 +367,16 @@ impl Experiment {
                 stop: work.stop,
             };
             let (device, folder) = (Device::cpu(work.machine.threads), self.folder(planned, work.runs));
-            let mut warnings = Vec::new();
+            let mut lines = Vec::new();
             let made = {
                 let mut observer = witness.next(run, spec, false);
-                runs::once(&folder, spec, &shared, device, &mut *observer, &mut |w| warnings.push(w.to_owned()))
+                runs::once(&folder, spec, &shared, device, &mut *observer, &mut |w| lines.push(w.to_owned()))
             };
-            warnings.iter().for_each(|w| witness.warn(w));
+            if let Ok(Some(record)) = &made {
+                let of_run = |w: String| format!("{}, seed {}: {w}", run.name, spec.seed);
+                lines.extend(warnings::after(record, spec).into_iter().map(of_run));
+            }
+            lines.iter().for_each(|w| witness.warn(w));
             let record = match made {
                 Ok(Some(record)) => record,
                 Ok(None) => return Err(ExperimentError::Interrupted),

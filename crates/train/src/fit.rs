@@ -266,6 +266,8 @@ pub struct Outcome {
     pub test: Option<Evaluation>,
     /// Its top-5 error, precision, recall and F1.
     pub scores: Option<Scores>,
+    /// Its error where the most frequent class is named every time ([`Judged::constant_error`]).
+    pub constant_error: Option<f64>,
     /// Whether it was stopped from outside.
     pub interrupted: bool,
     /// Time of the run.
@@ -310,7 +312,8 @@ pub fn fit_from(
     let outcome = |learner, place: Place, judged: Option<Judged>| {
         let took = Duration::from_secs_f64(before) + begun.elapsed();
         let (test, scores) = (judged.as_ref().map(|j| j.evaluation), judged.as_ref().map(Judged::scores));
-        Ok(Outcome { learner, epochs: place.epochs, test, scores, interrupted: judged.is_none(), took })
+        let constant_error = judged.as_ref().and_then(Judged::constant_error);
+        Ok(Outcome { learner, epochs: place.epochs, test, scores, constant_error, interrupted: judged.is_none(), took })
     };
     while (place.epochs.len() as u64) < spec.epochs {
         let epoch = place.epochs.len() as u64;

@@ -56,6 +56,16 @@ impl Judged {
             .then(|| self.beyond as f64 / self.evaluation.samples as f64);
         Scores { top5_error, precision, recall, f1 }
     }
+
+    /// Share of the samples that are classified wrongly where the most frequent class is named every time; none for fewer than
+    /// two classes.
+    #[must_use]
+    pub fn constant_error(&self) -> Option<f64> {
+        let classes = self.confusion.classes();
+        let of = |class: usize| (0..classes).map(|taken| self.confusion.count(class, taken)).sum::<u64>();
+        let (all, most) = ((0..classes).map(of).sum::<u64>(), (0..classes).map(of).max().unwrap_or(0));
+        (most < all).then(|| (all - most) as f64 / all as f64)
+    }
 }
 
 /// Judges the given samples of a part as [`evaluate`] does, and counts who is taken for whom.
@@ -133,6 +143,14 @@ mod tests {
             "{precision} {recall} {f1}"
         );
         assert_eq!(judged(5).scores().top5_error, None);
+        // Four of each class; of one class alone nothing can be told.
+        assert_eq!(judged(2).constant_error(), Some(0.5));
+        assert_eq!(Judged { confusion: Confusion::new(2), ..judged(2) }.constant_error(), None);
+        let mut uneven = judged(6);
+        (0..8).for_each(|_| uneven.confusion.add(5, 0));
+        assert_eq!(uneven.constant_error(), Some(0.5));
+        (0..16).for_each(|_| uneven.confusion.add(5, 5));
+        assert_eq!(uneven.constant_error(), Some(0.25));
         // Four classes that were never said count 0.
         let six = judged(6).scores();
         assert_eq!(six.top5_error, Some(0.125));

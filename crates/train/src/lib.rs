@@ -21,6 +21,7 @@
 //! | [`run`] | from settings to something that can run |
 //! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
+//! | [`warnings`] | what a user should know of a run's data and figures |
 
 pub mod bench;
 pub mod columns;
@@ -33,7 +34,7 @@ pub mod files;
 pub mod fit;
 mod fonts;
 pub mod import;
-mod judge;
+pub mod judge;
 pub mod many;
 pub mod memory;
 pub mod metrics;
@@ -49,3 +50,4 @@ pub mod runs;
 pub mod spec;
 mod streams;
 pub mod tensorboard;
+pub mod warnings;

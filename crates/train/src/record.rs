@@ -27,6 +27,10 @@ pub struct Record {
     /// Its top-5 error, precision, recall and F1; none if the run diverged or was made before these were kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<Scores>,
+    /// Share of the test part that is classified wrongly where the most frequent class is named every time: chance level. None if
+    /// there is one class only, if the run diverged or was made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constant_error: Option<f64>,
     /// Seconds of the whole run.
     pub seconds: f64,
     /// Bytes: the most memory that the process held resident from the beginning of the run, or from where it was last gone on
@@ -58,6 +62,7 @@ impl Record {
             epochs,
             test: None,
             scores: None,
+            constant_error: None,
             peak_memory: None,
             failed: None,
         })
@@ -178,6 +183,7 @@ mod tests {
             epochs,
             test: None,
             scores: None,
+            constant_error: None,
             seconds: 0.0,
             peak_memory: None,
             failed: None,

@@ -114,7 +114,7 @@ fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, Run
         Err(e @ DataError::Missing { .. }) => return Ok(Err(format!("{e}."))),
         Err(e) => return Err(e.into()),
     };
-    if DataFacts::of(&*dataset) != model.facts {
+    if !DataFacts::of(&*dataset).same_data(&model.facts) {
         let line = "The data found are not those the network was made for; name their folder with --data-dir.";
         return Ok(Err(line.to_owned()));
     }

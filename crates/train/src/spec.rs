@@ -6,23 +6,30 @@
 
 mod data;
 mod facts;
+mod hint;
 mod image;
 pub mod keys;
 mod layers;
+mod optim;
 mod read;
 mod rules;
+mod words;
 
 pub use data::DataSpec;
 pub use facts::DataFacts;
+pub use hint::did_you_mean;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
-pub use read::{Settings, did_you_mean};
+pub use read::{Settings, same};
 pub use rules::{RuleSpec, names as rule_names, of_blocks as block_rule_names, tuning};
+pub use words::{SHORT, canonical};
 
+use optim::OptimSpec;
 use read::Reader;
-use reclra::optim::{Method, Schedule};
+use reclra::optim::Schedule;
 use reclra::{Graph, Optim, Phi, phi};
-use toml::{Table, Value};
+use toml::Table;
+pub use toml::Value;
 
 /// What is wrong with a spec: one line that names the key and the remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -139,14 +146,6 @@ pub struct NetSpec {
     pub w_std: f64,
 }
 
-/// The optimiser of a run, in epochs.
-#[derive(Clone, Debug, PartialEq)]
-struct OptimSpec {
-    optim: Optim,
-    warmup_epochs: f64,
-    step_epochs: u64,
-}
-
 /// A run, resolved: the same spec and data give the same run to the bit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
@@ -189,7 +188,7 @@ impl RunSpec {
             image::net(&mut r, facts, &model, [rule_name, wiring, inner])?
         };
         let rule = rules::read(&mut r, facts, &net)?;
-        let optim = optim(&mut r, facts, &net, &rule)?;
+        let optim = optim::read(&mut r, facts, &net, &rule)?;
         let epochs = r.positive(
             "train.epochs",
             match (net.image.is_some(), small(facts)) {
@@ -199,28 +198,33 @@ impl RunSpec {
                 (false, false) => 12,
             },
         )?;
-        let batch = usize::try_from(r.positive(
-            "train.batch",
-            if net.image.is_some() && small(facts) {
-                16
-            } else if net.image.is_some() {
-                64
-            } else {
-                32
-            },
-        )?)
-        .unwrap_or(usize::MAX);
         let trained = facts.train - data.validation;
+        let usual = match (net.image.is_some(), small(facts)) {
+            (true, true) => 16,
+            (true, false) => 64,
+            (false, _) => 32,
+        };
+        let batch = usize::try_from(r.positive("train.batch", usual.min(trained as u64))?).unwrap_or(usize::MAX);
         if batch > trained {
             let want = format!("must be at most the {trained} training images");
             return Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want));
         }
         let alignment = r.flag("train.alignment", false)?;
         let kept = r.kept();
-        let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, alignment, table: r.resolved };
+        let spec = RunSpec { seed, data, net, rule, optim, epochs, batch, alignment, table: r.resolved.clone() };
         let graph = spec.graph()?;
         if !kept {
             image::normalisable(&graph, batch, trained)?;
+        }
+        if let Some(gap) =
+            spec.net.residual.filter(|_| graph.regions().iter().all(|region| region.shortcuts.is_empty()))
+        {
+            let want = format!(
+                "gives no region of {} a shortcut: region l has one from l - {gap} where l mod {gap} = 0 and both have one width; \
+                 set another gap, or 0 for none",
+                spec.network()
+            );
+            r.refused("net.residual", &Value::Integer(gap as i64), want)?;
         }
         spec.rule.build(&graph)?;
         spec.optim(1).check()?;
@@ -353,80 +357,6 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     Ok(NetSpec { image: None, widths, act, residual, bias, w_std })
 }
 
-/// The settings of all methods; each takes its own.
-#[derive(Clone, Copy, Default)]
-struct Momenta {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    momentum: f64,
-    nesterov: bool,
-}
-
-/// The methods by name.
-const METHODS: &[(&str, fn(Momenta) -> Method)] = &[
-    ("adam", |m| Method::Adam { beta1: m.beta1, beta2: m.beta2, epsilon: m.epsilon }),
-    ("sgd", |m| Method::Sgd { momentum: m.momentum, nesterov: m.nesterov }),
-];
-
-/// The schedules by name, of the factor of a step.
-const SCHEDULES: &[(&str, fn(f64) -> Schedule)] = &[
-    ("constant", |_| Schedule::Constant),
-    ("linear", |_| Schedule::Linear),
-    ("cosine", |_| Schedule::Cosine),
-    ("step", |factor| Schedule::Step { every: 1, factor }),
-];
-
-fn optim(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) -> Result<OptimSpec> {
-    let method = r.pick("optim.name", "adam", METHODS)?;
-    let sign = net.act == Phi::Sign;
-    let brisk = sign || small(facts) || net.image.is_some();
-    let rate = r.number(
-        "optim.lr",
-        if matches!(method(Momenta::default()), Method::Sgd { .. }) {
-            0.1
-        } else if sign {
-            1e-3
-        } else if rule.is_independent() && !small(facts) {
-            // Blocks that know of each other by the output alone bear more.
-            1e-2
-        } else if small(facts) || net.image.is_some() {
-            3e-3
-        } else if ["equilibrium-prop", "hebbian"].contains(&rule.name()) {
-            // Slow at 2e-4: the one for its falling rates, the other as only its readout is told the label.
-            1e-3
-        } else {
-            2e-4
-        },
-    )?;
-    let schedule = r.pick("optim.schedule", if brisk { "linear" } else { "constant" }, SCHEDULES)?;
-    let warmup_epochs = r.number("optim.warmup_epochs", 0.0)?;
-    if warmup_epochs < 0.0 {
-        let value = Value::Float(warmup_epochs);
-        return Err(SpecError::bad("optim.warmup_epochs", &value, "must be 0 or more".into()));
-    }
-    let step_epochs = r.positive("optim.step_epochs", 10)?;
-    let factor = r.number("optim.step_factor", 0.1)?;
-    let (beta1, beta2) = (r.number("optim.beta1", 0.9)?, r.number("optim.beta2", 0.999)?);
-    let epsilon = r.number("optim.epsilon", 1e-8)?;
-    let (momentum, nesterov) = (r.number("optim.momentum", 0.9)?, r.flag("optim.nesterov", false)?);
-    let decay = r.number("optim.weight_decay", 0.0)?;
-    let some = |x: f64| (x != 0.0).then_some(x);
-    let radius = some(r.number("optim.radius", if sign || net.image.is_some() { 0.0 } else { 1.0 })?);
-    let average = some(r.number("optim.average", 0.0)?);
-    let optim = Optim {
-        method: method(Momenta { beta1, beta2, epsilon, momentum, nesterov }),
-        rate,
-        schedule: schedule(factor),
-        warmup: 0,
-        total: u64::MAX,
-        decay,
-        radius,
-        average,
-    };
-    Ok(OptimSpec { optim, warmup_epochs, step_epochs })
-}
-
 /// Facts of a made-up data set of square grey images, for tests.
 #[cfg(test)]
 pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, validation: usize) -> DataFacts {
@@ -436,6 +366,7 @@ pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, v
         white: 255,
         train,
         validation,
+        published: None,
         shape: crate::data::ImageShape { channels: 1, height: side, width: side },
     }
 }

@@ -1,6 +1,6 @@
 //! `reclra compare`: several rules on the same network, data, optimiser, budget and seeds; a table and plots.
 
-use super::{environment, machine, runs_home, settings, thread_count};
+use super::{environment, given, machine, runs_home, settings, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::{Board, Stage};
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use reclra_train::data::Dataset;
 use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
-use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, rule_names};
+use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, canonical, rule_names};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,13 +23,17 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         return Err(Failure::Usage("--rule names one rule; name those to compare with --rules a,b".to_owned()));
     }
     let columns = Columns::try_from(args.columns.clone()).map_err(|why| Failure::Usage(format!("--columns: {why}")))?;
-    let grid = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
+    let grid: Vec<_> = args.grid.iter().map(|g| Settings::values(g)).collect::<Result<_, _>>()?;
     let base = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
+    let fixed = given(&args.spec.flags)?;
+    if let Some((key, _)) = grid.iter().find(|(key, _)| fixed.get(key).is_some()) {
+        return Err(Failure::Usage(format!("{key} is given twice, by --grid and by a flag or --set; leave one out")));
+    }
     let blocks = base.get("net.model").and_then(|m| m.as_str()).is_some_and(|m| m != "mlp");
     let rules: Vec<String> = match args.rules.as_slice() {
         [] if blocks => block_rule_names().into_iter().map(str::to_owned).collect(),
         [] => rule_names().into_iter().map(str::to_owned).collect(),
-        some => some.to_vec(),
+        some => some.iter().map(|r| canonical("rule.name", r).map_or_else(|| r.clone(), str::to_owned)).collect(),
     };
     let seeds = |asked| if args.cross_validate.is_some() { 1 } else { asked };
     let request = Request {
@@ -43,6 +47,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     };
     let dataset = open(&request.base)?;
     let facts = DataFacts::of(&*dataset);
+    dataset.notes().iter().for_each(|line| voice.note(line));
     let plan = compare::plan(&request, &facts)?;
     let all = plan.reported(&[]);
     if all.iter().all(|t| t.specs.is_err())

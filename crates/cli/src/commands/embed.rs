@@ -41,7 +41,7 @@ pub(super) fn named(voice: Voice, args: &EmbedArgs, names: &[String]) -> Result<
     let mut runs = args.runs.iter().map(|path| ready(args, path, method)).collect::<Result<Vec<Ready>, Failure>>()?;
     runs.iter_mut().zip(names).for_each(|(run, name)| run.name.clone_from(name));
     let Some(first) = runs.first() else { return Ok(()) };
-    if let Some(other) = runs.iter().find(|r| r.model.facts != first.model.facts) {
+    if let Some(other) = runs.iter().find(|r| !r.model.facts.same_data(&first.model.facts)) {
         let (a, b) = (&first.model.facts.name, &other.model.facts.name);
         let line =
             format!("{}: trained on {b}, {} on {a}; embed runs of one data set together", other.name, first.name);
@@ -68,7 +68,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
     };
     let model = model::load(path, device(args.machine)?)?;
     let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
-    if DataFacts::of(&*dataset) != model.facts {
+    if !DataFacts::of(&*dataset).same_data(&model.facts) {
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
     }

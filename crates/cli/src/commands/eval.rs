@@ -17,7 +17,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     let mut model = model::load(&args.run, device(args.machine)?)?;
     let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
     let facts = DataFacts::of(&*dataset);
-    if facts != model.facts {
+    if !facts.same_data(&model.facts) {
         let line = format!(
             "{}: these are not the images the network was made for; name their folder with --data-dir",
             facts.name
@@ -41,18 +41,25 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
     let found = judge(&mut model.learner, &*dataset, part, samples)?;
     dataset.notes().iter().for_each(|line| voice.note(line));
     let Scores { top5_error, precision, recall, f1 } = found.scores();
+    let constant = found.constant_error();
     let (judged, counts) = (found.evaluation, found.confusion);
     if judged.samples > 0 && judged.loss.is_nan() {
         return Err(not_finite(&args.run));
     }
     let error = (judged.samples > 0).then(|| judged.error());
+    if let (Some(error), Some(constant)) = (error, constant)
+        && error >= constant
+    {
+        let chance = percent(Some(constant));
+        voice.warn(&format!("no better than chance: always naming the most frequent class errs in {chance}"));
+    }
     let rows: Vec<Vec<u64>> =
         (0..counts.classes()).map(|t| (0..counts.classes()).map(|p| counts.count(t, p)).collect()).collect();
     voice.object(
         "eval",
         &json!({
             "part": part_name, "samples": judged.samples, "wrong": judged.wrong, "error": error, "loss": judged.loss,
-            "top5_error": top5_error, "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
+            "constant_error": constant, "top5_error": top5_error, "precision": precision, "recall": recall, "f1": f1, "confusion": rows, "classes": facts.class_names,
         }),
     )?;
     if !voice.quiet {

@@ -59,8 +59,8 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
         "inspect",
         &json!({
             "what": heading, "rule": rule.name(), "parameters": graph.parameters(), "held_parameters": graph.held(), "own_parameters": own,
-            "regions": graph.regions().iter().map(|r| json!({
-                "name": r.name, "width": r.width, "activation": phi::name(r.phi), "bias": r.bias,
+            "regions": graph.regions().iter().enumerate().map(|(i, r)| json!({
+                "name": r.name, "width": r.width, "shape": graph.extent(i).map(|e| [e.channels, e.height, e.width]), "activation": phi::name(r.phi), "bias": r.bias,
                 "from": r.sources.iter().map(|&k| name(k)).collect::<Vec<_>>(),
                 "shortcuts": r.shortcuts.iter().map(|&k| name(k)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
@@ -153,7 +153,8 @@ fn regions(graph: &Graph) -> String {
     let rows: Vec<Vec<String>> = graph
         .regions()
         .iter()
-        .map(|r| {
+        .enumerate()
+        .map(|(i, r)| {
             let from: Vec<String> = r.sources.iter().map(name).collect();
             let inside = r.inside.as_ref();
             let shapes: Vec<String> = if let Some(block) = inside {
@@ -162,7 +163,7 @@ fn regions(graph: &Graph) -> String {
                 r.sources.iter().map(|&k| format!("{}x{}", r.width, graph.regions()[k].width)).collect()
             };
             let added: Vec<String> = r.shortcuts.iter().map(|k| format!("+ z of {}", name(k))).collect();
-            let units = inside.map_or_else(|| r.width.to_string(), |b| b.to().to_string());
+            let units = graph.extent(i).map_or_else(|| r.width.to_string(), |extent| extent.to_string());
             let own: usize = inside.map_or(0, |b| b.parameters())
                 + r.sources
                     .iter()
@@ -191,7 +192,8 @@ fn dot(graph: &Graph, rule: &dyn Rule) -> String {
     let mut text = String::from("digraph reclra {\n  rankdir=LR; node [shape=box, style=rounded];\n");
     let quoted = |i: usize| format!("\"{}\"", graph.regions()[i].name.replace('"', "\\\""));
     for (i, r) in graph.regions().iter().enumerate() {
-        let _ = writeln!(text, "  {} [label=\"{}\\n{} {}\"];", quoted(i), r.name, r.width, phi::name(r.phi));
+        let units = graph.extent(i).map_or_else(|| r.width.to_string(), |extent| extent.to_string());
+        let _ = writeln!(text, "  {} [label=\"{}\\n{units} {}\"];", quoted(i), r.name, phi::name(r.phi));
         for &k in &r.sources {
             let _ = writeln!(text, "  {} -> {};", quoted(k), quoted(i));
         }

@@ -4,6 +4,7 @@ use crate::args::{ListArgs, Voice};
 use crate::failure::Failure;
 use reclra::rules::blocks;
 use reclra::{layers, models, optim, phi, rules, wiring};
+use reclra_train::spec::SHORT;
 use reclra_train::spec::keys::{KEYS, page};
 use reclra_train::{data, experiment};
 use serde_json::json;
@@ -14,7 +15,9 @@ type Listed = (String, String);
 /// What can be listed.
 const LISTS: [(&str, fn() -> Vec<Listed>); 11] = [
     ("data", || data::entries().iter().map(|e| listed(e.name, e.about)).collect()),
-    ("rules", || owned(rules::KNOWN)),
+    ("rules", || {
+        rules::KNOWN.iter().map(|(name, about)| listed(name, &format!("{about}{}", short_names(name)))).collect()
+    }),
     ("models", || models::KNOWN.iter().map(|k| listed(k.name, k.about)).collect()),
     ("layers", || owned(layers::KNOWN)),
     ("activations", || phi::KNOWN.iter().map(|k| listed(k.name, k.about)).collect()),
@@ -42,6 +45,12 @@ pub(crate) const TOPICS: [&str; LISTS.len()] = {
 
 fn listed(name: &str, about: &str) -> Listed {
     (name.to_owned(), about.to_owned())
+}
+
+/// Short names of a rule, in brackets; nothing if it has none.
+fn short_names(rule: &str) -> String {
+    let all: Vec<&str> = SHORT.iter().filter(|(_, name)| *name == rule).map(|(short, _)| *short).collect();
+    if all.is_empty() { String::new() } else { format!(" [short: {}]", all.join(", ")) }
 }
 
 fn owned(list: &[(&str, &str)]) -> Vec<Listed> {

@@ -37,6 +37,16 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
             return Err(e.into());
         }
     };
+    let mut noted: Vec<String> = Vec::new();
+    for line in plan.iter().flat_map(|p| p.dataset.notes()) {
+        if !noted.contains(&line) {
+            voice.note(&line);
+            noted.push(line);
+        }
+    }
+    if experiment.without_claims(&plan) {
+        voice.warn("the figures of the paper are about other images, and are left out of the table");
+    }
     let home = runs_home().join(&name);
     let (out, runs) = (args.out.clone().unwrap_or_else(|| home.clone()), args.runs.clone().unwrap_or(home));
     let (machine, kept) = (machine(args.machine), experiment.kept(&out, &name));

@@ -46,7 +46,7 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
     let now_here = environment(&view.spec.data, dir, &facts, &device)?;
     let before = view.environment.as_ref().map_or(&[][..], |e| &e.data);
     let changed = changed(before, &now_here.data);
-    if facts != view.facts || changed.is_some() {
+    if !facts.same_data(&view.facts) || changed.is_some() {
         let what = changed.map_or(String::new(), |what| format!(" ({what})"));
         return Err(Failure::Other(format!(
             "{}: these are not the images the run began with{what}; restore them, name their folder with --data-dir, or \
@@ -74,7 +74,8 @@ pub(crate) fn run(voice: Voice, args: &ResumeArgs) -> Result<(), Failure> {
         None => now_here,
     };
     folder.begin(&spec, &Environment { keeping: Some(keeping), ..environment })?;
-    announce(voice, &spec, &facts, &device, &folder)?;
+    announce(voice, (&spec, &facts, &*dataset), &device, &folder)?;
+    dataset.notes().iter().for_each(|line| voice.note(line));
     let run = Run { spec: &spec, facts: &facts, dataset: &*dataset, device, keeping, watch: &args.watch };
     run.make(voice, &folder, Some(found))
 }

@@ -19,7 +19,7 @@ use reclra_train::runs::view::Standing;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
-use reclra_train::{import, model};
+use reclra_train::{import, model, warnings};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ pub(crate) fn run(voice: Voice, args: TrainArgs) -> Result<(), Failure> {
         write_atomically(&folder.file(runs::INIT), &bytes)?;
     }
     folder.begin(&spec, &environment)?;
-    announce(voice, &spec, &facts, &device, &folder)?;
+    announce(voice, (&spec, &facts, &*dataset), &device, &folder)?;
     let mut said: Vec<String> = Vec::new();
     let mut tell = |dataset: &dyn Dataset| {
         for line in dataset.notes().into_iter().filter(|l| !said.contains(l)).collect::<Vec<_>>() {
@@ -132,8 +132,7 @@ fn clear(folder: &RunFolder) -> Result<(), Failure> {
 /// Says what is going to be trained.
 pub(super) fn announce(
     voice: Voice,
-    spec: &RunSpec,
-    facts: &DataFacts,
+    (spec, facts, dataset): (&RunSpec, &DataFacts, &dyn Dataset),
     device: &Device,
     folder: &RunFolder,
 ) -> Result<(), Failure> {
@@ -153,8 +152,7 @@ pub(super) fn announce(
     voice.note(&line);
     folder.log(&line);
     voice.detail(spec.to_toml().trim_end());
-    let mut warnings = rule.warnings(&graph);
-    warnings.extend(spec.data.warning(facts));
+    let warnings = warnings::before(spec, facts, dataset)?;
     for w in &warnings {
         voice.note(format_args!("warning: {w}"));
         folder.log(&format!("warning: {w}"));
@@ -261,6 +259,9 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
             return Err(Failure::Interrupted(format!("interrupted after step {steps}; {kept}")));
         }
     };
+    for line in warnings::after(&record, spec) {
+        voice.warn(&line);
+    }
     let last = record.epochs.last();
     let (train, validation) = (last.map(|e| e.train_error), last.and_then(|e| e.validation_error));
     let error = record.test.map(|t| t.error());
@@ -269,7 +270,7 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
         "result",
         &json!({
             "train_error": train, "validation_error": validation, "test_error": error, "test": record.test,
-            "scores": record.scores, "peak_memory": record.peak_memory, "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
+            "scores": record.scores, "constant_error": record.constant_error, "warnings": record.warnings, "peak_memory": record.peak_memory, "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
             "saved": path_text(saved), "run": path_text(folder),
         }),
     )?;

@@ -3,7 +3,7 @@
 
 use super::error::{DataError, Result};
 use super::registry::Entry;
-use super::{ImageShape, Labelled, MemoryImages};
+use super::{ImageShape, Labelled, MemoryImages, known};
 use crate::files::{self, FileError};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -104,7 +104,13 @@ pub(super) fn load(entry: &Entry, dir: Option<&Path>, records: usize) -> Result<
     }
     let names = entry.classes.iter().map(|&c| c.to_owned()).collect();
     let validation = validation(parts[0].labels.len());
-    Ok(MemoryImages::new(entry.name, SHAPE, names, 255, parts, validation))
+    let published = known::is_cifar10(&parts, SHAPE);
+    let mut images = MemoryImages::new(entry.name, SHAPE, names, 255, parts, validation);
+    images.published = Some(published);
+    if !published {
+        images.notes.push(known::note(entry));
+    }
+    Ok(images)
 }
 
 /// A tenth, which is 5,000 of the published 50,000.

@@ -13,16 +13,6 @@ const LARGEST: u64 = 1 << 30;
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;
 
-/// Images of an idx3 file: (bytes, rows, columns).
-pub(super) fn images(path: &Path, remedy: &str) -> Result<(Vec<u8>, usize, usize)> {
-    parse_images(&read(path, remedy)?, path, remedy)
-}
-
-/// Labels of an idx1 file, each below `classes`.
-pub(super) fn labels(path: &Path, classes: usize, remedy: &str) -> Result<Vec<u8>> {
-    parse_labels(&read(path, remedy)?, path, classes, remedy)
-}
-
 /// The decoded content of a file, gzip or plain.
 pub(super) fn read(path: &Path, remedy: &str) -> Result<Vec<u8>> {
     decode(files::read(path, LARGEST, "name another folder with --data-dir")?).map_err(|what| bad(path, what, remedy))
@@ -45,6 +35,7 @@ pub(super) fn decode(raw: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
+/// Images of an idx3 file: (bytes, rows, columns).
 pub(super) fn parse_images(bytes: &[u8], path: &Path, remedy: &str) -> Result<(Vec<u8>, usize, usize)> {
     let [count, rows, cols] = header(bytes, path, remedy, IMAGES)?;
     if rows == 0 || cols == 0 || count == 0 {
@@ -53,6 +44,7 @@ pub(super) fn parse_images(bytes: &[u8], path: &Path, remedy: &str) -> Result<(V
     Ok((body(bytes, 16, [count, rows, cols], path, remedy)?, rows, cols))
 }
 
+/// Labels of an idx1 file, each below `classes`.
 pub(super) fn parse_labels(bytes: &[u8], path: &Path, classes: usize, remedy: &str) -> Result<Vec<u8>> {
     let [count] = header(bytes, path, remedy, LABELS)?;
     let labels = body(bytes, 8, [count, 1, 1], path, remedy)?;

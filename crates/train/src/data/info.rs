@@ -180,7 +180,8 @@ mod tests {
         assert_eq!(missing.len(), 3);
         let file = &info.files[3];
         assert!(!file.published && file.bytes == 5 && file.wrong.is_some(), "{file:?}");
-        assert_eq!(info.looked, [dir.path().to_owned(), dir.path().join("mnist")]);
+        let looked = ["", "mnist", "MNIST/raw", "raw"].map(|inner| dir.path().join(inner));
+        assert_eq!(info.looked, looked);
         let problem = info.problem.unwrap();
         assert!(problem.contains("reclra data fetch mnist") && !problem.contains('\n'), "{problem}");
     }

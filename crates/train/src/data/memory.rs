@@ -23,6 +23,8 @@ pub struct MemoryImages {
     /// Samples whose picture is broken, for each part: which, and why. Their bytes are of no account.
     pub(super) broken: [BTreeMap<u32, (PathBuf, String)>; 2],
     pub(super) notes: Vec<String>,
+    /// Whether the content is the published one, if something is published under the name.
+    pub(super) published: Option<bool>,
 }
 
 /// Bytes of images, one after the other, with their labels.
@@ -54,6 +56,7 @@ impl MemoryImages {
             stored: 0,
             broken: Default::default(),
             notes: Vec::new(),
+            published: None,
         }
     }
 
@@ -147,6 +150,10 @@ impl Dataset for MemoryImages {
 
     fn stored_validation(&self) -> usize {
         self.stored
+    }
+
+    fn published(&self) -> Option<bool> {
+        self.published
     }
 
     fn notes(&self) -> Vec<String> {

@@ -185,6 +185,10 @@ impl Dataset for Prepared<'_> {
         self.inner().lazy()
     }
 
+    fn published(&self) -> Option<bool> {
+        self.inner().published()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.inner().notes()
     }

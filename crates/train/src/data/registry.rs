@@ -2,7 +2,8 @@
 
 use super::digits::digits;
 use super::error::{DataError, Result};
-use super::{Dataset, ImageShape, Labelled, MemoryImages, Opening, cifar, folder, idx};
+use super::{Dataset, ImageShape, Opening, cifar, folder, idx_set};
+use crate::files;
 use crate::spec::{DataFacts, did_you_mean};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub enum Form {
     Cifar10,
     /// A folder of the user's.
     Folder,
+    /// Four idx files of the user's.
+    IdxFolder,
 }
 
 /// A file of a data set.
@@ -131,6 +134,14 @@ const ENTRIES: &[Entry] = &[
         classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
     },
     Entry {
+        name: idx_set::NAME,
+        form: Form::IdxFolder,
+        about: "images of your own in four idx files, as MNIST's are: classes are the labels in the files of --data-dir",
+        files: &[],
+        mirrors: &[],
+        classes: &[],
+    },
+    Entry {
         name: folder::NAME,
         form: Form::Folder,
         about: "pictures of your own: train/CLASS/*, val/CLASS/*, test/CLASS/* in the folder or tar file of --data-dir",
@@ -146,12 +157,27 @@ pub fn entries() -> &'static [Entry] {
     ENTRIES
 }
 
-/// The data set of that name.
+/// Other names of data sets than their own with other dashes or letter case.
+const ALIASES: &[(&str, &str)] = &[("fmnist", "fashion-mnist"), ("folder", folder::NAME)];
+
+/// The data set's own name, from that name in any letter case, with or without dashes: `CIFAR-10` is `cifar10`.
+#[must_use]
+pub fn canonical(name: &str) -> Option<&'static str> {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|c| !['-', '_', ' '].contains(c)).flat_map(char::to_lowercase).collect()
+    };
+    let name = letters(name);
+    let alias = ALIASES.iter().find(|(short, _)| *short == name).map(|(_, own)| *own);
+    alias.or_else(|| ENTRIES.iter().map(|e| e.name).find(|own| letters(own) == name))
+}
+
+/// The data set of that name, in any letter case.
 ///
 /// # Errors
 /// If there is none; the message names the nearest.
 pub fn entry(name: &str) -> Result<&'static Entry> {
-    ENTRIES.iter().find(|e| e.name == name).ok_or_else(|| {
+    let own = canonical(name);
+    ENTRIES.iter().find(|e| Some(e.name) == own).ok_or_else(|| {
         let known: Vec<&str> = ENTRIES.iter().map(|e| e.name).collect();
         DataError::Unknown { name: name.to_owned(), hint: did_you_mean(name, &known) }
     })
@@ -169,7 +195,16 @@ impl Entry {
     #[must_use]
     pub fn folders(&self, dir: Option<&Path>) -> Vec<PathBuf> {
         match dir {
-            Some(dir) => vec![dir.to_owned(), dir.join(self.name)],
+            Some(dir) => {
+                // The layout of torchvision: the folder that holds it, or its own.
+                let torch = match self.name {
+                    "mnist" => Some("MNIST"),
+                    "fashion-mnist" => Some("FashionMNIST"),
+                    _ => None,
+                };
+                let torch = torch.into_iter().flat_map(|own| [dir.join(own).join("raw"), dir.join("raw")]);
+                [dir.to_owned(), dir.join(self.name)].into_iter().chain(torch).collect()
+            }
             None => vec![data_home().join(self.name)],
         }
     }
@@ -190,6 +225,9 @@ impl Entry {
                 Some(dir) if dir.is_file() => {
                     "that is a file: unpack it and name the folder with --data-dir".to_owned()
                 }
+                _ if let Some(other) = idx_set::another(&folders, self.files) => {
+                    format!("read idx files of other names, such as {}, with --data idx", files::shown(&other))
+                }
                 _ => format!("run `reclra data fetch {}` or name the folder with --data-dir", self.name),
             },
         })
@@ -208,12 +246,13 @@ impl Entry {
         let train = (labels.size - 8) as usize;
         let side = ((images.size - 16) as usize / train).isqrt();
         let shape = ImageShape { channels: 1, height: side, width: side };
-        Some((self.facts(train, validation(train), shape), train + (test.size - 8) as usize))
+        Some((self.facts(train, idx_set::validation(train), shape), train + (test.size - 8) as usize))
     }
 
     fn facts(&self, train: usize, validation: usize, shape: ImageShape) -> DataFacts {
         let class_names = self.classes.iter().map(|&c| c.to_owned()).collect();
-        DataFacts { name: self.name.to_owned(), class_names, white: 255, train, validation, shape }
+        let published = Some(true);
+        DataFacts { name: self.name.to_owned(), class_names, white: 255, train, validation, published, shape }
     }
 
     /// Whether it is part of the program.
@@ -225,7 +264,7 @@ impl Entry {
     /// Whether it is a folder of the user's, which must be named and of which nothing is published.
     #[must_use]
     pub fn own(&self) -> bool {
-        self.form == Form::Folder
+        matches!(self.form, Form::Folder | Form::IdxFolder)
     }
 
     /// Reads the data set, from its files or from the program.
@@ -234,7 +273,8 @@ impl Entry {
             Form::Embedded => Arc::new(digits()?),
             Form::Cifar10 => Arc::new(cifar::load(self, dir, cifar::RECORDS)?),
             Form::Folder => folder::open(dir, opening)?,
-            Form::Idx => Arc::new(self.load_idx(dir)?),
+            Form::IdxFolder => Arc::new(idx_set::own(dir)?),
+            Form::Idx => Arc::new(idx_set::load(self, dir)?),
         })
     }
 
@@ -249,37 +289,10 @@ impl Entry {
                 cifar::Place::Archive(path) => vec![path],
             }),
             Form::Folder => folder::sources(dir),
+            Form::IdxFolder => idx_set::files(dir),
             // What is embedded has none.
             Form::Embedded | Form::Idx => self.files.iter().map(|f| self.find(f.name, dir)).collect(),
         }
-    }
-
-    fn load_idx(&self, dir: Option<&Path>) -> Result<MemoryImages> {
-        let remedy = format!("fetch it again with `reclra data fetch {}`", self.name);
-        let mut shape = None;
-        let mut parts = [Labelled::default(), Labelled::default()];
-        for (part, files) in parts.iter_mut().zip(self.files.chunks_exact(2)) {
-            let (images, labels) = (self.find(files[0].name, dir)?, self.find(files[1].name, dir)?);
-            let (pixels, height, width) = idx::images(&images, &remedy)?;
-            part.labels = idx::labels(&labels, self.classes.len(), &remedy)?.into_iter().map(u16::from).collect();
-            part.pixels = pixels;
-            let content = |what: String| DataError::Content { path: images.clone(), what, remedy: remedy.clone() };
-            let count = part.pixels.len() / (height * width);
-            if count != part.labels.len() {
-                let what = format!("holds {count} images, {} {} labels", labels.display(), part.labels.len());
-                return Err(content(what));
-            }
-            let (h, w) = *shape.get_or_insert((height, width));
-            if (h, w) != (height, width) {
-                let what = format!("holds images of {height}x{width} pixels, the training part of {h}x{w}");
-                return Err(content(what));
-            }
-        }
-        let (height, width) = shape.unwrap_or((0, 0));
-        let shape = ImageShape { channels: 1, height, width };
-        let names = self.classes.iter().map(|&c| c.to_owned()).collect();
-        let validation = validation(parts[0].labels.len());
-        Ok(MemoryImages::new(self.name, shape, names, 255, parts, validation))
     }
 }
 
@@ -291,11 +304,6 @@ pub(super) fn names(file: &str) -> Vec<String> {
     // Some archives write a dot for the first dash of the ending.
     let dotted = file.replace("-idx", ".idx");
     vec![file.to_owned(), format!("{file}.gz"), dotted.clone(), format!("{dotted}.gz")]
-}
-
-/// Samples drawn for validation from a training part: 2,000 of the published 60,000, a tenth of a small one.
-fn validation(train: usize) -> usize {
-    2_000.min(train / 10)
 }
 
 /// Opens a data set as it is by default; `dir` is the folder of its files, or one that has a folder of its name.

@@ -1,7 +1,7 @@
 //! The map of names: a TOML table from our parameters to the tensors of a file.
 
 use crate::files::{self, FileError};
-use crate::spec::line_of;
+use crate::spec::{did_you_mean, line_of};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -25,6 +25,8 @@ pub(super) struct Entry {
 
 /// Key of the tensors that are not used.
 const IGNORE: &str = "ignore";
+/// Keys of an entry that is a table.
+const ENTRY: [&str; 2] = ["name", "transpose"];
 
 impl NameMap {
     /// Reads a map: `"W.in->b1" = "fc1.weight"`, or `{ name = "fc1.weight", transpose = true }` for what the file holds as
@@ -49,9 +51,17 @@ impl NameMap {
             }
             let entry = entry(&value).ok_or_else(|| {
                 // A key without quotes is a table within a table in TOML.
-                let inner = value.as_table().and_then(|t| t.keys().next());
-                match inner.filter(|k| !["name", "transpose"].contains(&k.as_str())) {
+                let table = value.as_table();
+                let other = table.and_then(|t| t.keys().find(|k| !ENTRY.contains(&k.as_str())));
+                match other {
+                    Some(other) if table.is_some_and(|t| ENTRY.iter().any(|k| t.contains_key(*k))) => {
+                        let hint = did_you_mean(other, &ENTRY);
+                        bad(format!("{key}: unknown key `{other}`{hint}, it may have {}", ENTRY.join(", ")))
+                    }
                     Some(inner) => bad(format!("{key}.{inner} must stand in quotes, \"{key}.{inner}\"")),
+                    None if !did_you_mean(&key, &[IGNORE]).is_empty() => {
+                        bad(format!("unknown key `{key}`, did you mean `{IGNORE}`?"))
+                    }
                     None => bad(format!("{key} must be a name, or {{ name = \"...\", transpose = true }}")),
                 }
             })?;
@@ -67,7 +77,7 @@ fn entry(value: &Value) -> Option<Entry> {
         Value::Table(t) => {
             let name = t.get("name")?.as_str()?.to_owned();
             let transpose = t.get("transpose").map_or(Some(false), Value::as_bool)?;
-            let known = t.keys().all(|k| ["name", "transpose"].contains(&k.as_str()));
+            let known = t.keys().all(|k| ENTRY.contains(&k.as_str()));
             known.then_some(Entry { name, transpose })
         }
         _ => None,

@@ -133,7 +133,8 @@ fn a_wrong_map_is_named() {
         ("name = \"o.k\"", "name = \"o.k\", transpose = true", &["o.k is [3, 2]", "remove its transpose"]),
         ("\"h.b\"", "{ name = \"h.b\", transpose = true }", &["b.b1 is no matrix"]),
         ("\"h.b\"", "7", &["b.b1 must be a name"]),
-        ("\"h.b\"", "{ name = \"h.b\", turn = true }", &["b.b1 must be a name"]),
+        ("\"h.b\"", "{ name = \"h.b\", turn = true }", &["b.b1: unknown key `turn`", "it may have name, transpose"]),
+        ("transpose = true", "transpos = true", &["W.in->b1: unknown key `transpos`, did you mean `transpose`?"]),
         ("\"b.b1\"", "b.b1", &["b.b1 must stand in quotes"]),
         ("\"W.b1->out\"", "W.b1->out", &["map.toml: line 3"]),
     ] {
@@ -142,7 +143,11 @@ fn a_wrong_map_is_named() {
         let line = said(&mapped(), Some(&map), NET).unwrap_err();
         assert!(words.iter().all(|w| line.contains(w)) && !line.contains('\n'), "{line}");
     }
-    for (ignore, word) in [("ignore = [\"o.c\"]\n", "ignores o.c"), ("ignore = 3\n", "ignore must be a list")] {
+    for (ignore, word) in [
+        ("ignore = [\"o.c\"]\n", "ignores o.c"),
+        ("ignore = 3\n", "ignore must be a list"),
+        ("ignor = []\n", "unknown key `ignor`, did you mean `ignore`?"),
+    ] {
         let line = said(&mapped(), Some(&format!("{ignore}{MAP}")), NET).unwrap_err();
         assert!(line.contains(word), "{line}");
     }

@@ -9,8 +9,13 @@ use maud::{Markup, html};
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     let found: Vec<(&Subject<'_>, Claim)> = runs
         .iter()
+        .filter(|r| r.view.facts.published != Some(false))
         .filter_map(|r| Some((r, claimed(r.view.spec.rule.name(), r.view.spec.net.act.name(), &r.view.facts.name)?)))
         .collect();
+    if let (true, Some(other)) = (found.is_empty(), runs.iter().find(|r| r.view.facts.published == Some(false))) {
+        let name = &other.view.facts.name;
+        return html! { p { "These images are not those of the published " (name) ": the figures of the paper (" (SOURCE) ") are about others, and are not shown." } };
+    }
     if found.is_empty() {
         let what = if runs.len() == 1 { "this rule, activation and data set" } else { "these runs" };
         return html! { p { "The paper (" (SOURCE) ") has no figure for " (what) "." } };
@@ -22,7 +27,7 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
         }
         (figures(&found))
         (protocols(&found))
-        @if found.len() < runs.len() { p.small { "The paper has no figure for the other runs." } }
+        @if found.len() < runs.len() { p.small { "The paper has no figure for the other runs: they are of another rule, activation or data set, or on images that are not the published ones." } }
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usiz
                 g.region {
                     rect x=(left(i)) y=(top) width=(BOX.0) height=(BOX.1) rx="8" {}
                     text.name x=(middle) y=(top + 20.0) text-anchor="middle" { (r.name) }
-                    text x=(middle) y=(top + 38.0) text-anchor="middle" { (grouped(r.width)) }
+                    text x=(middle) y=(top + 38.0) text-anchor="middle" { (units(graph, i)) }
                     text x=(middle) y=(top + 55.0) text-anchor="middle" { (phi::name(r.phi)) }
                 }
                 @if r.sources.contains(&i.wrapping_sub(1)) { (straight(left(i) - GAP, left(i), top + BOX.1 / 2.0)) }
@@ -128,6 +128,11 @@ pub(super) fn drawing(graph: &Graph, edges: &[(usize, usize)], waves: &[Vec<usiz
             }
         }
     }
+}
+
+/// Channels, height and width of a region of feature maps, units of any other.
+fn units(graph: &Graph, region: usize) -> String {
+    graph.extent(region).map_or_else(|| grouped(graph.regions()[region].width), |extent| extent.to_string())
 }
 
 /// From one box to the next.
@@ -172,6 +177,19 @@ fn said(graph: &Graph, edges: &[(usize, usize)], carrier: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{RunSpec, Settings};
+
+    #[test]
+    fn boxes_of_feature_maps_show_channels_height_and_width() {
+        let facts = crate::data::entry("cifar10").unwrap().published().unwrap().0;
+        let settings = Settings::parse("net.model = \"resnet8\"\nnet.width = 32", "spec").unwrap();
+        let graph = RunSpec::resolve(&settings, &facts).unwrap().graph().unwrap();
+        let svg = picture(&graph, &[], &[]);
+        for label in [">3x32x32<", ">32x32x32<", ">64x16x16<", ">10<"] {
+            assert!(svg.contains(label), "{label}: {svg}");
+        }
+        assert!(!svg.contains("32,768"), "{svg}");
+    }
 
     /// Whether two edges share a stretch of their lane.
     fn collide(a: &Arc, b: &Arc) -> bool {

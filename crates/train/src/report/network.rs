@@ -96,14 +96,15 @@ fn regions(graph: &Graph) -> Markup {
         table {
             thead { tr { @for h in ["region", "units", "activation", "from", "shortcuts from", "parameters"] { th scope="col" { (h) } } } }
             tbody {
-                @for r in graph.regions() {
+                @for (i, r) in graph.regions().iter().enumerate() {
                     @let weights: usize = match &r.inside {
                         Some(block) => block.parameters(),
                         None => r.sources.iter().map(|&k| r.width * graph.regions()[k].width).sum(),
                     };
                     @let bias = if r.bias && !r.sources.is_empty() { r.width } else { 0 };
                     tr {
-                        th scope="row" { (r.name) } td.n { (grouped(r.width)) } td { (phi::name(r.phi)) }
+                        th scope="row" { (r.name) }
+                        td.n { (grouped(r.width)) @if let Some(extent) = graph.extent(i) { " (" (extent) ")" } } td { (phi::name(r.phi)) }
                         td { (r.sources.iter().map(name).collect::<Vec<_>>().join(", ")) }
                         td { (r.shortcuts.iter().map(name).collect::<Vec<_>>().join(", ")) }
                         td.n { (grouped(weights + bias)) }

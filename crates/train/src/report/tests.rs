@@ -246,8 +246,7 @@ fn folders_of_one_name_are_told_apart_by_as_little_as_needed() {
     let titles: Vec<String> = page.named("summary").iter().map(|s| text(s)).filter(|t| t.contains("seed-0")).collect();
     assert_eq!(
         titles[..3],
-        ["rec-lra/seed-0", "backprop/seed-0", "tanh/seed-0"]
-            .map(|t| t.replace('/', std::path::MAIN_SEPARATOR_STR))
+        ["rec-lra/seed-0", "backprop/seed-0", "tanh/seed-0"].map(|t| t.replace('/', std::path::MAIN_SEPARATOR_STR))
     );
 }
 

@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::report;
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
+use crate::warnings;
 use reclra::{Device, Learner};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -113,6 +114,7 @@ pub(super) fn make_from(
     let peak = Peak::begin();
     let Task { folder, spec, facts, dataset, device, keeping } = task;
     crate::memory::fits(spec, facts, dataset.prepared().is_some())?;
+    let warnings = warnings::before(spec, facts, *dataset)?;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
         _ => Vec::new(),
@@ -141,12 +143,16 @@ pub(super) fn make_from(
             let saved = saved.filter(|(at, _)| *at == steps).map(|(_, path)| path);
             Ok(End::Interrupted { steps, saved })
         }
-        Ok(Outcome { mut learner, test, scores, took, .. }) => {
+        Ok(Outcome { mut learner, test, scores, constant_error, took, .. }) => {
             if let Some(error) = unkept {
                 return Err(error.into());
             }
             let seconds = took.as_secs_f64();
-            let record = Record { test, scores, seconds, peak_memory, ..Record::unfinished(spec, kept.epochs)? };
+            let record = Record::unfinished(spec, kept.epochs)?;
+            let mut record = Record { test, scores, constant_error, seconds, peak_memory, warnings, ..record };
+            let found = warnings::after(&record, spec);
+            found.iter().for_each(|w| folder.log(&format!("warning: {w}")));
+            record.warnings.extend(found);
             model::save_with(folder.path(), spec, facts, &learner, dataset.prepared())?;
             finished(&record)?;
             if !keeping.end {
@@ -161,7 +167,8 @@ pub(super) fn make_from(
         Err(FitError::Data(e)) => Err(e.into()),
         Err(FitError::Spec(e)) => Err(e.into()),
         Err(e @ FitError::Diverged { .. }) => {
-            let record = Record { failed: Some(e.to_string()), peak_memory, ..Record::unfinished(spec, kept.epochs)? };
+            let record = Record::unfinished(spec, kept.epochs)?;
+            let record = Record { failed: Some(e.to_string()), peak_memory, warnings, ..record };
             folder.log(&e.to_string());
             finished(&record)?;
             report(task, None, warn);

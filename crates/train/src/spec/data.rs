@@ -91,8 +91,21 @@ fn opening(r: &mut Reader<'_>) -> Result<Opening> {
 pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
     let name = r.text("data.name", &facts.name)?;
     let dir = Some(r.text("data.dir", "")?).filter(|d| !d.is_empty());
+    let embedded = name == "digits" && facts.name == "digits";
+    r.unread(
+        "data.dir",
+        "",
+        !embedded,
+        "data sets of files only, digits is part of the program; name another data.name",
+    )?;
     let opening = opening(r)?;
     let fold = fold(r, facts)?;
+    // Of made-up images, too, the size is asked for.
+    let folder = name == "image-folder" || facts.name == "random";
+    let (default, by) = (Opening::default(), "image-folder only; set data.name = \"image-folder\"");
+    r.unread("data.size", default.size as i64, folder, by)?;
+    r.unread("data.broken", default.broken, folder, by)?;
+    r.unread("data.memory", default.memory as i64, folder, by)?;
     let drawn = fold.map_or(facts.validation, |f| f.range(facts.train).len());
     let validation = r.count("data.validation", drawn as u64)? as usize;
     if let Some(fold) = fold.filter(|_| validation != drawn) {
@@ -121,6 +134,7 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
     if epsilon <= 0.0 {
         return Err(SpecError::bad("data.zca_epsilon", &Value::Float(epsilon), "must be a positive number".into()));
     }
+    r.unread("data.zca_epsilon", 1e-3, zca, "whitening only; set data.zca = true")?;
     if zca && zoom < 1.0 {
         let want =
             "cannot be had with data.zoom below 1, whitening is for images as they are stored; set data.zoom = 1";
@@ -188,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "data.size = 0\ndata.broken = 0\ndata.memory = 7\ndata.shift = 1\ndata.crop = 4\ndata.flip = true\n\
+        let text = "data.name = \"image-folder\"\ndata.size = 0\ndata.broken = 0\ndata.memory = 7\ndata.shift = 1\ndata.crop = 4\ndata.flip = true\n\
                     data.normalise = \"gcn\"\ndata.zca = true\ndata.zca_epsilon = 0.1";
         let spec = resolved(text, 3).unwrap();
         assert_eq!(spec.opening, Opening { size: 0, broken: 0.0, memory: 7 });

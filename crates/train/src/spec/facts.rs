@@ -19,6 +19,10 @@ pub struct DataFacts {
     pub train: usize,
     /// Samples drawn for validation unless told.
     pub validation: usize,
+    /// Whether the content is that of the published data set of this name; none where nothing is published under it, and of runs
+    /// made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<bool>,
     /// Pixels of a sample.
     pub shape: ImageShape,
 }
@@ -33,8 +37,18 @@ impl DataFacts {
             white: dataset.white(),
             train: dataset.len(Part::Train),
             validation: dataset.validation(),
+            published: dataset.published(),
             shape: dataset.shape(),
         }
+    }
+
+    /// True if these are the facts of the same data: of runs made before it was kept, whether the content is the published one is
+    /// not known.
+    #[must_use]
+    pub fn same_data(&self, other: &DataFacts) -> bool {
+        let known = self.published.is_some() && other.published.is_some();
+        let with = |facts: &DataFacts| DataFacts { published: facts.published.filter(|_| known), ..facts.clone() };
+        with(self) == with(other)
     }
 
     /// Numbers in a sample.

@@ -3,7 +3,8 @@
 use super::read::Reader;
 use super::{DataFacts, NetSpec, Result, SpecError, layers};
 use reclra::block::Stage;
-use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
+use reclra::rule::Rule;
+use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{BlockSpec, Extent, Graph, Noise, Phi, models};
 use toml::Value;
 
@@ -94,8 +95,9 @@ pub(super) fn net(
         (false, "rec-lra") if ["", "rec-lra"].contains(&rule) => 0.2,
         _ => 1.0,
     };
-    let gain = r.number("net.gain", gain)?;
-    let head_gain = r.number("net.head_gain", if layered { 0.0 } else { 1.0 })?;
+    let (usual, usual_head) = (gain, if layered { 0.0 } else { 1.0 });
+    let gain = r.number("net.gain", usual)?;
+    let head_gain = r.number("net.head_gain", usual_head)?;
     let plan = models::Plan { input, classes: facts.classes(), width, noise, gain, head_gain };
     let blocks_of = |plan: &models::Plan| -> Result<Vec<BlockSpec>> {
         Ok(if model == CUSTOM {
@@ -106,11 +108,16 @@ pub(super) fn net(
     };
     let blocks = blocks_of(&plan)?;
     // What can be left out without any layer becoming another one is read by none.
-    let matters = |other: Noise| Ok::<_, SpecError>(blocks_of(&models::Plan { noise: other, ..plan })? != blocks);
+    let other = |plan: models::Plan| Ok::<_, SpecError>(blocks_of(&plan)? != blocks);
+    let matters = |noise: Noise| other(models::Plan { noise, ..plan });
     let by = "noise maps that leave it open only, which this model lacks; choose net.model = \"noise-resnet8\", say,";
     r.unread("net.noise", "gaussian", matters(Noise::Gaussian(level))?, by)?;
     let by = "noise maps that leave it open only, which this model lacks; choose another net.model or net.noise";
     r.unread("net.level", LEVEL, matters(kind(LEVEL))?, by)?;
+    let by = "layers with weights below the last dense layer only, which this model lacks; choose another net.model";
+    r.unread("net.gain", usual, other(models::Plan { gain: gain + 1.0, ..plan })?, by)?;
+    let by = "a dense layer at the end only, which this model lacks; choose another net.model";
+    r.unread("net.head_gain", usual_head, other(models::Plan { head_gain: head_gain + 1.0, ..plan })?, by)?;
     let graph = Graph::of_blocks(input, blocks.clone())?;
     let (ends, classes) = (graph.regions()[graph.output()].width, facts.classes());
     if ends != classes {
@@ -145,7 +152,7 @@ pub(super) fn normalisable(graph: &Graph, batch: usize, trained: usize) -> Resul
     Err(SpecError::bad("train.batch", &Value::Integer(batch as i64), want))
 }
 
-pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
+pub(super) fn rec_lra(r: &mut Reader<'_>, image: &ImageNet) -> Result<RecLraBlocksConfig> {
     let lay = r.pick("rule.wiring", "skip", WIRINGS)?;
     let gap = r.positive("rule.gap", 2)? as usize;
     let kind = lay(gap, Vec::new());
@@ -173,10 +180,12 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
     let rate = r.number("rule.e_rate", 1.0)?;
     // What mirrors W may start at zero; what never learns must not.
     let fixed = !twins_learn || synapse == MapSynapse::Seeded;
+    r.unread("rule.e_rate", 1.0, !fixed, "error synapses that learn only; set rule.plasticity = \"mirror\"")?;
     let std = r.number("rule.e_std", if layered && !fixed { 0.0 } else { 0.1 })?;
-    let twin_std = r.number("rule.twin_std", if twins_learn { 0.0 } else { 1.0 })?;
+    let still = if twins_learn { 0.0 } else { 1.0 };
+    let twin_std = r.number("rule.twin_std", still)?;
     let mismatch = super::rules::mismatch(r)?;
-    Ok(RecLraBlocksConfig {
+    let config = RecLraBlocksConfig {
         wiring,
         stem_inside,
         inner,
@@ -189,5 +198,13 @@ pub(super) fn rec_lra(r: &mut Reader<'_>) -> Result<RecLraBlocksConfig> {
         twins_learn,
         rate,
         mismatch,
-    })
+    };
+    let graph = Graph::of_blocks(image.input, image.blocks.clone())?;
+    let drawn = |twin_std: f64| -> Result<_> {
+        Ok(RecLraBlocks::new(RecLraBlocksConfig { twin_std, ..config.clone() }, &graph)?.own_synapses(&graph))
+    };
+    let by = "error synapses of an operation's shape only, which these settings have none of; set rule.wiring = \"layer\" or \
+              rule.inner = \"rec-lra\"";
+    r.unread("rule.twin_std", still, drawn(0.5)? != drawn(1.0)?, by)?;
+    Ok(config)
 }

@@ -58,7 +58,7 @@ const HEBBIAN: &[&str] = &["hebbian"];
 /// All keys, in the order in which a resolved spec is printed.
 pub const KEYS: &[Key] = &[
     key("seed", "all randomness of the run follows from it [0]"),
-    key("data.name", "data set: digits, mnist, fashion-mnist, cifar10, image-folder [digits]"),
+    key("data.name", "data set: digits, mnist, fashion-mnist, cifar10, idx, image-folder [digits]"),
     key("data.dir", "folder that holds the files; \"\" for the user's data folder [\"\"]"),
     key("data.size", "image-folder: height and width that pictures are brought to; 0 for their own, if it is one [0]"),
     key("data.broken", "image-folder: share of the pictures that may be broken; 10 always may, unless it is 0 [0.01]"),
@@ -67,16 +67,25 @@ pub const KEYS: &[Key] = &[
         "data.fold",
         "for cross-validation: 2/5 validates on the second of five equal parts of the training part, cut with the seed; \"\" draws data.validation images [\"\"]",
     ),
-    key("data.validation", "images drawn from the training part, with the seed, for validation [by data set]"),
-    key("data.shift", "training images are shifted by up to so many pixels each way [0; 1 for digits]"),
-    key("data.crop", "training images are padded with so many zeros on each side and cut to size at random [0]"),
+    key(
+        "data.validation",
+        "images drawn from the training part, with the seed, for validation [a tenth of the training part, at most 2000 of idx files, 5000 of cifar10, 10000 of image-folder; 144 of digits; the folder val of image-folder]",
+    ),
+    key(
+        "data.shift",
+        "training images are shifted by up to so many pixels each way [0; 1 for grey images, fewer than 5,000 training images]",
+    ),
+    key(
+        "data.crop",
+        "training images are padded with so many zeros on each side and cut to size at random; zeros stand for the mean where data.normalise takes it out [0]",
+    ),
     key(
         "data.flip",
-        "whether every other training image, at random, is mirrored left to right [false; true with data.size]",
+        "whether every other training image, at random, is mirrored left to right [false; true for image-folder with data.size]",
     ),
     key(
         "data.zoom",
-        "smallest share of a training image's area that a random part of it, brought to size, has; 1 for none [1; 0.08 with data.size]",
+        "smallest share of a training image's area that a random part of it, brought to size, has; 1 for none [1; 0.08 for image-folder with data.size]",
     ),
     key(
         "data.normalise",
@@ -88,13 +97,16 @@ pub const KEYS: &[Key] = &[
         "net.model",
         "mlp, or an image network: resnet8, resnet18, resnet20, noise-resnet8, noise-resnet18, noise-free-resnet8, noise-free-resnet18, lenet, custom [mlp]",
     ),
-    mlp(key("net.arch", "widths from input to output; 784-3x256-10 is 784, three times 256, 10 [by data set]")),
+    mlp(key(
+        "net.arch",
+        "widths from input to output; 784-3x256-10 is 784, three times 256, 10 [PIXELS-3x256-CLASSES]",
+    )),
     mlp(key("net.act", "activation of hidden regions: tanh, sigmoid, relu, lrelu, elu, sign, identity [tanh]")),
     mlp(key("net.residual", "residual gap g: region l also gets z of l - g where l mod g = 0; 0 for none [0]")),
     mlp(key("net.bias", "whether regions have biases [true]")),
     mlp(key(
         "net.w_std",
-        "standard deviation of the Gaussian W starts from [0.05; 0.025 for deep sigmoid nets; 0.15 for digits, but not for coupled regions]",
+        "standard deviation of the Gaussian W starts from [0.05; 0.15 for fewer than 5,000 training images; 0.05 for equilibrium-prop with more than 1 hidden region; 0.025 for sigmoid with more than 3 hidden regions]",
     )),
     image(key(
         "net.layers",
@@ -103,10 +115,13 @@ pub const KEYS: &[Key] = &[
     image(key("net.width", "width f of the first stage of a model by name; 0 for the model's own [0]")),
     image(key("net.noise", "noise of noise maps: gaussian, uniform, none [gaussian]")),
     image(key("net.level", "level of the noise [0.1]")),
-    image(key("net.gain", "factor on the weights of convolutions at the start [1; 0.05 for layer wirings of rec-lra]")),
+    image(key(
+        "net.gain",
+        "factor on the weights of convolutions at the start [1; 0.2 for rule.inner rec-lra; 0.05 for the wirings layer, gap, list; 1 for lenet]",
+    )),
     image(key(
         "net.head_gain",
-        "factor on the weights of the last dense layer at the start [1; 0 for layer wirings of rec-lra]",
+        "factor on the weights of the last dense layer at the start [1; 0 for the wirings layer, gap, list]",
     )),
     key("rule.name", "rule of credit assignment [rec-lra]"),
     image(of(REC_LRA, "rule.inner", "how a block's inside learns: backprop, rec-lra, hebbian [backprop]")),
@@ -116,12 +131,12 @@ pub const KEYS: &[Key] = &[
     image(of(
         REC_LRA,
         "rule.twin_std",
-        "deviation of error synapses of an operation's shape at the start, in He's [0]",
+        "deviation of error synapses of an operation's shape at the start, in He's [0; 1 for fixed plasticity]",
     )),
     of(
         REC_LRA,
         "rule.wiring",
-        "error synapses: chain, gap, full, graph, list; on image networks skip, layer, gap, list [by activation and depth; skip]",
+        "error synapses: chain, gap, full, graph, list; on image networks skip, layer, gap, list [chain; gap for more than 3 hidden regions; full for sigmoid and sign; skip for image networks]",
     ),
     of(REC_LRA, "rule.gap", "g of the wirings gap and graph [2]"),
     of(REC_LRA, "rule.synapses", "error synapses of the wiring list, such as [\"out->b2\", \"b2->b1\"] [[]]"),
@@ -129,29 +144,29 @@ pub const KEYS: &[Key] = &[
     of(
         &["rec-lra", "lra-e", "equilibrium-prop"],
         "rule.beta",
-        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for sigmoid; 0.5 for equilibrium-prop; 0.01 on image networks]",
+        "target modulation: y = phi(h - beta d); strength of the nudge [0.1; 1 for rec-lra with sigmoid; 0.01 for image networks; 0.5 for equilibrium-prop]",
     ),
     mlp(of(LRA, "rule.gamma", "factor on updates of E; inert under Adam [1; 0.9 for lra-e]")),
     of(
         REC_LRA,
         "rule.plasticity",
-        "how E learns: mirror, fixed, algorithm1, algorithm2; on image networks mirror, readout, fixed [mirror; readout]",
+        "how E learns: mirror, fixed, algorithm1, algorithm2; on image networks mirror, readout, fixed [mirror; readout for the wiring skip; mirror for low-rank error synapses]",
     ),
     image(of(
         REC_LRA,
         "rule.stem",
-        "under skip, what teaches the first block: own (an error synapse of its own), inside (it counts as part of the block above) [inside]",
+        "under skip, what teaches the first block: own (an error synapse of its own), inside (it counts as part of the block above) [own; inside for the wiring skip]",
     )),
     image(of(
         REC_LRA,
         "rule.message",
-        "error that skip-error synapses carry: output (the output's), readout (that of the block's own readout), both [both; output without such a readout]",
+        "error that skip-error synapses carry: output (the output's), readout (that of the block's own readout), both [output; both for the wiring skip with a readout of each block]",
     )),
     of(LRA, "rule.e_rate", "factor on the learning rate of E [1]"),
     of(
         LRA,
         "rule.e_std",
-        "standard deviation of the Gaussian E starts from [0.1; 0.05 from width 1024; 1 for sigmoid, sign; 0.15 for digits]",
+        "standard deviation of the Gaussian E starts from [0.1; 0.05 from width 1024; 0.15 for fewer than 5,000 training images; 1 for rec-lra with sigmoid and sign; 0.1 for image networks; 0 for the wirings layer, gap, list with error synapses that learn]",
     ),
     of(
         REC_LRA,
@@ -169,23 +184,23 @@ pub const KEYS: &[Key] = &[
     of(
         FEEDBACK,
         "rule.b_std",
-        "standard deviation of the Gaussian the fixed feedback B is drawn from; on image networks feedback-alignment takes it in units of He's [0.3; 1]",
+        "standard deviation of the Gaussian the fixed feedback B is drawn from; on image networks feedback-alignment takes it in units of He's, and direct-feedback-alignment has one weight for each channel and class, the same at every place [0.3; 1 for feedback-alignment on image networks]",
     ),
     of(
         TARGETS,
         "rule.eta",
-        "how far the top target lies along the gradient [0.3; 10 for target-prop, 1000 on image networks]",
+        "how far the top target lies along the gradient [0.3; 10 for target-prop; 1000 for target-prop on image networks]",
     ),
     of(TARGETS, "rule.sigma", "standard deviation of the noise the inverses learn to undo [0.1]"),
     of(
         TARGETS,
         "rule.v_std",
-        "standard deviation of the Gaussian the inverses V start from [0.1; 0.05 for target-prop; on image networks 1, a factor on 1 / sqrt(inputs)]",
+        "standard deviation of the Gaussian the inverses V start from; on image networks a factor on 1 / sqrt(inputs) [0.1; 0.05 for target-prop; 1 for image networks]",
     ),
     of(
         TARGETS,
         "rule.v_rate",
-        "factor on the learning rate of the inverses [3; 5 for target-prop; on image networks 1 and 3]",
+        "factor on the learning rate of the inverses [3; 5 for target-prop; 1 for image networks; 3 for target-prop on image networks]",
     ),
     of(EQUILIBRIUM, "rule.free", "sweeps of the free phase, where there is more than one hidden region [10]"),
     of(EQUILIBRIUM, "rule.nudged", "sweeps of each nudged phase [4]"),
@@ -205,9 +220,12 @@ pub const KEYS: &[Key] = &[
     key("optim.name", "adam or sgd [adam]"),
     key(
         "optim.lr",
-        "learning rate at the top of the schedule [2e-4; 1e-3 for sign, equilibrium-prop, hebbian; 3e-3 for digits and image networks, 1e-2 for those under skip; 0.1 for sgd]",
+        "learning rate at the top of the schedule [2e-4; 1e-3 for equilibrium-prop and hebbian; 3e-3 for image networks; 1e-2 for the wiring skip; 3e-3 for fewer than 5,000 training images; 1e-3 for sign; 0.1 for sgd]",
     ),
-    key("optim.schedule", "constant, linear, cosine, step [constant; linear for digits, sign and image networks]"),
+    key(
+        "optim.schedule",
+        "constant, linear, cosine, step [constant; linear for fewer than 5,000 training images, sign and image networks]",
+    ),
     key("optim.warmup_epochs", "epochs over which the rate first rises from 0; may be a fraction [0]"),
     key("optim.step_epochs", "schedule step: epochs between two drops [10]"),
     key("optim.step_factor", "schedule step: what the rate is multiplied by at each drop [0.1]"),
@@ -221,12 +239,21 @@ pub const KEYS: &[Key] = &[
         "optim.radius",
         "c of the re-projection Nm(D, c) of each matrix's update; 0 for none [1; 0 for sign and image networks]",
     ),
-    key("optim.average", "decay of the moving average of weights that evaluation uses; 0 for none [0]"),
-    key("train.epochs", "passes over the training images [12; 100 for digits; 10 for image networks, 30 on digits]"),
-    key("train.batch", "samples in a step [32; 64 for image networks, 16 on digits]"),
+    key(
+        "optim.average",
+        "decay of the moving average of weights that evaluation uses, at most (1 + t) / (10 + t) after t steps, so that it follows the first steps closely; 0 for none [0]",
+    ),
+    key(
+        "train.epochs",
+        "passes over the training images [12; 10 for image networks; 100 for fewer than 5,000 training images; 30 for image networks on fewer than 5,000 training images]",
+    ),
+    key(
+        "train.batch",
+        "samples in a step; the default is no more than there are training images [32; 64 for image networks; 16 for image networks on fewer than 5,000 training images]",
+    ),
     key(
         "train.alignment",
-        "measure the angle between each region's update and the gradient after every epoch, on 1,000 samples [false]",
+        "measure the angle between each region's update and the gradient after every epoch, on 1,000 samples, of image networks on as many as a step has [false]",
     ),
 ];
 
@@ -249,7 +276,8 @@ impl Key {
 pub fn page() -> String {
     let mut text = String::from(
         "# Every spec key\n\nA spec is a TOML file of these keys; `reclra train --print-spec` prints one with every key that \
-         applies. `--set KEY=VALUE` sets any of them. This page is made from the program, by `reclra list keys --page`.\n",
+         applies. `--set KEY=VALUE` sets any of them. Of several defaults that apply the last \
+         counts; fewer than 5,000 training images are counted before validation is drawn. This page is made from the program, by `reclra list keys --page`.\n",
     );
     let mut section = "-";
     for key in KEYS {
@@ -281,3 +309,6 @@ pub fn page() -> String {
 pub fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|k| k.path == path)
 }
+
+#[cfg(test)]
+mod tests;

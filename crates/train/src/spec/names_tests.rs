@@ -1,7 +1,9 @@
 //! Every name is what it says: it resolves to a thing whose own name it is.
 
 use super::keys::{KEYS, Key};
+use super::optim::{METHODS, SCHEDULES};
 use super::*;
+use reclra::optim::Method;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message};
 use reclra::{Noise, Wiring, layers, models, rules, wiring};
 

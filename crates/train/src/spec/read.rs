@@ -1,7 +1,7 @@
 //! From what users write (a TOML file, `--set`, flags) to a table of settings, and from there to typed values.
 
 use super::keys::{self, KEYS};
-use super::{Result, SpecError};
+use super::{Result, SpecError, did_you_mean, words};
 use crate::files;
 use toml::{Table, Value};
 
@@ -32,6 +32,15 @@ impl Settings {
         let mut settings = Settings::default();
         for (section, value) in table {
             match value {
+                Value::Table(inner) if inner.is_empty() && keys::find(&section).is_none() => {
+                    let known = sections();
+                    if !known.contains(&section.as_str()) {
+                        let (origin, hint) = (origin.to_owned(), did_you_mean(&section, &known));
+                        return Err(SpecError::UnknownKey { origin, key: files::plain(&section), hint });
+                    }
+                }
+                // A key outside of all sections, such as the seed.
+                Value::Table(_) if keys::find(&section).is_some() => settings.put(&section, value, origin)?,
                 Value::Table(inner) => {
                     for (name, value) in inner {
                         settings.put(&format!("{section}.{name}"), value, origin)?;
@@ -55,14 +64,15 @@ impl Settings {
     /// If there is no such key.
     pub fn put(&mut self, path: &str, value: impl Into<Value>, origin: &str) -> Result<()> {
         if keys::find(path).is_none() {
-            let sections: Vec<&str> = KEYS.iter().filter_map(|k| k.path.split('.').next()).collect();
-            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
+            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections()).collect();
             let (origin, key) = (origin.to_owned(), files::plain(path));
             let within = KEYS.iter().find(|k| k.path.split('.').next() == Some(path));
             let hint = within.map_or_else(|| did_you_mean(path, &known), |k| format!(", did you mean `{}`?", k.path));
             return Err(SpecError::UnknownKey { origin, key, hint });
         }
-        self.table.insert(path.to_owned(), value.into());
+        let value = value.into();
+        let own = value.as_str().and_then(|text| words::canonical(path, text));
+        self.table.insert(path.to_owned(), own.map_or(value, Value::from));
         Ok(())
     }
 
@@ -71,10 +81,17 @@ impl Settings {
     /// # Errors
     /// If there is no `=`, or no such key.
     pub fn assign(&mut self, assignment: &str) -> Result<()> {
-        let Some((path, text)) = assignment.split_once('=') else {
-            return Err(SpecError::Assignment(assignment.to_owned()));
-        };
-        self.put(path.trim(), value(text.trim()), "--set")
+        let (path, value) = Settings::assignment(assignment)?;
+        self.put(path, value, "--set")
+    }
+
+    /// Key and value of `key=value`, as after `--set`.
+    ///
+    /// # Errors
+    /// If there is no `=`.
+    pub fn assignment(text: &str) -> Result<(&str, Value)> {
+        let (path, text) = text.split_once('=').ok_or_else(|| SpecError::Assignment(text.to_owned()))?;
+        Ok((path.trim(), value(text.trim())))
     }
 
     /// Reads `key=v1,v2`, as after `--grid`: the key and the values it takes.
@@ -93,9 +110,6 @@ impl Settings {
             Value::Array(values) => values,
             _ => text.split(',').map(|v| value(v.trim())).collect(),
         };
-        // 1 and 1.0 are one value, and one trial.
-        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64));
-        let same = |a: &Value, b: &Value| a == b || number(a).is_some_and(|n| Some(n) == number(b));
         if (1..values.len()).any(|n| values[..n].iter().any(|v| same(v, &values[n]))) {
             return Err(SpecError::Repeated(assignment.to_owned()));
         }
@@ -160,16 +174,18 @@ fn value(text: &str) -> Value {
     parsed.filter(|v| !v.is_table()).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// `, did you mean X?` if one of `known` is near, else nothing.
+/// True if two values are the same: 1 and 1.0 are.
 #[must_use]
-pub fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let near = |k: &&str| {
-        // A key without its section, or in a wrong one, is still that key.
-        let last = |s: &str| s.rsplit('.').next().unwrap_or(s).to_owned();
-        strsim::jaro_winkler(word, k).max(strsim::jaro_winkler(&last(word), &last(k)) * 0.97)
-    };
-    let best = known.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
-    best.filter(|k| near(k) > 0.72).map_or(String::new(), |k| format!(", did you mean `{k}`?"))
+pub fn same(a: &Value, b: &Value) -> bool {
+    let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64));
+    a == b || number(a).is_some_and(|n| Some(n) == number(b))
+}
+
+/// The sections of a spec, each once.
+fn sections() -> Vec<&'static str> {
+    let mut all: Vec<&str> = KEYS.iter().filter_map(|k| Some(k.path.split_once('.')?.0)).collect();
+    all.dedup();
+    all
 }
 
 /// Hands out typed values, and writes down each as resolved.
@@ -261,8 +277,9 @@ impl<'a> Reader<'a> {
     /// One of several words.
     pub(super) fn choice(&mut self, path: &'static str, default: &str, known: &[&str]) -> Result<String> {
         let word = self.text(path, default)?;
-        if known.contains(&word.as_str()) {
-            return Ok(word);
+        if let Some(known) = known.iter().find(|k| k.eq_ignore_ascii_case(&word)) {
+            self.record(path, Value::from(*known));
+            return Ok((*known).to_owned());
         }
         let want = format!("must be one of {}{}", known.join(", "), did_you_mean(&word, known));
         Err(SpecError::bad(path, &Value::String(word), want))
@@ -303,19 +320,18 @@ impl<'a> Reader<'a> {
 
     /// Refuses a setting that nothing `reads` beside the others; its `default`, which a resolved spec holds, is no mistake.
     pub(super) fn unread(&self, path: &str, default: impl Into<Value>, read: bool, by: &str) -> Result<()> {
-        let number = |v: &Value| v.as_float().or(v.as_integer().map(|i| i as f64));
         let default = default.into();
         match self.settings.get(path) {
-            Some(v)
-                if !read
-                    && !self.settings.kept
-                    && *v != default
-                    && number(v).is_none_or(|n| Some(n) != number(&default)) =>
-            {
+            Some(v) if !read && !self.settings.kept && !same(v, &default) => {
                 Err(SpecError::bad(path, v, format!("is read by {by} or remove it")))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a value, unless it is that of a run that was made before.
+    pub(super) fn refused(&self, path: &str, value: &Value, want: String) -> Result<()> {
+        if self.settings.kept { Ok(()) } else { Err(SpecError::bad(path, value, want)) }
     }
 
     /// Refuses keys that belong to other networks only.

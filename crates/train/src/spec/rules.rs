@@ -1,7 +1,7 @@
 //! The `[rule]` section: one arm a rule, with the defaults that work for the network at hand.
 
 use super::read::Reader;
-use super::{DataFacts, NetSpec, Result, SpecError, small};
+use super::{DataFacts, ImageNet, NetSpec, Result, SpecError, small};
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
     BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, RecLraBlocks, RecLraBlocksConfig,
@@ -116,7 +116,7 @@ struct Known {
     /// Reads its settings for a multilayer perceptron.
     mlp: fn(&mut Reader<'_>, &DataFacts, &NetSpec) -> Result<RuleSpec>,
     /// The same for an image network; or why it cannot train one.
-    image: std::result::Result<fn(&mut Reader<'_>) -> Result<RuleSpec>, &'static str>,
+    image: std::result::Result<fn(&mut Reader<'_>, &ImageNet) -> Result<RuleSpec>, &'static str>,
     /// Keys that matter most to it, and values worth trying: for perceptrons, then for image networks.
     tuning: [Space; 2],
 }
@@ -143,25 +143,25 @@ const RULES: &[Known] = &[
     Known {
         name: "rec-lra",
         mlp: |r, facts, net| Ok(RuleSpec::RecLra(rec_lra(r, facts, net)?)),
-        image: Ok(|r| Ok(RuleSpec::RecLraBlocks(super::image::rec_lra(r)?))),
+        image: Ok(|r, image| Ok(RuleSpec::RecLraBlocks(super::image::rec_lra(r, image)?))),
         tuning: [MODULATION, SMALL_MODULATION],
     },
     Known {
         name: "backprop",
         mlp: |_, _, _| Ok(RuleSpec::Backprop(BackpropConfig::default())),
-        image: Ok(|_| Ok(RuleSpec::Backprop(BackpropConfig::default()))),
+        image: Ok(|_, _| Ok(RuleSpec::Backprop(BackpropConfig::default()))),
         tuning: [WEIGHTS, RATE],
     },
     Known {
         name: "feedback-alignment",
         mlp: |r, _, _| Ok(RuleSpec::FeedbackAlignment(feedback(r, FeedbackConfig::default().std)?)),
-        image: Ok(|r| Ok(RuleSpec::FeedbackAlignment(feedback(r, 1.0)?))),
+        image: Ok(|r, _| Ok(RuleSpec::FeedbackAlignment(feedback(r, 1.0)?))),
         tuning: [FEEDBACK, FEEDBACK],
     },
     Known {
         name: "direct-feedback-alignment",
         mlp: |r, _, _| Ok(RuleSpec::DirectFeedbackAlignment(feedback(r, FeedbackConfig::default().std)?)),
-        image: Ok(|r| Ok(RuleSpec::DirectFeedbackAlignment(feedback(r, 0.3)?))),
+        image: Ok(|r, _| Ok(RuleSpec::DirectFeedbackAlignment(feedback(r, 0.3)?))),
         tuning: [FEEDBACK, FEEDBACK],
     },
     Known {
@@ -175,31 +175,31 @@ const RULES: &[Known] = &[
     Known {
         name: "target-prop",
         mlp: |r, _, _| Ok(RuleSpec::TargetProp(target_prop(r, TargetPropConfig::plain())?)),
-        image: Ok(|r| Ok(RuleSpec::TargetProp(target_prop(r, OF_IMAGES_PLAIN)?))),
+        image: Ok(|r, _| Ok(RuleSpec::TargetProp(target_prop(r, OF_IMAGES_PLAIN)?))),
         tuning: [TARGETS, IMAGE_TARGETS],
     },
     Known {
         name: "difference-target-prop",
         mlp: |r, _, _| Ok(RuleSpec::DifferenceTargetProp(target_prop(r, TargetPropConfig::default())?)),
-        image: Ok(|r| Ok(RuleSpec::DifferenceTargetProp(target_prop(r, OF_IMAGES)?))),
+        image: Ok(|r, _| Ok(RuleSpec::DifferenceTargetProp(target_prop(r, OF_IMAGES)?))),
         tuning: [DIFFERENCES, DIFFERENCES],
     },
     Known {
         name: "equilibrium-prop",
-        mlp: |r, _, _| Ok(RuleSpec::EquilibriumProp(equilibrium_prop(r)?)),
+        mlp: |r, _, net| Ok(RuleSpec::EquilibriumProp(equilibrium_prop(r, net)?)),
         image: Err("it needs an energy, symmetric synapses without normalisation or pools"),
         tuning: [NUDGES, NUDGES],
     },
     Known {
         name: "head-only",
         mlp: |_, _, _| Ok(RuleSpec::HeadOnly),
-        image: Ok(|_| Ok(RuleSpec::HeadOnly)),
+        image: Ok(|_, _| Ok(RuleSpec::HeadOnly)),
         tuning: [WEIGHTS, RATE],
     },
     Known {
         name: "hebbian",
         mlp: |r, _, _| Ok(RuleSpec::Hebbian(hebbian(r)?)),
-        image: Ok(|r| Ok(RuleSpec::Hebbian(hebbian(r)?))),
+        image: Ok(|r, _| Ok(RuleSpec::Hebbian(hebbian(r)?))),
         tuning: [HEBBIAN, HEBBIAN],
     },
 ];
@@ -231,7 +231,7 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Resu
         let want =
             format!("cannot train net.model {}: {why}; rules that can are {}", image.model, of_blocks().join(", "));
         SpecError::bad("rule.name", &Value::from(rule.name), want)
-    })?(r)
+    })?(r, image)
 }
 
 /// What difference target propagation learns image networks with: V starts at the size that keeps the size of what it is given.
@@ -262,8 +262,13 @@ fn target_prop(r: &mut Reader<'_>, d: TargetPropConfig) -> Result<TargetPropConf
     })
 }
 
-fn equilibrium_prop(r: &mut Reader<'_>) -> Result<EquilibriumPropConfig> {
+fn equilibrium_prop(r: &mut Reader<'_>, net: &NetSpec) -> Result<EquilibriumPropConfig> {
     let d = EquilibriumPropConfig::default();
+    // One hidden region has nothing to settle, and no region below it.
+    let (several, by) = (net.widths.len() > 3, "networks of two hidden regions or more only; set another net.arch");
+    r.unread("rule.free", d.free as i64, several, by)?;
+    r.unread("rule.fall", d.fall, several, by)?;
+    r.unread("rule.persistent", d.persistent, several, by)?;
     Ok(EquilibriumPropConfig {
         beta: r.number("rule.beta", d.beta)?,
         free: r.positive("rule.free", d.free as u64)? as usize,
@@ -276,7 +281,9 @@ fn equilibrium_prop(r: &mut Reader<'_>) -> Result<EquilibriumPropConfig> {
 
 fn hebbian(r: &mut Reader<'_>) -> Result<HebbianConfig> {
     let d = HebbianConfig::default();
-    Ok(HebbianConfig { oja: r.flag("rule.oja", d.oja)?, rate: r.number("rule.rate", d.rate)? })
+    let config = HebbianConfig { oja: r.flag("rule.oja", d.oja)?, rate: r.number("rule.rate", d.rate)? };
+    r.unread("rule.rate", d.rate, config.oja, "Oja's rule only; set rule.oja = true")?;
+    Ok(config)
 }
 
 /// Standard deviation of E between neighbours (method section 5).
@@ -323,6 +330,9 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     let known: Vec<(&str, Plasticity)> = rules::PLASTICITIES.iter().map(|k| (k.0, k.1)).collect();
     let plasticity = r.pick("rule.plasticity", "mirror", &known)?;
     let rate = r.number("rule.e_rate", 1.0)?;
+    let by = "error synapses that learn only; set rule.plasticity = \"mirror\"";
+    r.unread("rule.gamma", 1.0, plasticity != Plasticity::Fixed, by)?;
+    r.unread("rule.e_rate", 1.0, plasticity != Plasticity::Fixed, by)?;
     let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(facts, net) })?;
     let mismatch = mismatch(r)?;
     let kappa = r.numbers("rule.kappa")?;

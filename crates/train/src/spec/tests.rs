@@ -68,6 +68,11 @@ fn every_mistake_is_one_line_with_key_and_remedy() {
         ("[optim]\nlrr = 1", "spec.toml: unknown key `optim.lrr`, did you mean `optim.lr`?"),
         ("lr = 1", "spec.toml: unknown key `lr`, did you mean `optim.lr`?"),
         ("[optm]\nlr = 1", "spec.toml: unknown key `optm.lr`, did you mean `optim.lr`?"),
+        ("[optimizr]", "spec.toml: unknown key `optimizr`, did you mean `optim`?"),
+        ("[optim]\n[qqq]", "spec.toml: unknown key `qqq`; `reclra list keys` shows all"),
+        ("[optim.lrr]", "spec.toml: unknown key `optim.lrr`, did you mean `optim.lr`?"),
+        ("[optim.lr]", "optim.lr = {}: must be a finite number"),
+        ("[seed]", "seed = {}: must be a whole number of 0 or more"),
         ("[qqq]\nzzzz = 1", "spec.toml: unknown key `qqq.zzzz`; `reclra list keys` shows all"),
         ("optim.lr = nan", "optim.lr = nan: must be a finite number"),
         ("optim.lr = -1", "optim.lr = -1: must be a positive number"),
@@ -145,6 +150,21 @@ fn what_would_be_ignored_is_refused_with_what_reads_it() {
         (resnet.clone(), "rule.mix = 1", "rule.mix = 0.5", "rule.error = \"mixed\""),
         (resnet.clone(), "rule.grid = 3", "rule.grid = 2", "rule.synapse = \"grid\""),
         (resnet.clone(), "rule.rank = 3", "rule.rank = 4", "rule.synapse = \"low-rank\""),
+        (resnet.clone(), "rule.twin_std = 0.5", "rule.twin_std = 0", "rule.inner = \"rec-lra\""),
+        (
+            resnet.clone() + "rule.plasticity = \"fixed\"\n",
+            "rule.twin_std = 0.5",
+            "rule.twin_std = 1",
+            "rule.wiring = \"layer\"",
+        ),
+        (String::new(), "optim.momentum = 0.5", "optim.momentum = 0.9", "optim.name = \"sgd\""),
+        (String::new(), "optim.nesterov = true", "optim.nesterov = false", "optim.name = \"sgd\""),
+        (String::new(), "optim.step_factor = 0.5", "optim.step_factor = 0.1", "optim.schedule = \"step\""),
+        (String::new(), "optim.step_epochs = 5", "optim.step_epochs = 10", "optim.schedule = \"step\""),
+        (String::new(), "data.zca_epsilon = 0.5", "data.zca_epsilon = 0.001", "data.zca = true"),
+        (String::new(), "data.size = 8", "data.size = 0", "data.name = \"image-folder\""),
+        (String::new(), "data.broken = 0.5", "data.broken = 0.01", "data.name = \"image-folder\""),
+        (String::new(), "data.memory = 8", "data.memory = 1024", "data.name = \"image-folder\""),
     ] {
         let line = error(&format!("{before}{key}"));
         let (_, by) = read.split_once("= ").unwrap();
@@ -178,6 +198,64 @@ fn what_would_be_ignored_is_refused_with_what_reads_it() {
             line.starts_with("rule.wiring = \"list\": needs its error synapses; give them with rule.synapses"),
             "{line}"
         );
+    }
+}
+
+/// The same of keys that one other setting takes away.
+#[test]
+fn what_another_setting_makes_useless_is_refused() {
+    let ep = "rule.name = \"equilibrium-prop\"\nnet.arch = \"784-8-10\"\n";
+    let hebbian = "rule.name = \"hebbian\"\n";
+    for (without, with, key) in [
+        ("optim.name = \"sgd\"", "", "optim.beta1 = 0.5"),
+        ("optim.name = \"sgd\"", "", "optim.beta2 = 0.5"),
+        ("optim.name = \"sgd\"", "", "optim.epsilon = 0.5"),
+        ("rule.plasticity = \"fixed\"", "", "rule.e_rate = 0.5"),
+        ("rule.plasticity = \"fixed\"", "", "rule.gamma = 0.5"),
+        ("rule.name = \"hebbian\"\nrule.oja = false", hebbian, "rule.rate = 0.5"),
+        (ep, "rule.name = \"equilibrium-prop\"", "rule.free = 5"),
+        (ep, "rule.name = \"equilibrium-prop\"", "rule.fall = 0.5"),
+        (ep, "rule.name = \"equilibrium-prop\"", "rule.persistent = true"),
+        ("net.arch = \"784-8-10\"", "net.arch = \"784-8-8-10\"", "net.residual = 1"),
+    ] {
+        let line = error(&format!("{without}\n{key}"));
+        assert!(line.starts_with(key) && !line.contains('\n'), "{line}");
+        resolve(&format!("{with}\n{key}")).unwrap();
+        let kept = Settings::parse(&format!("{without}\n{key}"), "spec.toml").unwrap().kept();
+        RunSpec::resolve(&kept, &facts()).unwrap();
+    }
+    let digits = toy_facts("digits", 8, 10, 1_438, 144);
+    let dir = Settings::parse("data.dir = \"x\"", "spec.toml").unwrap();
+    let line = RunSpec::resolve(&dir, &digits).unwrap_err().to_string();
+    assert!(line.starts_with("data.dir = \"x\": is read by data sets of files only"), "{line}");
+}
+
+/// A default adapts to few images; what was asked for does not.
+#[test]
+fn a_default_batch_is_no_larger_than_the_training_images() {
+    for (train, validation, model, want) in
+        [(12, 1, "", 11), (40, 4, "", 32), (12, 1, "net.model = \"resnet8\"", 11), (60_000, 2_000, "", 32)]
+    {
+        let facts = toy_facts("few", 16, 3, train, validation);
+        let of = |text: &str| RunSpec::resolve(&Settings::parse(&format!("{model}\n{text}"), "spec").unwrap(), &facts);
+        assert_eq!(of("").unwrap().batch, want);
+        let more = train - validation + 1;
+        let line = of(&format!("train.batch = {more}")).unwrap_err().to_string();
+        assert_eq!(line, format!("train.batch = {more}: must be at most the {} training images", more - 1));
+    }
+}
+
+#[test]
+fn words_in_other_letters_resolve_to_the_same_spec() {
+    for (text, same) in [
+        ("rule.name = \"BP\"", "rule.name = \"backprop\""),
+        ("rule.name = \"Rec_LRA\"\nrule.wiring = \"Full\"", "rule.wiring = \"full\""),
+        ("net.act = \"ReLU\"\noptim.name = \"SGD\"", "net.act = \"relu\"\noptim.name = \"sgd\""),
+        ("net.model = \"MLP\"", ""),
+        ("net.model = \"ResNet8\"\nrule.inner = \"BP\"", "net.model = \"resnet8\""),
+        ("data.name = \"MNIST\"", "data.name = \"mnist\""),
+    ] {
+        assert_eq!(resolve(text).unwrap().to_toml(), resolve(same).unwrap().to_toml(), "{text}");
     }
 }
 

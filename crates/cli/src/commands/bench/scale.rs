@@ -2,6 +2,7 @@
 
 use super::random_spec;
 use crate::args::{BenchScaleArgs, SpecArgs, Voice};
+use crate::commands::settings;
 use crate::failure::Failure;
 use crate::output::{count, table};
 use reclra::Device;
@@ -10,6 +11,12 @@ use reclra_train::files::writable_folder;
 use std::time::Duration;
 
 pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
+    let given = settings(args.spec.spec.as_deref(), &args.spec.flags)?;
+    if let Some(key) = ["net.arch", "train.batch", "net.model"].into_iter().find(|key| given.get(key).is_some()) {
+        let line =
+            format!("{key} is not a setting of bench scale, which varies width, depth and batch itself; leave it out");
+        return Err(Failure::Usage(line));
+    }
     writable_folder(&args.out)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let budget = Duration::from_secs_f64(args.seconds);

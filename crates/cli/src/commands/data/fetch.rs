@@ -21,7 +21,7 @@ pub(super) fn run(voice: Voice, args: FetchArgs) -> Result<(), Failure> {
     let entry = data::entry(&args.name)?;
     if entry.own() {
         let line = format!(
-            "{}: its pictures are your own; name their folder with --data-dir, there is nothing to fetch",
+            "{}: its images are your own; name their folder with --data-dir, there is nothing to fetch",
             entry.name
         );
         return Err(Failure::Usage(line));
