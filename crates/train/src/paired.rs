@@ -61,7 +61,7 @@ pub fn paired(first: &[Option<f64>], second: &[Option<f64>]) -> Result<Paired, U
     let error = (squares / (n - 1) as f64 / n as f64).sqrt();
     // What is left of equal differences are the roundings of the figures.
     let largest = first.iter().chain(second).flatten().fold(0.0_f64, |m, v| m.max(v.abs()));
-    if !(error > 1e-12 * largest) {
+    if error.is_nan() || error <= 1e-12 * largest {
         return Err(Untested::Constant);
     }
     let t = mean / error;

@@ -76,6 +76,9 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     }
 }
 
+/// Seed and fold of a run, and its error.
+type Figure = ((u64, Option<Fold>), Option<f64>);
+
 /// The test of a group against the first, over the seeds or folds that both have.
 ///
 /// # Errors
@@ -84,7 +87,7 @@ fn against(first: &Group<'_>, group: &Group<'_>) -> Result<Paired, Option<Untest
     if first.runs[0].view.facts != group.runs[0].view.facts {
         return Err(None);
     }
-    let figures = |g: &Group<'_>| -> Vec<((u64, Option<Fold>), Option<f64>)> {
+    let figures = |g: &Group<'_>| -> Vec<Figure> {
         let error =
             |r: &Subject<'_>| if g.folded() { r.view.record.validation_error() } else { r.view.record.test_error() };
         g.runs.iter().map(|r| ((r.view.spec.seed, r.view.spec.data.fold), error(r))).collect()
