@@ -161,6 +161,9 @@ pub(crate) struct SpecFlags {
     /// The same as SPEC.toml
     #[arg(long, alias = "spec", value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// Where defaults come from: default, paper, tuned; see `reclra list presets`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     /// Data set: see `reclra list data`
     #[arg(long, value_name = "NAME")]
     pub(crate) data: Option<String>,
@@ -322,7 +325,7 @@ pub(crate) struct ListArgs {
     /// What to list; everything without it
     #[arg(value_parser = crate::commands::list::TOPICS)]
     pub(crate) topic: Option<String>,
-    /// The keys as a page in Markdown
+    /// The keys, or the claims, as a page in Markdown
     #[arg(long, hide = true)]
     pub(crate) page: bool,
 }

@@ -93,6 +93,7 @@ fn given(flags: &SpecFlags) -> Result<Settings, Failure> {
         given.put(key, value, "--set")?;
     }
     for (key, flag, value) in [
+        ("preset", "--preset", &flags.preset),
         ("data.name", "--data", &flags.data),
         ("data.dir", "--data-dir", &flags.data_dir),
         ("net.arch", "--arch", &flags.arch),

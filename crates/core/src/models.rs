@@ -9,7 +9,7 @@
 //! out:                  mean of each channel, dense, softmax
 //! ```
 
-use crate::block::BlockSpec;
+use crate::block::{Block, BlockSpec};
 use crate::error::{Result, check};
 use crate::layer::{LayerSpec, Noise};
 use crate::phi::Phi;
@@ -159,6 +159,33 @@ pub fn by_name(name: &str, plan: &Plan) -> Result<Option<Vec<BlockSpec>>> {
     }))
 }
 
+/// The same blocks with the weights of convolutions, those of noise maps included, from N(0, gain^2): a unit Gaussian in place of
+/// one of variance 2 / inputs.
+///
+/// # Errors
+/// If a layer does not fit its input.
+pub fn unit_gaussian(input: Extent, mut blocks: Vec<BlockSpec>) -> Result<Vec<BlockSpec>> {
+    let mut from = input;
+    for block in &mut blocks {
+        let to = Block::new(block.clone(), from)?.to();
+        for layers in [Some(&mut block.path), block.shortcut.as_mut()].into_iter().flatten() {
+            let mut at = from;
+            for layer in layers {
+                let built = layer.build(at)?;
+                // The convolution is the last of the layers that a noise map stands for.
+                let Some(last) = built.last() else { continue };
+                at = last.to();
+                if let LayerSpec::Conv { gain, .. } | LayerSpec::NoiseMap { gain, .. } = layer {
+                    let inputs = last.params().first().map_or(0, |w| w.shape[1]);
+                    *gain *= (inputs as f64 / 2.0).sqrt();
+                }
+            }
+        }
+        from = to;
+    }
+    Ok(blocks)
+}
+
 fn block(name: &str, path: Vec<LayerSpec>, shortcut: Option<Vec<LayerSpec>>, phi: Phi) -> BlockSpec {
     BlockSpec { name: name.to_owned(), path, shortcut, phi }
 }
@@ -283,6 +310,38 @@ mod tests {
         let input = Extent::new(1, 28, 28);
         let blocks = by_name("lenet", &Plan::new(input, 10)).unwrap().unwrap();
         assert_eq!(Graph::of_blocks(input, blocks).unwrap().parameters(), 61_706);
+    }
+
+    #[test]
+    fn unit_gaussians_have_variance_one() {
+        use crate::layer::Init;
+        let input = Extent::new(3, 32, 32);
+        for name in ["resnet8", "noise-resnet18", "lenet"] {
+            for gain in [1.0, 0.05] {
+                let blocks = by_name(name, &Plan { gain, ..Plan::new(input, 10) }).unwrap().unwrap();
+                let (he, unit) = (blocks.clone(), unit_gaussian(input, blocks).unwrap());
+                let weights = |blocks: Vec<BlockSpec>| {
+                    let graph = Graph::of_blocks(input, blocks).unwrap();
+                    let inside = graph.regions().iter().filter_map(|r| r.inside.clone());
+                    inside
+                        .flat_map(|b| b.params().collect::<Vec<_>>())
+                        .filter(|(_, p)| p.is_weight())
+                        .collect::<Vec<_>>()
+                };
+                let mut convolutions = 0;
+                for ((n, p), (_, before)) in weights(unit).into_iter().zip(weights(he)) {
+                    let (Init::Normal(std), Init::Normal(was)) = (p.init, before.init) else { panic!("{n}") };
+                    if n.contains("conv") {
+                        assert!((std - gain).abs() < 1e-12, "{name} {n}: {std}");
+                        assert!((was - gain * (2.0 / p.shape[1] as f64).sqrt()).abs() < 1e-12, "{name} {n}: {was}");
+                        convolutions += 1;
+                    } else {
+                        assert_eq!(std, was, "{name} {n}: dense layers stay");
+                    }
+                }
+                assert!(convolutions > 1, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use serde::Deserialize;
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
+    /// Accuracy on the test part, in percent.
+    Accuracy,
     /// Top-5 error on the test part, in percent.
     Top5,
     /// Macro F1 on the test part, in percent.
@@ -21,12 +23,14 @@ pub enum Column {
 
 impl Column {
     /// All there are.
-    pub const ALL: [Column; 5] = [Column::Top5, Column::F1, Column::Precision, Column::Recall, Column::Memory];
+    pub const ALL: [Column; 6] =
+        [Column::Accuracy, Column::Top5, Column::F1, Column::Precision, Column::Recall, Column::Memory];
 
     /// By which it is asked for.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Column::Accuracy => "accuracy",
             Column::Top5 => "top5",
             Column::F1 => "f1",
             Column::Precision => "precision",
@@ -39,6 +43,7 @@ impl Column {
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
+            Column::Accuracy => "accuracy %",
             Column::Top5 => "top-5 error %",
             Column::F1 => "F1 %",
             Column::Precision => "precision %",
@@ -51,6 +56,7 @@ impl Column {
     #[must_use]
     pub fn of(self, record: &Record) -> Option<f64> {
         match self {
+            Column::Accuracy => record.test_error().map(|e| 100.0 - e),
             Column::Top5 => record.top5_error(),
             Column::F1 => record.f1(),
             Column::Precision => record.precision(),
@@ -139,7 +145,7 @@ mod tests {
         let error = columns(&["f1", "presision"]).unwrap_err();
         assert_eq!(
             error,
-            "unknown column `presision`, did you mean `precision`?; there are top5, f1, precision, recall, memory"
+            "unknown column `presision`, did you mean `precision`?; there are accuracy, top5, f1, precision, recall, memory"
         );
         assert!(columns(&["f1", "top5", "f1"]).unwrap_err().contains("`f1` is named twice"));
     }

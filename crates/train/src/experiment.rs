@@ -7,20 +7,22 @@ mod estimate;
 mod known;
 mod markdown;
 mod read;
+mod run;
 
 pub use estimate::{Estimate, estimate, rough};
 pub use known::{KNOWN, about};
 pub use markdown::markdown;
+pub use run::{Choose, Claimed, Metric, Run};
 
-use crate::columns::{Column, Columns};
+use crate::columns::Columns;
 use crate::data::{self, Dataset};
 use crate::files::{self, FileError, write_atomically};
 use crate::fit::Observer;
 use crate::plot;
-use crate::record::{Record, mean};
+use crate::record::Record;
 use crate::run::RunError;
 use crate::runs::{self, Environment, Keeping, Shared, data_files};
-use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
+use crate::spec::{DataFacts, RunSpec, SpecError};
 use crate::warnings;
 use reclra::Device;
 use serde::{Deserialize, Serialize};
@@ -49,10 +51,16 @@ pub struct Experiment {
     /// Whether the validation error by epoch is drawn, all runs in one picture.
     #[serde(default)]
     pub plot: bool,
-    /// Columns of the table beside errors and time: `top5`, `f1`, `precision`, `recall`, `memory`.
+    /// Columns of the table beside errors: `accuracy`, `top5`, `f1`, `precision`, `recall`, `memory`.
     #[serde(default)]
     pub columns: Columns,
-    /// The run to which the time of the others is compared.
+    /// The preset of all runs that name none themselves.
+    #[serde(default)]
+    pub preset: String,
+    /// The network whose test part is shown: that of the last epoch, or that of the epoch chosen on the validation part.
+    #[serde(default)]
+    pub choose: Choose,
+    /// The run to which the time of the others is compared; without one the table has no times.
     #[serde(default)]
     pub relative_to: String,
     /// Whether the top hidden region of all networks is drawn as a map by t-SNE.
@@ -64,74 +72,6 @@ pub struct Experiment {
     /// The runs.
     #[serde(default)]
     pub run: Vec<Run>,
-}
-
-/// One row of the results.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Run {
-    /// First column.
-    pub name: String,
-    /// The paper's figures.
-    pub claimed: Option<Claimed>,
-    /// What is expected, in words.
-    #[serde(default)]
-    pub goal: String,
-    /// Which error the goal is about.
-    #[serde(default)]
-    pub metric: Metric,
-    /// The mean over the seeds should be at most this, in percent.
-    pub at_most: Option<f64>,
-    /// The mean over the seeds should be at least this, in percent: for what is shown to fail.
-    pub at_least: Option<f64>,
-    /// Where this run's protocol is not the paper's, and why.
-    #[serde(default)]
-    pub differs: String,
-    /// The spec: keys and values; the rest are defaults.
-    pub set: BTreeMap<String, toml::Value>,
-}
-
-/// What the paper reports, in percent. Those of a column are shown where the experiment has that column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Claimed {
-    /// Test error.
-    pub test: Option<f64>,
-    /// Training error.
-    pub train: Option<f64>,
-    /// Top-5 error.
-    pub top5: Option<f64>,
-    /// F1.
-    pub f1: Option<f64>,
-    /// Precision.
-    pub precision: Option<f64>,
-    /// Recall.
-    pub recall: Option<f64>,
-}
-
-impl Claimed {
-    /// What is reported of that column.
-    #[must_use]
-    pub fn of(&self, column: Column) -> Option<f64> {
-        match column {
-            Column::Top5 => self.top5,
-            Column::F1 => self.f1,
-            Column::Precision => self.precision,
-            Column::Recall => self.recall,
-            Column::Memory => None,
-        }
-    }
-}
-
-/// An error that a goal can be about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// On the test part.
-    #[default]
-    Test,
-    /// On the validation part.
-    Validation,
 }
 
 /// What came of one run with one seed.
@@ -385,13 +325,13 @@ impl Experiment {
                 Err(RunError::Spec(error)) => return Err(ExperimentError::Spec { run: run.name.clone(), error }),
             };
             done.push(Done { name: run.name.clone(), made: Some(work.machine.origin()), record });
-            self.write(work, &done, &kept)?;
+            self.write(work, plan, &done, &kept)?;
         }
-        self.write(work, &done, &[])?;
+        self.write(work, plan, &done, &[])?;
         Ok(done)
     }
 
-    fn write(&self, work: &Work<'_>, done: &[Done], kept: &[Done]) -> Result<(), ExperimentError> {
+    fn write(&self, work: &Work<'_>, plan: &[Planned], done: &[Done], kept: &[Done]) -> Result<(), ExperimentError> {
         let later = kept.iter().filter(|k| !done.iter().any(|d| (&d.name, d.record.seed) == (&k.name, k.record.seed)));
         let all: Vec<&Done> = done.iter().chain(later).collect();
         let json = serde_json::to_vec_pretty(&all).unwrap_or_default();
@@ -403,45 +343,8 @@ impl Experiment {
             let (path, svg) = (file("svg"), plot::by_epoch(&lines, "seeds"));
             write_atomically(&path, svg.map_err(|e| ExperimentError::Plot(path.clone(), e))?.as_bytes())?;
         }
-        Ok(write_atomically(&file("md"), markdown(self, work.name, work.machine, done).as_bytes())?)
-    }
-}
-
-impl Run {
-    /// The spec of this run with a seed.
-    ///
-    /// # Errors
-    /// If it cannot be.
-    pub fn spec(&self, seed: u64, facts: &DataFacts) -> Result<RunSpec, ExperimentError> {
-        let wrong = |error| ExperimentError::Spec { run: self.name.clone(), error };
-        let mut settings = Settings::default();
-        for (key, value) in &self.set {
-            settings.put(key, value.clone(), "experiment").map_err(wrong)?;
-        }
-        settings.put("seed", seed as i64, "experiment").map_err(wrong)?;
-        RunSpec::resolve(&settings, facts).map_err(wrong)
-    }
-
-    /// Whether the goal is reached: `yes`, `no`, or nothing where there is none.
-    #[must_use]
-    pub fn reached(&self, records: &[&Record]) -> &'static str {
-        let of = match self.metric {
-            Metric::Test => Record::test_error,
-            Metric::Validation => Record::validation_error,
-        };
-        let values: Vec<Option<f64>> = records.iter().map(|r| of(r)).collect();
-        match (self.at_most, self.at_least, mean(&values)) {
-            (None, None, _) => "",
-            (Some(_), _, None) | (None, Some(_), Some(0.0)) => "no",
-            (None, Some(_), None) => "yes",
-            (most, least, Some(m)) => {
-                if most.is_none_or(|x| m <= x) && least.is_none_or(|x| m >= x) {
-                    "yes"
-                } else {
-                    "no"
-                }
-            }
-        }
+        let specs: Vec<(usize, &RunSpec)> = plan.iter().map(|p| (p.run, &p.spec)).collect();
+        Ok(write_atomically(&file("md"), markdown(self, work.name, work.machine, &specs, done).as_bytes())?)
     }
 }
 

@@ -3,8 +3,9 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, drawn, each_batch, gather, ready};
-use crate::metrics::{Evaluation, Scores};
+use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, ready};
+use crate::judge::alignment;
+use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::Param;
 use reclra::state::Kept;
@@ -13,10 +14,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub(crate) use crate::judge::ALIGNED;
 pub use crate::judge::{Judged, best, evaluate, judge};
-
-/// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
-pub(crate) const ALIGNED: usize = 1000;
 
 /// Mean |e| is measured at every so many steps: it reads all error neurons once more.
 const SAMPLED: u64 = 16;
@@ -130,6 +129,18 @@ pub struct Place {
     pub sums: Sums,
     /// Seconds of the run so far.
     pub seconds: f64,
+    /// The test part judged by the network of the epoch with the lowest validation error so far; none without a validation
+    /// part, or of a run that was begun before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+}
+
+impl Place {
+    /// The epoch with the lowest validation error, from 1, the first of equals.
+    fn lowest(&self) -> Option<u64> {
+        let errors = self.epochs.iter().filter_map(|e| Some((e.validation_error?, e.epoch)));
+        errors.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, epoch)| epoch)
+    }
 }
 
 /// Sums over the samples of an epoch so far.
@@ -268,6 +279,8 @@ pub struct Outcome {
     pub scores: Option<Scores>,
     /// Its error where the most frequent class is named every time ([`Judged::constant_error`]).
     pub constant_error: Option<f64>,
+    /// The test part judged by the network of the epoch with the lowest validation error.
+    pub chosen: Option<Chosen>,
     /// Whether it was stopped from outside.
     pub interrupted: bool,
     /// Time of the run.
@@ -313,8 +326,11 @@ pub fn fit_from(
         let took = Duration::from_secs_f64(before) + begun.elapsed();
         let (test, scores) = (judged.as_ref().map(|j| j.evaluation), judged.as_ref().map(Judged::scores));
         let constant_error = judged.as_ref().and_then(Judged::constant_error);
-        Ok(Outcome { learner, epochs: place.epochs, test, scores, constant_error, interrupted: judged.is_none(), took })
+        let chosen = place.chosen.filter(|c| Some(c.epoch) == place.lowest());
+        let interrupted = judged.is_none();
+        Ok(Outcome { learner, epochs: place.epochs, test, scores, constant_error, chosen, interrupted, took })
     };
+    let all: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     while (place.epochs.len() as u64) < spec.epochs {
         let epoch = place.epochs.len() as u64;
         let (started, spent) = (Instant::now(), place.sums.seconds);
@@ -379,10 +395,15 @@ pub fn fit_from(
         };
         observer.epoch(&report);
         place.epochs.push(report);
+        if place.lowest() == Some(epoch + 1) {
+            // Judged while the network is there; training hears nothing of it.
+            let judged = judge(&mut learner, dataset, Part::Test, &all)?;
+            let (test, scores) = (judged.evaluation, judged.scores());
+            place.chosen = test.loss.is_finite().then_some(Chosen { epoch: epoch + 1, test, scores });
+        }
         (place.position, place.seconds) = (0, before + begun.elapsed().as_secs_f64());
         observer.state(&State { learner: &learner, place: &place, occasion: Occasion::Epoch });
     }
-    let all: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let test = judge(&mut learner, dataset, Part::Test, &all)?;
     if !test.evaluation.loss.is_finite() {
         return Err(diverged(spec, &learner, spec.epochs));
@@ -439,26 +460,4 @@ fn diverged(spec: &RunSpec, learner: &Learner, epoch: u64) -> FitError {
         None => format!("lower the learning rate (optim.lr = {}) or add a warm-up", learner.optim().rate),
     };
     FitError::Diverged { epoch, step: learner.steps(), region, what, remedy }
-}
-
-/// The angles of all regions on training samples drawn at random, the same every time, unshifted, with the weights as they are;
-/// nothing is learnt.
-/// It costs a step on so many samples, without its update, and one of backprop.
-///
-/// # Errors
-/// If a sample cannot be read.
-fn alignment(
-    learner: &mut Learner,
-    dataset: &dyn Dataset,
-    split: &Split,
-    batch: usize,
-) -> Result<Vec<Angle>, DataError> {
-    // Feature maps are large: of an image network as many samples as a step has.
-    let count = if learner.graph().has_blocks() { batch.max(1) } else { ALIGNED };
-    let samples = drawn(split.train(), count);
-    let (mut x, mut labels) = (Vec::new(), Vec::new());
-    gather(dataset, Part::Train, &samples, &mut x, &mut labels)?;
-    learner.errors_of(&x, &labels);
-    let name = |i: usize| learner.graph().regions()[i].name.clone();
-    Ok(learner.alignment().into_iter().map(|(i, degrees)| Angle { region: name(i), degrees }).collect())
 }

@@ -1,8 +1,13 @@
-//! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error.
+//! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error, the angle between
+//! update and gradient.
 
-use crate::data::{DataError, Dataset, Part, gather};
+use crate::data::{DataError, Dataset, Part, Split, drawn, gather};
+use crate::fit::Angle;
 use crate::metrics::{Confusion, Evaluation, Scores, in_top};
 use reclra::{Graph, Learner};
+
+/// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
+pub(crate) const ALIGNED: usize = 1000;
 
 /// Samples evaluated at a time: enough to keep the kernels busy, few enough to stay in the cache.
 pub(crate) const EVALUATED: usize = 256;
@@ -117,6 +122,28 @@ fn each_chunk(
         }
     }
     Ok(())
+}
+
+/// The angles of all regions on training samples drawn at random, the same every time, unshifted, with the weights as they are;
+/// nothing is learnt.
+/// It costs a step on so many samples, without its update, and one of backprop.
+///
+/// # Errors
+/// If a sample cannot be read.
+pub(crate) fn alignment(
+    learner: &mut Learner,
+    dataset: &dyn Dataset,
+    split: &Split,
+    batch: usize,
+) -> Result<Vec<Angle>, DataError> {
+    // Feature maps are large: of an image network as many samples as a step has.
+    let count = if learner.graph().has_blocks() { batch.max(1) } else { ALIGNED };
+    let samples = drawn(split.train(), count);
+    let (mut x, mut labels) = (Vec::new(), Vec::new());
+    gather(dataset, Part::Train, &samples, &mut x, &mut labels)?;
+    learner.errors_of(&x, &labels);
+    let name = |i: usize| learner.graph().regions()[i].name.clone();
+    Ok(learner.alignment().into_iter().map(|(i, degrees)| Angle { region: name(i), degrees }).collect())
 }
 
 #[cfg(test)]

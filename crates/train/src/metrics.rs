@@ -41,6 +41,17 @@ pub struct Scores {
     pub f1: f64,
 }
 
+/// The test part judged by the network of the epoch with the lowest validation error, the first of equals.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Chosen {
+    /// That epoch, from 1.
+    pub epoch: u64,
+    /// The test part.
+    pub test: Evaluation,
+    /// Its other figures.
+    pub scores: Scores,
+}
+
 /// Whether the output of class `label` is one of the `k` largest. Of outputs that are equal all others come first: a network
 /// that says the same of every class knows none of them. What is not a number is in no top.
 #[must_use]

@@ -1,88 +1,286 @@
-//! What the paper claims: the figures of its Table 1, so that a run can be held against them.
+//! The paper's figures and settings, read from one file (`data/paper.toml`): each figure with its table, row and column, and
+//! in what a run differs from the paper's settings.
 
-/// A row of Table 1, in percent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Claim {
-    /// Test error.
-    pub test: f64,
-    /// Training error.
-    pub train: f64,
+mod differences;
+mod page;
+
+pub use differences::{Difference, differences, listed, told};
+pub use page::page;
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// The paper.
+pub const SOURCE: &str = "arXiv 2002.03911";
+
+/// The papers from which figures of the origin `literature` were taken.
+pub const EARLIER: &str = "[3] Bartunov et al. 2018, [26] Ororbia and Mali 2019";
+
+const FILE: &str = include_str!("../data/paper.toml");
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    table: Vec<Table>,
+    figure: Vec<Figure>,
+    perceptrons: Protocol,
+    images: Protocol,
 }
 
-/// How the networks of Table 1 were trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A quantity that the paper reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Training error, in percent.
+    Train,
+    /// Test error, top-1, in percent.
+    Test,
+    /// Top-5 test error, in percent.
+    Top5,
+    /// Accuracy on the test part, in percent.
+    Accuracy,
+    /// F1, in percent.
+    F1,
+    /// Precision, in percent.
+    Precision,
+    /// Recall, in percent.
+    Recall,
+    /// Minutes of an epoch, the least of a range.
+    EpochLeast,
+    /// Minutes of an epoch, the most of a range.
+    EpochMost,
+    /// Minutes of a whole run.
+    Total,
+}
+
+impl Measure {
+    /// As the file names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Train => "train",
+            Measure::Test => "test",
+            Measure::Top5 => "top5",
+            Measure::Accuracy => "accuracy",
+            Measure::F1 => "f1",
+            Measure::Precision => "precision",
+            Measure::Recall => "recall",
+            Measure::EpochLeast => "epoch_least",
+            Measure::EpochMost => "epoch_most",
+            Measure::Total => "total",
+        }
+    }
+}
+
+/// By whom the network of a figure was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// By the authors, under the settings of section 4.
+    Paper,
+    /// By the authors of earlier papers, under settings that the paper does not give.
+    Literature,
+}
+
+/// A table of the paper for one data set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// First part of the ids of its rows.
+    pub id: String,
+    /// Where it is printed.
+    pub source: String,
+    /// The data set by its name in a spec; `imagenet` for ILSVRC-2010.
+    pub data: String,
+    /// Unit of all figures.
+    pub unit: String,
+    /// The printed heading of each column.
+    pub columns: BTreeMap<Measure, String>,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// A contradiction in the table, if there is one.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// A row of a table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Last part of its id.
+    pub id: String,
+    /// As printed.
+    pub row: String,
+    /// The rule by its name in a spec.
+    pub rule: String,
+    /// Activation, where the paper names it.
+    #[serde(default)]
+    pub act: Option<String>,
+    /// The image network: a model, or a description in words.
+    #[serde(default)]
+    pub net: Option<String>,
+    /// By whom it was trained.
+    pub origin: Origin,
+    /// The figures.
+    pub values: BTreeMap<Measure, f64>,
+    /// A remark on the figures.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// A figure that the paper shows without numbers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// Its id.
+    pub id: String,
+    /// Where it is printed.
+    pub source: String,
+    /// What it shows.
+    pub about: String,
+}
+
+/// The settings under which the authors trained a kind of network.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Protocol {
-    /// Hidden regions and epochs.
-    pub networks: &'static str,
-    /// Optimiser and learning rate.
-    pub optimiser: &'static str,
-    /// Samples a step.
-    pub batch: usize,
+    /// Where the paper gives them, in words.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// Data sets.
+    pub data: Vec<String>,
+    /// Hidden layers, or the model.
+    pub networks: Vec<String>,
+    /// Activations of hidden layers.
+    pub activations: Vec<String>,
+    /// Rules that the authors trained themselves.
+    pub rules: Vec<String>,
+    /// Keys of a spec that the paper leaves open.
+    pub open: Vec<String>,
+    /// Keys of a spec with their values.
+    pub set: toml::Table,
 }
 
-/// The same for all rows.
-pub const PROTOCOL: Protocol =
-    Protocol { networks: "5 or 8 of 256 for 500 epochs, or 3 of 1024 for 100", optimiser: "adam, 2e-4", batch: 32 };
-
-/// Where the figures stand.
-pub const SOURCE: &str = "arXiv 2002.03911, Table 1";
-
-const fn row(rule: &'static str, act: &'static str, mnist: [f64; 2], fashion: [f64; 2]) -> Row {
-    Row { rule, act, mnist, fashion }
+fn file() -> &'static File {
+    static READ: OnceLock<File> = OnceLock::new();
+    READ.get_or_init(|| toml::from_str(FILE).unwrap_or_default())
 }
 
-struct Row {
-    rule: &'static str,
-    act: &'static str,
-    /// Test, training.
-    mnist: [f64; 2],
-    fashion: [f64; 2],
-}
-
-/// The paper gives the activation of rec-LRA alone; this project trains the other rules with tanh to compare them.
-const TABLE: &[Row] = &[
-    row("backprop", "tanh", [1.48, 0.00], [12.98, 12.10]),
-    row("target-prop", "tanh", [1.86, 0.00], [19.66, 21.08]),
-    row("equilibrium-prop", "tanh", [9.21, 7.59], [20.97, 16.56]),
-    row("lra-e", "tanh", [1.97, 0.16], [12.31, 9.84]),
-    row("feedback-alignment", "tanh", [1.85, 0.00], [12.89, 12.09]),
-    row("direct-feedback-alignment", "tanh", [2.75, 0.85], [13.09, 12.58]),
-    row("rec-lra", "tanh", [1.82, 0.00], [11.87, 6.57]),
-    row("rec-lra", "lrelu", [2.26, 0.22], [14.13, 8.95]),
-    row("rec-lra", "elu", [1.93, 0.09], [13.17, 9.39]),
-    row("rec-lra", "sign", [2.33, 0.85], [14.88, 12.42]),
-];
-
-/// What Table 1 says of a rule with an activation on a data set, all by the names of a spec; none if it is silent.
+/// All tables.
 #[must_use]
-pub fn claimed(rule: &str, act: &str, data: &str) -> Option<Claim> {
-    let row = TABLE.iter().find(|r| r.rule == rule && r.act == act)?;
-    let [test, train] = match data {
-        "mnist" => row.mnist,
-        "fashion-mnist" => row.fashion,
-        _ => return None,
+pub fn tables() -> &'static [Table] {
+    &file().table
+}
+
+/// All figures that are shown without numbers.
+#[must_use]
+pub fn figures() -> &'static [Figure] {
+    &file().figure
+}
+
+/// The settings for image networks, or for perceptrons.
+#[must_use]
+pub fn protocol(image: bool) -> &'static Protocol {
+    if image { &file().images } else { &file().perceptrons }
+}
+
+/// A row of a table: what a run can be compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The table.
+    pub table: &'static Table,
+    /// The row.
+    pub row: &'static Row,
+}
+
+impl PartialEq for Claim {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Claim {
+    /// `table1/mnist/rec-lra-tanh`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.table.id, self.row.id)
+    }
+
+    /// A figure, if the row has it.
+    #[must_use]
+    pub fn value(&self, measure: Measure) -> Option<f64> {
+        self.row.values.get(&measure).copied()
+    }
+
+    /// Where a figure is printed: table, row and column.
+    #[must_use]
+    pub fn place(&self, measure: Measure) -> String {
+        let column = self.table.columns.get(&measure).map_or("", String::as_str);
+        format!("{}, {}, {column}", self.table.source, self.row.row)
+    }
+
+    /// The statement that the figure was taken from earlier papers, if it was.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        (self.row.origin == Origin::Literature).then(|| {
+            format!("the paper took this figure from earlier work ({EARLIER}); the protocol behind it is not known")
+        })
+    }
+
+    /// The row in a line: where it is printed, its figures, whose they are.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let (table, row) = (self.table, self.row);
+        let figures: Vec<String> =
+            row.values.iter().map(|(m, v)| format!("{} {} {}", m.name(), page::printed(*v), table.unit)).collect();
+        let origin = if row.origin == Origin::Paper { "" } else { "; from earlier work" };
+        format!("{}, {} on {}: {}{origin}", table.source, row.row, table.data, figures.join(", "))
+    }
+
+    /// Remarks on the row and its table.
+    pub fn notes(&self) -> impl Iterator<Item = String> + use<> {
+        let of_table = format!("{}: {}", self.table.source, self.table.note);
+        let of_row = format!("{}, {}: {}", self.table.source, self.row.row, self.row.note);
+        let all = [(&self.row.note, of_row), (&self.table.note, of_table)];
+        all.into_iter().filter(|(note, _)| !note.is_empty()).map(|(_, line)| line).collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// All rows of all tables.
+pub fn claims() -> impl Iterator<Item = Claim> {
+    tables().iter().flat_map(|table| table.rows.iter().map(move |row| Claim { table, row }))
+}
+
+/// The row of that id.
+#[must_use]
+pub fn claim(id: &str) -> Option<Claim> {
+    claims().find(|c| c.id() == id)
+}
+
+/// The rows that a network can be compared with: those of its rule and data set, and of a perceptron its activation. Of rows
+/// without an activation a perceptron with tanh is meant, as in this project's comparisons. `data` is the name of the data set
+/// in a spec; images in a folder with a thousand classes count as `imagenet`.
+#[must_use]
+pub fn claimed(rule: &str, act: &str, image: bool, data: &str) -> Vec<Claim> {
+    let fits = |c: &Claim| {
+        let perceptron = protocol(false).data.contains(&c.table.data);
+        let act_fits = image || c.row.act.as_deref().unwrap_or("tanh") == act;
+        c.table.data == data && c.row.rule == rule && perceptron != image && act_fits && c.table.unit == "%"
     };
-    Some(Claim { test, train })
+    let mut found: Vec<Claim> = claims().filter(fits).collect();
+    // The authors' own before those of others.
+    if found.iter().any(|c| c.row.origin == Origin::Paper) {
+        found.retain(|c| c.row.origin == Origin::Paper);
+    }
+    found
+}
+
+/// The data set of a run as the tables name it.
+#[must_use]
+pub fn data_of<'a>(name: &'a str, classes: usize) -> &'a str {
+    if name == "image-folder" && classes == 1000 { "imagenet" } else { name }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_those_of_the_table() {
-        let of = |rule, act, data| claimed(rule, act, data).map(|c| (c.test, c.train));
-        assert_eq!(of("rec-lra", "tanh", "mnist"), Some((1.82, 0.0)));
-        assert_eq!(of("rec-lra", "sign", "fashion-mnist"), Some((14.88, 12.42)));
-        assert_eq!(of("equilibrium-prop", "tanh", "mnist"), Some((9.21, 7.59)));
-        assert_eq!((of("rec-lra", "sigmoid", "mnist"), of("rec-lra", "tanh", "digits")), (None, None));
-    }
-
-    #[test]
-    fn names_are_those_of_a_spec() {
-        let (rules, acts) = (crate::spec::rule_names(), reclra::phi::KNOWN);
-        assert!(TABLE.iter().all(|r| rules.contains(&r.rule) && acts.iter().any(|k| k.name == r.act)));
-        let data = ["mnist", "fashion-mnist"];
-        assert!(data.iter().all(|d| crate::data::entry(d).is_ok() && claimed("backprop", "tanh", d).is_some()));
-    }
-}
+mod tests;

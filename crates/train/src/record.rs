@@ -1,7 +1,7 @@
 //! [`Record`]: what came of one run, in a form that files keep and tables, plots and comparisons read.
 
 use crate::fit::EpochReport;
-use crate::metrics::{Evaluation, Scores};
+use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,10 @@ pub struct Record {
     /// there is one class only, if the run diverged or was made before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant_error: Option<f64>,
+    /// The test part judged by the network of the epoch with the lowest validation error; none without a validation part, or if
+    /// the run diverged or was made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
     /// Seconds of the whole run.
     pub seconds: f64,
     /// Bytes: the most memory that the process held resident from the beginning of the run, or from where it was last gone on
@@ -63,6 +67,7 @@ impl Record {
             test: None,
             scores: None,
             constant_error: None,
+            chosen: None,
             peak_memory: None,
             failed: None,
         })
@@ -84,6 +89,12 @@ impl Record {
     #[must_use]
     pub fn test_error(&self) -> Option<f64> {
         self.test.map(|t| 100.0 * t.error())
+    }
+
+    /// Error on the test part of the network of the epoch with the lowest validation error, in percent.
+    #[must_use]
+    pub fn test_error_chosen(&self) -> Option<f64> {
+        self.chosen.map(|c| 100.0 * c.test.error())
     }
 
     /// Top-5 error on the test part, in percent; none if it diverged or there are five classes or fewer.
@@ -184,6 +195,7 @@ mod tests {
             test: None,
             scores: None,
             constant_error: None,
+            chosen: None,
             seconds: 0.0,
             peak_memory: None,
             failed: None,

@@ -11,6 +11,7 @@ mod image;
 pub mod keys;
 mod layers;
 mod optim;
+pub mod preset;
 mod read;
 mod rules;
 mod words;
@@ -175,6 +176,9 @@ impl RunSpec {
     pub fn resolve(settings: &Settings, facts: &DataFacts) -> Result<RunSpec> {
         let mut r = Reader::new(settings);
         let seed = r.count("seed", 0)?;
+        let preset = r.choice("preset", "default", &preset::names())?;
+        r.preset = preset::defaults(&preset, facts, settings.get("net.model").and_then(Value::as_str));
+        r.paper = preset == "paper";
         let data = data::read(&mut r, facts)?;
         // Checked where the rule is read; the network and the optimiser only look at it.
         let rule_name = settings.get("rule.name").and_then(Value::as_str).unwrap_or_default();
@@ -192,6 +196,7 @@ impl RunSpec {
         let epochs = r.positive(
             "train.epochs",
             match (net.image.is_some(), small(facts)) {
+                (false, _) if r.paper => epochs_of_paper(&net),
                 (true, true) => 30,
                 (true, false) => 10,
                 (false, true) => 100,
@@ -273,13 +278,25 @@ impl RunSpec {
         }
     }
 
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.net.widths.last().copied().unwrap_or(0)
+    }
+
     /// Whether a resolved spec says the same as this one: word for word, or once the keys that its version did not have yet are
-    /// given their defaults.
+    /// given their defaults. The preset by which the values came about does not count.
     #[must_use]
     pub fn is_that_of(&self, text: &str, facts: &DataFacts) -> bool {
-        let now = self.to_toml();
         let filled = || RunSpec::resolve(&Settings::parse(text, "").ok()?.kept(), facts).ok();
-        text == now || filled().is_some_and(|spec| spec.to_toml() == now)
+        text == self.to_toml() || filled().is_some_and(|spec| spec.values() == self.values())
+    }
+
+    /// All keys with their values, but for the preset.
+    fn values(&self) -> Table {
+        let mut table = self.table.clone();
+        table.remove("preset");
+        table
     }
 
     /// The resolved spec as TOML: every key with its value.
@@ -317,6 +334,13 @@ pub(crate) fn ends(arch: &str) -> Option<(usize, usize)> {
     widths(arch).map(|w| (w[0], w[w.len() - 1]))
 }
 
+/// Epochs of table 1 for such hidden layers; sigmoid units are in figure 4 only.
+fn epochs_of_paper(net: &NetSpec) -> u64 {
+    let hidden = &net.widths[1..net.widths.len() - 1];
+    let long = [5, 8].contains(&hidden.len()) && hidden.iter().all(|&w| w == 256) && net.act != Phi::Sigmoid;
+    if long { 500 } else { 100 }
+}
+
 fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     let fitting = |hidden: &str| format!("{}-{hidden}-{}", facts.pixels(), facts.classes());
     let arch = r.text("net.arch", &fitting("3x256"))?;
@@ -345,7 +369,7 @@ fn net(r: &mut Reader<'_>, facts: &DataFacts, rule: &str) -> Result<NetSpec> {
     let deep = widths.len() > 5;
     let w_std = if act == Phi::Sigmoid && deep {
         0.025
-    } else if small(facts) && !(rule == "equilibrium-prop" && widths.len() > 3) {
+    } else if small(facts) && !r.paper && !(rule == "equilibrium-prop" && widths.len() > 3) {
         0.15
     } else {
         0.05

@@ -34,7 +34,7 @@ pub(crate) struct CompareArgs {
     /// Validation error, in percent, to which time is counted
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(crate) target: f64,
-    /// Columns of the table beside those it always has, joined by commas: top5, f1, precision, recall, memory (memory of runs
+    /// Columns of the table beside those it always has, joined by commas: accuracy, top5, f1, precision, recall, memory (memory of runs
     /// that are made one at a time: --jobs 1)
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) columns: Vec<String>,

@@ -6,14 +6,15 @@ use reclra::rules::blocks;
 use reclra::{layers, models, optim, phi, rules, wiring};
 use reclra_train::spec::SHORT;
 use reclra_train::spec::keys::{KEYS, page};
-use reclra_train::{data, experiment};
+use reclra_train::spec::preset;
+use reclra_train::{data, experiment, paper};
 use serde_json::json;
 
 /// A name with one line.
 type Listed = (String, String);
 
 /// What can be listed.
-const LISTS: [(&str, fn() -> Vec<Listed>); 11] = [
+const LISTS: [(&str, fn() -> Vec<Listed>); 13] = [
     ("data", || data::entries().iter().map(|e| listed(e.name, e.about)).collect()),
     ("rules", || {
         rules::KNOWN.iter().map(|(name, about)| listed(name, &format!("{about}{}", short_names(name)))).collect()
@@ -29,6 +30,8 @@ const LISTS: [(&str, fn() -> Vec<Listed>); 11] = [
     ("optimisers", || owned(optim::METHODS)),
     ("schedules", || owned(optim::SCHEDULES)),
     ("keys", || KEYS.iter().map(|k| listed(k.path, k.about)).collect()),
+    ("presets", || owned(preset::KNOWN)),
+    ("claims", || paper::claims().map(|c| (c.id(), c.line())).collect()),
     ("experiments", || experiment::KNOWN.iter().map(|k| (k.0.to_owned(), experiment::about(k.1))).collect()),
 ];
 
@@ -60,7 +63,8 @@ fn owned(list: &[(&str, &str)]) -> Vec<Listed> {
 pub(crate) fn run(voice: Voice, args: &ListArgs) -> Result<(), Failure> {
     let topic = args.topic.as_deref();
     if args.page {
-        return voice.result(page().trim_end());
+        let page = if topic == Some("claims") { paper::page() } else { page() };
+        return voice.result(page.trim_end());
     }
     for (n, (name, entries)) in LISTS.iter().filter(|l| topic.is_none_or(|chosen| chosen == l.0)).enumerate() {
         let entries = entries();

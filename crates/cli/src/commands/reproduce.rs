@@ -98,7 +98,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
         super::embed::named(voice, &maps, &names)?;
     }
     voice.note(format_args!("written to {}", out.join(format!("{name}.md")).display()));
-    voice.result(markdown(&experiment, &name, &machine, &done).trim_end())
+    let specs: Vec<(usize, &RunSpec)> = plan.iter().map(|p| (p.run, &p.spec)).collect();
+    voice.result(markdown(&experiment, &name, &machine, &specs, &done).trim_end())
 }
 
 /// The experiments there are.

@@ -19,7 +19,7 @@ use reclra_train::runs::view::Standing;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
 use reclra_train::tensorboard::TensorBoard;
-use reclra_train::{import, model, warnings};
+use reclra_train::{import, model, paper, warnings};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -152,6 +152,7 @@ pub(super) fn announce(
     voice.note(&line);
     folder.log(&line);
     voice.detail(spec.to_toml().trim_end());
+    voice.detail(paper::told(spec));
     let warnings = warnings::before(spec, facts, dataset)?;
     for w in &warnings {
         voice.note(format_args!("warning: {w}"));
@@ -270,6 +271,7 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
         "result",
         &json!({
             "train_error": train, "validation_error": validation, "test_error": error, "test": record.test,
+            "test_error_chosen": record.chosen.map(|c| c.test.error()), "chosen": record.chosen,
             "scores": record.scores, "constant_error": record.constant_error, "warnings": record.warnings, "peak_memory": record.peak_memory, "epochs": record.epochs.len(), "steps": learner.steps(), "seconds": record.seconds, "seed": spec.seed,
             "saved": path_text(saved), "run": path_text(folder),
         }),
@@ -284,6 +286,12 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
         voice.result(format_args!("train error {} (during the last epoch)", percent(train)))?;
         if validation.is_some() {
             voice.result(format_args!("validation error {}", percent(validation)))?;
+        }
+        if let Some(chosen) = record.chosen {
+            let (error, epoch) = (percent(Some(chosen.test.error())), chosen.epoch);
+            voice.result(format_args!(
+                "test error {error} with the network of epoch {epoch}, chosen by validation error"
+            ))?;
         }
         let top5 = record.scores.and_then(|s| s.top5_error);
         if top5.is_some() && top5_tells(facts.classes()) {

@@ -1,16 +1,43 @@
 //! The results of an experiment as Markdown: measured beside claimed, each seed beside their mean.
 
-use super::{Done, Experiment, Machine, Run};
+use super::{Choose, Claimed, Done, Experiment, Machine, Run};
+use crate::paper::{Difference, Measure, differences, listed};
 use crate::record::{Record, deviation, mean};
+use crate::spec::RunSpec;
 use std::fmt::Write as _;
 
-/// The results as a Markdown document.
+/// The results as a Markdown document. `specs` are those of the runs, by their place in the experiment: what differs from the
+/// paper's settings is found from them.
 #[must_use]
-pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[Done]) -> String {
+pub fn markdown(
+    experiment: &Experiment,
+    name: &str,
+    machine: &Machine,
+    specs: &[(usize, &RunSpec)],
+    done: &[Done],
+) -> String {
     let mut text = format!("# {}\n\n{}\n\n", experiment.title, experiment.about);
     if !experiment.differs.is_empty() {
         let _ = writeln!(text, "Not as in the paper: {}\n", experiment.differs);
     }
+    let mut differing: Vec<Result<Vec<Difference>, String>> = (0..experiment.run.len())
+        .map(|n| {
+            specs.iter().find(|s| s.0 == n).map_or(Ok(Vec::new()), |s| differences(s.1).map_err(|e| e.to_string()))
+        })
+        .collect();
+    for (run, own) in experiment.run.iter().zip(&mut differing) {
+        // Of figures from earlier work the table says so.
+        if let (Some(_), Ok(own)) = (run.claimed.as_ref().and_then(Claimed::row).and_then(|c| c.origin()), own) {
+            own.retain(|d| d.key != "rule.name");
+        }
+    }
+    let common = common(&mut differing);
+    if !common.is_empty() {
+        let all = if experiment.run.len() > 1 { " in all rows" } else { "" };
+        let _ = writeln!(text, "Differs from the paper's settings{all}: {}.\n", listed(&common));
+    }
+    let shown: Vec<Done> = done.iter().map(|d| Done { record: experiment.choose.of(&d.record), ..d.clone() }).collect();
+    let done = &shown[..];
     let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
     let _ = writeln!(
         text,
@@ -22,22 +49,28 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
         origins(done, machine),
         if seeds.len() == 1 { "" } else { ": mean ± standard deviation over the seeds (each seed)" },
     );
+    if experiment.choose == Choose::Validation {
+        text.push_str(
+            "The test part is judged by the network of the epoch with the lowest validation error; - where that was not kept.\n\n",
+        );
+    }
     let meaning = experiment.columns.meaning();
     if !meaning.is_empty() {
         let _ = writeln!(text, "{meaning}\n");
     }
     let mut notes = Vec::new();
     let mut rows = Vec::new();
-    for run in &experiment.run {
+    for (run, own) in experiment.run.iter().zip(&differing) {
         let mine: Vec<&Record> = done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
         if !mine.is_empty() {
-            rows.push(row(experiment, run, &mine, done, &mut notes));
+            let differs = if experiment.preset == "paper" { said_of(own) } else { None };
+            rows.push(row(experiment, run, &mine, (done, differs), &mut notes));
         }
     }
     let mut heading = ["run", "paper: test (train)", "test", "train", "validation"].map(str::to_owned).to_vec();
     heading.extend(experiment.columns.iter().flat_map(|c| [format!("paper: {}", c.heading()), c.heading().to_owned()]));
-    heading.extend(["epochs", "goal", "reached", "s / epoch"].map(str::to_owned));
-    heading.push(format!("time / {}", experiment.relative_to));
+    heading.extend(["epochs", "goal", "reached", "paper: min / epoch", "s / epoch"].map(str::to_owned));
+    heading.extend(["paper: ", ""].map(|of| format!("{of}time / {}", experiment.relative_to)));
     // A column that has nothing to say is left out.
     let filled: Vec<usize> = (0..heading.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty())).collect();
     let line = |cells: &[String]| filled.iter().map(|&c| format!("| {} ", cells[c])).collect::<String>() + "|\n";
@@ -55,6 +88,26 @@ pub fn markdown(experiment: &Experiment, name: &str, machine: &Machine, done: &[
         let _ = write!(text, "\n![the top hidden layer as a map]({name}/embed.svg)\n");
     }
     text
+}
+
+/// The differences that all runs have, taken out of each.
+fn common(all: &mut [Result<Vec<Difference>, String>]) -> Vec<Difference> {
+    let Some(Ok(first)) = all.first() else { return Vec::new() };
+    let everywhere = |d: &Difference| all.iter().all(|own| own.as_ref().is_ok_and(|own| own.contains(d)));
+    let common: Vec<Difference> = first.iter().filter(|d| everywhere(d)).cloned().collect();
+    for own in all.iter_mut().flatten() {
+        own.retain(|d| !common.contains(d));
+    }
+    common
+}
+
+/// What is said of a row's own differences, if it has any.
+fn said_of(own: &Result<Vec<Difference>, String>) -> Option<String> {
+    match own {
+        Ok(own) if own.is_empty() => None,
+        Ok(own) => Some(format!("differs from the paper's settings: {}", listed(own))),
+        Err(e) => Some(format!("cannot be compared with the paper's settings: {e}")),
+    }
 }
 
 /// Region by region the angle between a rule's update and the gradient, of the runs that measured it; nothing of none.
@@ -112,12 +165,22 @@ fn origins(done: &[Done], machine: &Machine) -> String {
     }
 }
 
-fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], notes: &mut Vec<String>) -> Vec<String> {
+fn row(
+    experiment: &Experiment,
+    run: &Run,
+    mine: &[&Record],
+    (done, differs): (&[Done], Option<String>),
+    notes: &mut Vec<String>,
+) -> Vec<String> {
     let mut mark = String::new();
-    let said = mine.iter().flat_map(|r| &r.warnings).chain((!run.differs.is_empty()).then_some(&run.differs));
+    let claim = run.claimed.as_ref().and_then(Claimed::row);
+    let mut said: Vec<String> = mine.iter().flat_map(|r| r.warnings.clone()).collect();
+    said.extend(claim.iter().flat_map(|c| c.origin().into_iter().chain(c.notes())));
+    said.extend(differs);
+    said.extend(Some(run.differs.clone()).filter(|d| !d.is_empty()));
     for note in said {
-        let n = notes.iter().position(|n| n == note).unwrap_or_else(|| {
-            notes.push(note.clone());
+        let n = notes.iter().position(|n| *n == note).unwrap_or_else(|| {
+            notes.push(note);
             notes.len() - 1
         });
         let number = format!(" [{}]", n + 1);
@@ -125,14 +188,17 @@ fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], note
             mark.push_str(&number);
         }
     }
-    let claimed = run.claimed.unwrap_or_default();
+    let claimed = |m: Measure| run.claimed.as_ref().and_then(|c| c.value(m));
     let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.2}"));
-    let (test, train) = (number(claimed.test), claimed.train.map_or(String::new(), |t| format!(" ({t:.2})")));
+    let (test, train) =
+        (number(claimed(Measure::Test)), claimed(Measure::Train).map_or(String::new(), |t| format!(" ({t:.2})")));
     let mut epochs: Vec<usize> = mine.iter().map(|r| r.epochs.len()).collect();
     epochs.dedup();
     let time =
         |records: &[&Record]| records.iter().map(|r| r.epoch_seconds()).sum::<f64>() / records.len().max(1) as f64;
     let base: Vec<&Record> = done.iter().filter(|d| d.name == experiment.relative_to).map(|d| &d.record).collect();
+    // Times of runs that shared a machine are no measure of speed: they are shown where they are compared.
+    let timed = !experiment.relative_to.is_empty();
     let relative = if base.is_empty() { String::new() } else { format!("{:.2}", time(mine) / time(&base)) };
     // Of an experiment without a validation part there is nothing to say.
     let validation = figures(mine, Record::validation_error);
@@ -144,17 +210,41 @@ fn row(experiment: &Experiment, run: &Run, mine: &[&Record], done: &[Done], note
         if validation == NONE { String::new() } else { validation },
     ];
     for c in experiment.columns.iter() {
-        row.push(number(claimed.of(c)));
+        row.push(number(run.claimed.as_ref().and_then(|claimed| claimed.of(c))));
         row.push(c.plainly(mine).unwrap_or_else(|| figures(mine, |r| c.of(r))));
     }
     row.extend([
         epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
         run.goal.clone(),
         run.reached(mine).to_owned(),
-        format!("{:.2}", time(mine)),
+        span(minutes(run)),
+        if timed { format!("{:.2}", time(mine)) } else { String::new() },
+        span(claimed_ratio(experiment, run)),
         relative,
     ]);
     row
+}
+
+/// Least and most minutes of an epoch that are reported for a run.
+fn minutes(run: &Run) -> Option<[f64; 2]> {
+    let claimed = run.claimed.as_ref()?;
+    Some([claimed.value(Measure::EpochLeast)?, claimed.value(Measure::EpochMost)?])
+}
+
+/// The reported times as ratios to those of the run that times are compared with.
+fn claimed_ratio(experiment: &Experiment, run: &Run) -> Option<[f64; 2]> {
+    let [least, most] = minutes(run)?;
+    let base = minutes(experiment.run.iter().find(|r| r.name == experiment.relative_to)?)?;
+    (run.name != experiment.relative_to).then(|| [least / base[1], most / base[0]])
+}
+
+/// `2.50 - 2.70`, or one number.
+fn span(of: Option<[f64; 2]>) -> String {
+    match of {
+        None => String::new(),
+        Some([a, b]) if a == b => format!("{a:.2}"),
+        Some([a, b]) => format!("{a:.2} - {b:.2}"),
+    }
 }
 
 /// No figure, though the run came to its end.

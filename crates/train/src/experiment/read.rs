@@ -29,12 +29,17 @@ impl Experiment {
     /// # Errors
     /// If it is wrong.
     pub fn parse(text: &str, origin: &str) -> Result<Experiment, ExperimentError> {
-        let experiment: Experiment = toml::from_str(text).map_err(|e: toml::de::Error| {
+        let mut experiment: Experiment = toml::from_str(text).map_err(|e: toml::de::Error| {
             let line = line_of(text, &e);
             let what = e.message().lines().next().unwrap_or("not TOML");
             let what = format!("line {line}: {}", unknown_field(what).as_deref().unwrap_or(what));
             ExperimentError::File { origin: origin.to_owned(), what }
         })?;
+        if !experiment.preset.is_empty() {
+            for run in &mut experiment.run {
+                run.set.entry("preset".to_owned()).or_insert_with(|| toml::Value::from(experiment.preset.as_str()));
+            }
+        }
         // Those of `quick` too, which only some commands read.
         let mut probe = Settings::default();
         for (key, value) in experiment.run.iter().flat_map(|r| &r.set).chain(&experiment.quick) {

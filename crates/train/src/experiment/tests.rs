@@ -80,6 +80,13 @@ fn the_experiments_of_the_program_are_sound() {
     }
 }
 
+/// The table of an experiment whose runs are planned.
+fn table(experiment: &Experiment, machine: &Machine, done: &[Done]) -> String {
+    let plan = experiment.plan(None).unwrap();
+    let specs: Vec<(usize, &RunSpec)> = plan.iter().map(|p| (p.run, &p.spec)).collect();
+    markdown(experiment, "toy", machine, &specs, done)
+}
+
 /// An experiment with columns and a record for each run.
 fn with_columns() -> (Experiment, Vec<Done>) {
     let toy = TOY.replace("seeds =", "columns = [\"f1\", \"top5\", \"memory\"]\nseeds =");
@@ -138,14 +145,14 @@ fn a_quick_table_names_its_settings_and_sets_no_claim_beside_them() {
 fn a_table_has_the_columns_that_are_asked_for() {
     let (experiment, done) = with_columns();
     let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
-    insta::assert_snapshot!(markdown(&experiment, "toy", &machine, &done));
+    insta::assert_snapshot!(table(&experiment, &machine, &done));
 }
 
 #[test]
 fn a_table_made_in_pieces_says_of_what() {
     let (experiment, mut done) = with_columns();
     let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
-    let heading = |done: &[Done]| markdown(&experiment, "toy", &machine, done);
+    let heading = |done: &[Done]| table(&experiment, &machine, done);
     assert!(heading(&done).contains("seeds 0 and 1, with reclra test, on a machine. Errors"));
     done[0].made = Some("reclra older, on another machine".into());
     let said = heading(&done);
@@ -161,14 +168,14 @@ fn a_table_made_in_pieces_says_of_what() {
 fn the_alignment_of_blocks_is_told_where_it_was_measured() {
     let (experiment, mut done) = with_columns();
     let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
-    assert!(!markdown(&experiment, "toy", &machine, &done).contains("Angle"), "nobody measured it");
+    assert!(!table(&experiment, &machine, &done).contains("Angle"), "nobody measured it");
     let angles = |angles: &[(&str, f64)]| {
         let alignment = angles.iter().map(|&(region, degrees)| Angle { region: region.into(), degrees }).collect();
         vec![EpochReport::default(), EpochReport { alignment, ..EpochReport::default() }]
     };
     done[0].record.epochs = angles(&[("b1", 40.0), ("out", 0.0)]);
     done[1].record.epochs = angles(&[("b1", 50.0), ("b2", 91.5), ("out", 0.0)]);
-    let text = markdown(&experiment, "toy", &machine, &done);
+    let text = table(&experiment, &machine, &done);
     let table = text.split_once("below 90 descends.\n\n").unwrap().1;
     assert_eq!(table, "| run | b1 | out | b2 |\n|---|---|---|---|\n| short | 45.0 | 0.0 | - |\n", "{text}");
 }
@@ -204,7 +211,7 @@ fn mistakes_are_one_line() {
     assert!(error.starts_with("x.toml: line 1: ") && !error.contains('\n'), "{error}");
     let columns = "title = \"\"\nabout = \"\"\ncolumns = [\"f1\", \"top-5\"]";
     let error = Experiment::parse(columns, "x.toml").unwrap_err().to_string();
-    let known = "there are top5, f1, precision, recall, memory";
+    let known = "there are accuracy, top5, f1, precision, recall, memory";
     assert_eq!(error, format!("x.toml: line 3: unknown column `top-5`, did you mean `top5`?; {known}; mend that line"));
     let error = Experiment::parse(&TOY.replace("train.epochs", "train.epoch"), "toy").unwrap_err().to_string();
     assert_eq!(error, "toy: unknown key `train.epoch`, did you mean `train.epochs`?; mend that line");

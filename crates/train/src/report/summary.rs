@@ -95,12 +95,16 @@ fn tiles(run: &Subject<'_>) -> Markup {
     };
     let judged = judged.map(|n| of(n, run.view.spec.data.validation));
     let noted = judged.into_iter().chain((!note.is_empty()).then(|| note.clone())).collect::<Vec<_>>().join(", ");
+    let chosen = record
+        .chosen
+        .map_or(String::new(), |c| format!("of the network of epoch {}, chosen by validation error", c.epoch));
     let tile = |name: &str, error: Option<f64>, small: &str| {
         html! { div.tile { div.name { (name) } div.figure { (percent(error)) } div.small { (small) } } }
     };
     html! {
         div.tiles {
             (tile("test error", test, samples.as_deref().unwrap_or("not judged")))
+            @if record.chosen.is_some() { (tile("test error, chosen epoch", record.test_error_chosen(), &chosen)) }
             @if top5.is_some() { (tile("top-5 test error", top5, "class not among the five most likely")) }
             (tile("validation error", validation, &noted))
             (tile("training error", train, if note.is_empty() && train.is_some() { "during the last epoch" } else { &note }))

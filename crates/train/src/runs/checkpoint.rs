@@ -8,6 +8,7 @@
 use super::environment::{Hashing, sha256};
 use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Left, Place, State, Sums};
+use crate::metrics::Chosen;
 use crate::model::{metadata, tensors};
 use crate::spec::{DataFacts, RunSpec};
 use reclra::state::Kept;
@@ -80,6 +81,8 @@ struct PlaceTold<'a> {
     position: u64,
     sums: &'a Sums,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen: Option<Chosen>,
 }
 
 #[derive(Serialize)]
@@ -126,8 +129,9 @@ impl Snapshot {
     /// finite: nobody could go on from there.
     #[must_use]
     pub fn of(state: &State<'_>, (metrics_bytes, unwritten): (u64, &str), best: bool) -> Option<Snapshot> {
-        let (learner, &Place { ref epochs, position, ref sums, seconds }) = (state.learner, state.place);
-        let (epochs, place) = (epochs.len(), Place { epochs: Vec::new(), position, sums: sums.clone(), seconds });
+        let (learner, &Place { ref epochs, position, ref sums, seconds, chosen }) = (state.learner, state.place);
+        let (epochs, place) =
+            (epochs.len(), Place { epochs: Vec::new(), position, sums: sums.clone(), seconds, chosen });
         let (state, steps, unwritten) = (learner.state(), learner.steps(), unwritten.to_owned());
         let moment = |k: &&Kept| !k.name.starts_with("first.") && !k.name.starts_with("second.");
         let finite = state.iter().filter(moment).all(|k| k.values.iter().all(|v| v.is_finite()));
@@ -166,7 +170,7 @@ impl Snapshot {
         if let Some(there) = there.filter(same) {
             return Ok(there.path);
         }
-        let Place { position, sums, seconds, .. } = &self.place;
+        let Place { position, sums, seconds, chosen, .. } = &self.place;
         let manifest = Told {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
@@ -177,6 +181,7 @@ impl Snapshot {
                 position: *position,
                 sums,
                 seconds: *seconds,
+                chosen: *chosen,
             },
             metrics_bytes: self.metrics_bytes,
             unwritten: &self.unwritten,

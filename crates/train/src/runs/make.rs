@@ -143,13 +143,13 @@ pub(super) fn make_from(
             let saved = saved.filter(|(at, _)| *at == steps).map(|(_, path)| path);
             Ok(End::Interrupted { steps, saved })
         }
-        Ok(Outcome { mut learner, test, scores, constant_error, took, .. }) => {
+        Ok(Outcome { mut learner, test, scores, constant_error, chosen, took, .. }) => {
             if let Some(error) = unkept {
                 return Err(error.into());
             }
             let seconds = took.as_secs_f64();
             let record = Record::unfinished(spec, kept.epochs)?;
-            let mut record = Record { test, scores, constant_error, seconds, peak_memory, warnings, ..record };
+            let mut record = Record { test, scores, constant_error, chosen, seconds, peak_memory, warnings, ..record };
             let found = warnings::after(&record, spec);
             found.iter().for_each(|w| folder.log(&format!("warning: {w}")));
             record.warnings.extend(found);

@@ -86,6 +86,7 @@ pub(super) fn net(
     let level = r.number("net.level", LEVEL)?;
     let kind = r.pick("net.noise", "gaussian", NOISES)?;
     let noise = kind(level);
+    let init = r.choice("net.init", "he", &["he", "gaussian"])?;
     // Small weights and a head of zeros let error synapses that mirror W from zero catch up with it (method section 7b).
     let layered = ["", "rec-lra"].contains(&rule) && ["layer", "gap", "list"].contains(&wiring);
     let gain = match (layered, inner) {
@@ -100,11 +101,12 @@ pub(super) fn net(
     let head_gain = r.number("net.head_gain", usual_head)?;
     let plan = models::Plan { input, classes: facts.classes(), width, noise, gain, head_gain };
     let blocks_of = |plan: &models::Plan| -> Result<Vec<BlockSpec>> {
-        Ok(if model == CUSTOM {
+        let blocks = if model == CUSTOM {
             layers::blocks(&text, plan)?
         } else {
             models::by_name(&model, plan)?.unwrap_or_default()
-        })
+        };
+        Ok(if init == "gaussian" { models::unit_gaussian(input, blocks)? } else { blocks })
     };
     let blocks = blocks_of(&plan)?;
     // What can be left out without any layer becoming another one is read by none.

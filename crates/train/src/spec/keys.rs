@@ -58,6 +58,10 @@ const HEBBIAN: &[&str] = &["hebbian"];
 /// All keys, in the order in which a resolved spec is printed.
 pub const KEYS: &[Key] = &[
     key("seed", "all randomness of the run follows from it [0]"),
+    key(
+        "preset",
+        "where the defaults of all other keys come from: default, paper (the paper's settings), tuned (recipes of this project with lower errors) [default]",
+    ),
     key("data.name", "data set: digits, mnist, fashion-mnist, cifar10, idx, image-folder [digits]"),
     key("data.dir", "folder that holds the files; \"\" for the user's data folder [\"\"]"),
     key("data.size", "image-folder: height and width that pictures are brought to; 0 for their own, if it is one [0]"),
@@ -116,6 +120,9 @@ pub const KEYS: &[Key] = &[
     image(key("net.noise", "noise of noise maps: gaussian, uniform, none [gaussian]")),
     image(key("net.level", "level of the noise [0.1]")),
     image(key(
+        "net.init",
+        "what the weights of convolutions start from: he (a Gaussian of variance 2 / inputs), gaussian (one of variance 1) [he; gaussian under the preset paper]",
+    )),
         "net.gain",
         "factor on the weights of convolutions at the start [1; 0.2 for rule.inner rec-lra; 0.05 for the wirings layer, gap, list; 1 for lenet]",
     )),

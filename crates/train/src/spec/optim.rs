@@ -41,6 +41,10 @@ pub(super) const SCHEDULES: &[(&str, fn(f64) -> Schedule)] = &[
 pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec, rule: &RuleSpec) -> Result<OptimSpec> {
     let method = r.pick("optim.name", "adam", METHODS)?;
     let is_sgd = matches!(method(Momenta::default()), Method::Sgd { .. });
+    if is_sgd {
+        // The rates of presets are those of Adam.
+        r.preset.remove("optim.lr");
+    }
     let sign = net.act == Phi::Sign;
     let brisk = sign || small(facts) || net.image.is_some();
     let rate = r.number(

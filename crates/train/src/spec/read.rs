@@ -191,13 +191,17 @@ fn sections() -> Vec<&'static str> {
 /// Hands out typed values, and writes down each as resolved.
 pub(super) struct Reader<'a> {
     settings: &'a Settings,
+    /// Defaults in place of those that are asked with.
+    pub(super) preset: Table,
+    /// Whether the preset is `paper`.
+    pub(super) paper: bool,
     /// Every key read so far with its value, nested by section.
     pub(super) resolved: Table,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        Reader { settings, resolved: Table::new() }
+        Reader { settings, preset: Table::new(), paper: false, resolved: Table::new() }
     }
 
     /// Whether the settings are those of a run that was made before.
@@ -229,7 +233,7 @@ impl<'a> Reader<'a> {
         to: impl Fn(&T) -> Value,
     ) -> Result<T> {
         let value = match self.settings.get(path) {
-            None => default,
+            None => self.preset.get(path).and_then(&from).unwrap_or(default),
             Some(v) => from(v).ok_or_else(|| SpecError::bad(path, v, format!("must be {want}")))?,
         };
         self.record(path, to(&value));

@@ -249,7 +249,7 @@ fn lra_e(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<LraECon
         beta: r.number("rule.beta", d.beta)?,
         gamma: r.number("rule.gamma", d.gamma)?,
         rate: r.number("rule.e_rate", d.rate)?,
-        std: r.number("rule.e_std", neighbours(facts, net))?,
+        std: r.number("rule.e_std", neighbours(r.paper, facts, net))?,
     })
 }
 
@@ -287,8 +287,8 @@ fn hebbian(r: &mut Reader<'_>) -> Result<HebbianConfig> {
 }
 
 /// Standard deviation of E between neighbours (method section 5).
-fn neighbours(facts: &DataFacts, net: &NetSpec) -> f64 {
-    if small(facts) {
+fn neighbours(paper: bool, facts: &DataFacts, net: &NetSpec) -> f64 {
+    if small(facts) && !paper {
         0.15
     } else if net.widths[1..net.widths.len() - 1].iter().any(|&n| n >= 1024) {
         0.05
@@ -333,7 +333,7 @@ fn rec_lra(r: &mut Reader<'_>, facts: &DataFacts, net: &NetSpec) -> Result<RecLr
     let by = "error synapses that learn only; set rule.plasticity = \"mirror\"";
     r.unread("rule.gamma", 1.0, plasticity != Plasticity::Fixed, by)?;
     r.unread("rule.e_rate", 1.0, plasticity != Plasticity::Fixed, by)?;
-    let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(facts, net) })?;
+    let std = r.number("rule.e_std", if direct { 1.0 } else { neighbours(r.paper, facts, net) })?;
     let mismatch = mismatch(r)?;
     let kappa = r.numbers("rule.kappa")?;
     Ok(RecLraConfig { wiring, depth, beta, gamma, plasticity, rate, std, mismatch, kappa })

@@ -43,6 +43,62 @@ fn defaults_follow_activation_and_depth() {
 
 use reclra::Wiring;
 
+/// The same defaults whether the preset is named or not; a key that is set overrides a preset; a kept spec is another preset's too
+/// if its values are.
+#[test]
+fn presets_are_defaults() {
+    let same = |text: &str| resolve(text).unwrap().values();
+    for text in ["", "net.act = \"sign\"", "net.model = \"resnet8\"", "rule.name = \"hebbian\""] {
+        assert_eq!(same(text), same(&format!("preset = \"default\"\n{text}")));
+        let paper = resolve(&format!("preset = \"paper\"\n{text}")).unwrap();
+        assert_eq!(paper.value("optim.radius"), Some(&Value::Float(1.0)), "{text}");
+        assert_ne!(same(text), paper.values(), "{text}");
+        assert_eq!(resolve(&paper.to_toml()).unwrap(), paper, "what the program writes it reads");
+    }
+    let sign = resolve("preset = \"paper\"\nnet.act = \"sign\"\noptim.lr = 3e-3\ntrain.epochs = 3").unwrap();
+    assert_eq!((sign.optim(1).rate, sign.epochs, sign.optim(1).schedule), (3e-3, 3, Schedule::Constant));
+    let sgd = resolve("preset = \"paper\"\noptim.name = \"sgd\"").unwrap();
+    assert_eq!(sgd.optim(1).rate, 0.1, "a preset's rate is Adam's");
+    for (text, epochs) in [
+        ("net.arch = \"784-3x1024-10\"", 100),
+        ("net.arch = \"784-5x256-10\"", 500),
+        ("net.arch = \"784-8x256-10\"", 500),
+        ("net.arch = \"784-8x256-10\"\nnet.act = \"sigmoid\"", 100),
+        ("", 100),
+    ] {
+        assert_eq!(resolve(&format!("preset = \"paper\"\n{text}")).unwrap().epochs, epochs, "{text}");
+    }
+    let tuned = resolve("preset = \"tuned\"").unwrap();
+    assert_eq!((tuned.optim(1).rate, tuned.epochs, tuned.data.shift), (1e-3, 15, 1));
+    let spelt = "optim.lr = 1e-3\noptim.schedule = \"linear\"\ntrain.epochs = 15\ndata.shift = 1";
+    assert_eq!(tuned.values(), same(spelt));
+    // Small data sets: the start of weights is the paper's under its preset.
+    let digits = toy_facts("digits", 8, 10, 1_300, 300);
+    let std = |text: &str| {
+        let spec = RunSpec::resolve(&Settings::parse(text, "spec").unwrap(), &digits).unwrap();
+        let RuleSpec::RecLra(c) = &spec.rule else { panic!("{:?}", spec.rule) };
+        (spec.net.w_std, c.std)
+    };
+    assert_eq!((std(""), std("preset = \"paper\"")), ((0.15, 0.15), (0.05, 0.1)));
+    assert_eq!(
+        error("preset = \"papper\""),
+        "preset = \"papper\": must be one of default, paper, tuned, did you mean `paper`?"
+    );
+}
+
+#[test]
+fn a_spec_is_recognized_whatever_preset_its_values_came_from() {
+    let facts = facts();
+    let (wide, twelve) = ("net.arch = \"784-3x1024-10\"", "train.epochs = 12");
+    let before = resolve(&format!("{wide}\n{twelve}")).unwrap();
+    let old = before.to_toml().replace("preset = \"default\"\n", "");
+    assert!(!old.contains("preset"));
+    let paper = resolve(&format!("preset = \"paper\"\n{wide}\n{twelve}")).unwrap();
+    assert!(paper.is_that_of(&old, &facts) && before.is_that_of(&paper.to_toml(), &facts));
+    let longer = resolve(&format!("preset = \"paper\"\n{wide}")).unwrap();
+    assert!(!longer.is_that_of(&old, &facts));
+}
+
 #[test]
 fn later_settings_override_earlier_ones() {
     let mut s = Settings::parse("[optim]\nlr = 0.1\n[train]\nbatch = 8", "spec.toml").unwrap();

@@ -1,0 +1,67 @@
+//! Presets: whole sets of defaults. A key that is set by the user overrides any of them.
+
+use super::{DataFacts, small};
+use crate::paper;
+use toml::{Table, Value};
+
+/// (name, one line) of each preset.
+pub const KNOWN: &[(&str, &str)] = &[
+    ("default", "what suits data, activation and depth within minutes"),
+    ("paper", "the settings of the paper, and this project's reading of those that it leaves open"),
+    ("tuned", "recipes of this project with lower errors: another schedule, more epochs, augmentation"),
+];
+
+/// Names of all presets.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    KNOWN.iter().map(|k| k.0).collect()
+}
+
+/// The values that a preset puts in place of the usual defaults, by key.
+pub(super) fn defaults(preset: &str, facts: &DataFacts, model: Option<&str>) -> Table {
+    let image = model.is_some_and(|m| m != "mlp");
+    match preset {
+        "paper" => paper(facts, model.unwrap_or_default(), image),
+        "tuned" => tuned(facts, image),
+        _ => Table::new(),
+    }
+}
+
+fn paper(facts: &DataFacts, model: &str, image: bool) -> Table {
+    let mut set = paper::protocol(image).set.clone();
+    if image {
+        // The paper names both for CIFAR-10 alone.
+        let whitened = is_cifar(facts);
+        set.insert("data.normalise".to_owned(), Value::from(if whitened { "gcn" } else { "none" }));
+        set.insert("data.zca".to_owned(), Value::from(whitened));
+        if model == "noise-resnet18" {
+            let large = facts.shape.height.min(facts.shape.width) > 64;
+            set.insert("net.width".to_owned(), Value::from(if large { 256 } else { 160 }));
+        }
+    }
+    set
+}
+
+/// Perceptrons: Adam 1e-3 falling to 0, and on MNIST images shifted by up to a pixel, which on Fashion-MNIST does harm
+/// (docs/results.md). Image networks: the usual defaults, and photographs of 32 x 32 are cut and mirrored
+/// (docs/results/cifar10-long.md). Small data sets: the usual defaults.
+fn tuned(facts: &DataFacts, image: bool) -> Table {
+    let pairs: Vec<(&str, Value)> = match (image, small(facts)) {
+        (true, false) if is_cifar(facts) => {
+            vec![("data.crop", Value::from(4)), ("data.flip", Value::from(true)), ("train.epochs", Value::from(30))]
+        }
+        (false, false) => vec![
+            ("data.shift", Value::from(i64::from(facts.name == "mnist"))),
+            ("optim.lr", Value::from(1e-3)),
+            ("optim.schedule", Value::from("linear")),
+            ("train.epochs", Value::from(15)),
+        ],
+        _ => Vec::new(),
+    };
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Photographs of 32 x 32 pixels, whatever their files are.
+fn is_cifar(facts: &DataFacts) -> bool {
+    (facts.shape.channels, facts.shape.height, facts.shape.width) == (3, 32, 32)
+}
