@@ -123,6 +123,7 @@ pub const KEYS: &[Key] = &[
         "net.init",
         "what the weights of convolutions start from: he (a Gaussian of variance 2 / inputs), gaussian (one of variance 1) [he; gaussian under the preset paper]",
     )),
+    image(key(
         "net.gain",
         "factor on the weights of convolutions at the start [1; 0.2 for rule.inner rec-lra; 0.05 for the wirings layer, gap, list; 1 for lenet]",
     )),
