@@ -132,6 +132,7 @@ def cases():
         add(f"gap 2, inner {inner}", some, lra("gap", gap=2, inner=inner))
         add(f"noise skip, inner {inner}", nets["noise"], lra(inner=inner))
         add(f"noise layer, inner {inner}", nets["noise"], lra("layer", inner=inner))
+    add("layer, stem inside is skip's", some, lra("layer", stem_inside=True))
     add("gap 3", some, lra("gap", gap=3, inner="rec-lra"))
     both = [["out", "b2"], ["b2", "b1"], ["out", "b1"], ["b1", "stem"]]
     add("list, two messages", some, lra("list", synapses=both, inner="rec-lra", plasticity="mirror"))

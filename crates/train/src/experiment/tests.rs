@@ -130,7 +130,10 @@ fn a_quick_table_names_its_settings_and_sets_no_claim_beside_them() {
     };
     let done: Vec<Done> = experiment.run.iter().map(done).collect();
     let machine = Machine { version: "test".into(), description: "a machine".into(), threads: 1 };
-    let text = markdown(&experiment, "toy-quick", &machine, &done);
+    let specs: Vec<(usize, RunSpec)> =
+        experiment.run.iter().enumerate().map(|(n, run)| (n, run.spec(0, &facts).unwrap())).collect();
+    let specs: Vec<(usize, &RunSpec)> = specs.iter().map(|(n, spec)| (*n, spec)).collect();
+    let text = markdown(&experiment, "toy-quick", &machine, &specs, &done);
     assert!(text.contains("| short [1] |") && text.contains("| hopeless [1] |"), "{text}");
     let note = "\n[1] made with --quick: train.epochs = 1, one seed; it is compared with no figure of the paper\n";
     assert!(text.contains(note), "{text}");

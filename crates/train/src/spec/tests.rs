@@ -224,7 +224,7 @@ fn what_would_be_ignored_is_refused_with_what_reads_it() {
     ] {
         let line = error(&format!("{before}{key}"));
         let (_, by) = read.split_once("= ").unwrap();
-        assert!(line.starts_with(key.split_once(' ').unwrap().0) && line.contains("is read by the "), "{line}");
+        assert!(line.starts_with(key.split_once(' ').unwrap().0) && line.contains("is read by "), "{line}");
         assert!(line.contains("; set ") && line.contains("or remove it") && !line.contains('\n'), "{line}");
         assert!(line.contains(by.trim_matches('"')), "{line}");
         resolve(&format!("{before}{default}")).unwrap();
