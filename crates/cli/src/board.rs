@@ -127,7 +127,7 @@ impl Watch for Board {
             self.say(&line);
             let spec = trial.specs.iter().flatten().find(|s| s.seed == record.seed);
             for w in spec.map_or_else(Vec::new, |spec| warnings::after(record, spec)) {
-                self.warn(&format!("{name}, seed {}: {w}", record.seed));
+                self.warn(&format!("{name}: {w}"));
             }
         }
     }

@@ -71,7 +71,7 @@ fn a_fetch_that_cannot_be_meant_is_refused() {
         (&["data", "fetch", "mnits"][..], 2, &["did you mean `mnist`"][..]),
         (&["data", "fetch", "mnist", "--mirror", "ftp://a.org/", "--only-mirror"], 2, &["ftp://a.org/", "https://"]),
         (&["data", "fetch", "mnist", "--only-mirror"], 2, &["--mirror"]),
-        (&["data", "fetch", "mnist", "--timeout", "0"], 2, &["--timeout", "1..=3600"]),
+        (&["data", "fetch", "mnist", "--timeout", "0"], 2, &["--timeout", "from 1 to 3600"]),
         (&["data", "info", "mnits"], 2, &["did you mean `mnist`"]),
     ] {
         let line = bad(args, code);

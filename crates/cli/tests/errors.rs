@@ -331,8 +331,9 @@ fn pictures_are_checked() {
     }
     let missing = bad(&["predict", text(&run), "no/such.png"], 2);
     assert!(missing.contains("no/such.png"), "{missing}");
+    // Of the pictures in a folder, too.
     let folder = bad(&["predict", text(&run), text(dir.path())], 1);
-    assert!(folder.contains("is a folder"), "{folder}");
+    assert!(folder.contains("a.png"), "{folder}");
     // Rows there are not.
     let rows = dir.path().join("rows");
     fs::write(&rows, idx(0x0803, &[2, 8, 8], &[0; 128])).unwrap();

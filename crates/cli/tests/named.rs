@@ -37,7 +37,19 @@ fn idx_files_of_any_number_of_classes_are_a_data_set() {
     for (name, files) in [("plain", PLAIN), ("named", EMNIST)] {
         let (folder, run) = (dir.path().join(name), dir.path().join(format!("run-{name}")));
         set(&folder, files, &letters, [260, 130]);
-        let data = ["train", "--data", "idx", "--data-dir", text(&folder), "--arch", "36-16-26", "--lr", "1e-2"];
+        let data = [
+            "train",
+            "--data",
+            "idx",
+            "--data-dir",
+            text(&folder),
+            "--arch",
+            "36-16-26",
+            "--lr",
+            "1e-2",
+            "--shift",
+            "0",
+        ];
         let (out, _) = good(&[&data[..], &["--epochs", "8", "--batch", "8", "--out", text(&run)]].concat());
         assert!(test_error(&out) < 20.0, "{out}");
         let (out, _) = good(&["eval", text(&run), "--json"]);

@@ -14,10 +14,14 @@ use std::time::{Duration, Instant};
 
 const NET: [&str; 5] = ["--arch", "64-12-10", "--checkpoint-steps", "20", "--quiet"];
 
-/// The binary with its messages kept, under a shell's words such as `trap '' HUP; exec`.
+/// The binary with its messages kept, under a shell's words such as `trap '' HUP; exec`. The tests may be run under `nohup`,
+/// which children inherit and a shell cannot undo: GNU env can.
 fn start(before: &str, args: &[&str]) -> Going {
     let script = format!("{before} exec \"$0\" \"$@\"");
-    let mut command = Command::new("sh");
+    let mut command = Command::new(if cfg!(target_os = "linux") { "env" } else { "sh" });
+    if cfg!(target_os = "linux") {
+        command.args(["--default-signal=HUP", "sh"]);
+    }
     command.args(["-c", &script, text(assert_cmd::cargo::cargo_bin!("reclra"))]).args(args);
     Going(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
 }

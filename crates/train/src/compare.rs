@@ -13,7 +13,7 @@ mod table;
 pub use plan::{MOST_SEEDS, Plan, plan};
 pub use results::{Results, replaceable};
 pub use store::{CompareError, Watch, run};
-pub use table::{Row, rows};
+pub use table::{Row, rows, tried_rows};
 
 use crate::runs;
 use crate::spec::{DataFacts, RunSpec, Settings};

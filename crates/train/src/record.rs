@@ -3,6 +3,7 @@
 use crate::fit::EpochReport;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
+use crate::warnings;
 use serde::{Deserialize, Serialize};
 
 /// What came of one run.
@@ -130,7 +131,8 @@ impl Record {
     /// The same without what it came to on the test part: for a setting that is judged by its validation error.
     #[must_use]
     pub fn untested(&self) -> Record {
-        Record { test: None, scores: None, ..self.clone() }
+        let warnings = self.warnings.iter().filter(|w| !warnings::is_of_test(w)).cloned().collect();
+        Record { test: None, scores: None, chosen: None, constant_error: None, warnings, ..self.clone() }
     }
 
     fn finished(&self) -> Option<&Record> {

@@ -10,6 +10,14 @@ const FEW: usize = 100;
 /// Growth of the training loss that is no fluctuation, and the loss below which any is.
 const GROWN: (f64, f64) = (10.0, 0.1);
 
+/// The start of warnings that tell the error on the test part.
+const TEST: &str = "test error ";
+
+/// True for a warning that tells the error on the test part.
+pub(crate) fn is_of_test(warning: &str) -> bool {
+    warning.starts_with(TEST)
+}
+
 /// Warnings about the rule, the preparation of the data and the sizes of its parts.
 ///
 /// # Errors
@@ -42,7 +50,7 @@ pub fn after(record: &Record, spec: &RunSpec) -> Vec<String> {
         && test.error() >= constant
     {
         all.push(format!(
-            "test error {:.2} %: no better than chance, always naming the most frequent class errs in {:.2} %; {remedy}",
+            "{TEST}{:.2} %: no better than chance, always naming the most frequent class errs in {:.2} %; {remedy}",
             100.0 * test.error(),
             100.0 * constant,
         ));

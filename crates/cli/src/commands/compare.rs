@@ -129,6 +129,9 @@ impl Work<'_> {
         };
         let records = compare::run(&trials, &shared, self.out, self.jobs, &board);
         board.finish();
-        Ok(compare::rows(trials, records?))
+        Ok(match stage {
+            Stage::Trial => compare::tried_rows(trials, &records?),
+            Stage::Report => compare::rows(trials, records?),
+        })
     }
 }

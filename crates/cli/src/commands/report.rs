@@ -58,7 +58,7 @@ fn views(voice: Voice, named: &[PathBuf]) -> Result<Vec<View>, Failure> {
             super::runs::below(voice, std::slice::from_ref(folder), true)?
         };
         if found.is_empty() {
-            let line = "holds no run; name a folder that `reclra train` has written, or one that holds such folders";
+            let line = "holds no run, that is no folder with a spec.toml; name one that `reclra train` has written, or one that holds such folders";
             return Err(Failure::Usage(format!("{}: {line}", folder.display())));
         }
         let new = found.into_iter().filter(|v| views.iter().all(|there| there.folder != v.folder)).collect::<Vec<_>>();

@@ -72,6 +72,12 @@ impl Row {
     }
 }
 
+/// [`rows`] of settings that are tried, without what they came to on the test part.
+#[must_use]
+pub fn tried_rows(trials: Vec<Trial>, records: &[Vec<Record>]) -> Vec<Row> {
+    rows(trials, records.iter().map(|all| all.iter().map(Record::untested).collect()).collect())
+}
+
 /// Puts trials and records together, and marks the best of each rule by mean validation error.
 #[must_use]
 pub fn rows(trials: Vec<Trial>, records: Vec<Vec<Record>>) -> Vec<Row> {

@@ -155,7 +155,7 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
     let mut r = request(&["rec-lra", "backprop"], &["net.act=relu", "optim.name=sgd", "optim.radius=0"]);
     r.grid = vec![("optim.lr".to_owned(), floats(&[1e30, 0.01]))];
     let plan = plan(&r, &facts()).unwrap();
-    let tried = rows(plan.tried.clone(), made(&plan.tried, dir.path(), 2).0);
+    let tried = tried_rows(plan.tried.clone(), &made(&plan.tried, dir.path(), 2).0);
     let notes: Vec<bool> = tried.iter().map(|r| r.note().contains("diverged (2 of 2)")).collect();
     assert_eq!(notes, [true, false, true, false]);
     assert_eq!(tried.iter().map(|r| r.chosen).collect::<Vec<_>>(), [false, true, false, true]);
@@ -248,7 +248,7 @@ fn tuning_gives_every_rule_the_same_number_of_trials() {
     assert_eq!(plan(&r, &facts()).unwrap(), planned, "the same again");
     let more = plan(&Request { tune: Some(5), ..r }, &facts()).unwrap();
     assert!(planned.tried.iter().all(|t| more.tried.contains(t)), "more are tried besides");
-    let tried = rows(planned.tried.clone(), made(&planned.tried, dir.path(), 2).0);
+    let tried = tried_rows(planned.tried.clone(), &made(&planned.tried, dir.path(), 2).0);
     let best = planned.reported(&tried);
     assert_eq!(best.len(), 2);
     for t in &best {
