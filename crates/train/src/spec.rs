@@ -176,9 +176,9 @@ impl RunSpec {
     pub fn resolve(settings: &Settings, facts: &DataFacts) -> Result<RunSpec> {
         let mut r = Reader::new(settings);
         let seed = r.count("seed", 0)?;
-        let preset = r.choice("preset", "default", &preset::names())?;
-        r.preset = preset::defaults(&preset, facts, settings.get("net.model").and_then(Value::as_str));
-        r.paper = preset == "paper";
+        let preset = r.pick("preset", "default", preset::PRESETS)?;
+        r.preset = (preset.defaults)(facts, settings.get("net.model").and_then(Value::as_str));
+        r.paper = preset.is_paper;
         let data = data::read(&mut r, facts)?;
         // Checked where the rule is read; the network and the optimiser only look at it.
         let rule_name = settings.get("rule.name").and_then(Value::as_str).unwrap_or_default();

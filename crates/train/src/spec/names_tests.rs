@@ -184,3 +184,13 @@ fn models_and_layers() {
         assert_eq!(made, is);
     }
 }
+
+#[test]
+fn presets() {
+    let names: Vec<&str> = preset::KNOWN.iter().map(|k| k.0).collect();
+    assert_eq!(names, preset::PRESETS.iter().map(|k| k.0).collect::<Vec<_>>());
+    for name in names {
+        let spec = resolve(&format!("preset = \"{name}\""));
+        assert_eq!(spec.value("preset").and_then(Value::as_str), Some(name));
+    }
+}

@@ -11,30 +11,36 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("tuned", "recipes of this project with lower errors: another schedule, more epochs, augmentation"),
 ];
 
-/// Names of all presets.
-#[must_use]
-pub fn names() -> Vec<&'static str> {
-    KNOWN.iter().map(|k| k.0).collect()
+/// What a preset stands for.
+#[derive(Clone, Copy)]
+pub(super) struct Preset {
+    /// The values that it puts in place of the usual defaults, by key, for a data set and a model.
+    pub(super) defaults: fn(&DataFacts, Option<&str>) -> Table,
+    /// True for the settings of the paper.
+    pub(super) is_paper: bool,
 }
 
-/// The values that a preset puts in place of the usual defaults, by key.
-pub(super) fn defaults(preset: &str, facts: &DataFacts, model: Option<&str>) -> Table {
-    let image = model.is_some_and(|m| m != "mlp");
-    match preset {
-        "paper" => paper(facts, model.unwrap_or_default(), image),
-        "tuned" => tuned(facts, image),
-        _ => Table::new(),
-    }
+/// The presets of [`KNOWN`] by name.
+pub(super) const PRESETS: &[(&str, Preset)] = &[
+    ("default", Preset { defaults: |_, _| Table::new(), is_paper: false }),
+    ("paper", Preset { defaults: paper, is_paper: true }),
+    ("tuned", Preset { defaults: tuned, is_paper: false }),
+];
+
+/// True for the name of an image network.
+fn is_image(model: Option<&str>) -> bool {
+    model.is_some_and(|m| m != "mlp")
 }
 
-fn paper(facts: &DataFacts, model: &str, image: bool) -> Table {
+fn paper(facts: &DataFacts, model: Option<&str>) -> Table {
+    let image = is_image(model);
     let mut set = paper::protocol(image).set.clone();
     if image {
         // The paper names both for CIFAR-10 alone.
         let whitened = is_cifar(facts);
         set.insert("data.normalise".to_owned(), Value::from(if whitened { "gcn" } else { "none" }));
         set.insert("data.zca".to_owned(), Value::from(whitened));
-        if model == "noise-resnet18" {
+        if model == Some("noise-resnet18") {
             let large = facts.shape.height.min(facts.shape.width) > 64;
             set.insert("net.width".to_owned(), Value::from(if large { 256 } else { 160 }));
         }
@@ -45,8 +51,8 @@ fn paper(facts: &DataFacts, model: &str, image: bool) -> Table {
 /// Perceptrons: Adam 1e-3 falling to 0, and on MNIST images shifted by up to a pixel, which on Fashion-MNIST does harm
 /// (docs/results.md). Image networks: the usual defaults, and photographs of 32 x 32 are cut and mirrored
 /// (docs/results/cifar10-long.md). Small data sets: the usual defaults.
-fn tuned(facts: &DataFacts, image: bool) -> Table {
-    let pairs: Vec<(&str, Value)> = match (image, small(facts)) {
+fn tuned(facts: &DataFacts, model: Option<&str>) -> Table {
+    let pairs: Vec<(&str, Value)> = match (is_image(model), small(facts)) {
         (true, false) if is_cifar(facts) => {
             vec![("data.crop", Value::from(4)), ("data.flip", Value::from(true)), ("train.epochs", Value::from(30))]
         }
