@@ -89,7 +89,6 @@ fn rec_lra(spec: Spec<'_>) -> RecLraBlocksConfig {
         twins_learn: !spec.has("twins_learn") || spec.flag("twins_learn"),
         rate: spec.number_or("e_rate", 1.0),
         mismatch: build::mismatch(spec),
-        ..RecLraBlocksConfig::default()
     }
 }
 
