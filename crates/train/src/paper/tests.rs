@@ -216,7 +216,7 @@ fn the_usual_defaults_differ_in_what_they_differ_in() {
         "net.init = he (paper: gaussian)",
         "rule.stem = inside (paper: own)",
         "rule.message = both (paper: output)",
-        "optim.lr = 1e-2 (paper: 1e-4)",
+        "optim.lr = 0.01 (paper: 1e-4)",
         "train.epochs = 10 (paper: 100)",
         "train.batch = 64 (paper: 10)",
     ] {

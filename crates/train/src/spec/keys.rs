@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     image(key("net.level", "level of the noise [0.1]")),
     image(key(
         "net.init",
-        "what the weights of convolutions start from: he (a Gaussian of variance 2 / inputs), gaussian (one of variance 1) [he; gaussian under the preset paper]",
+        "what the weights of convolutions start from: he (a Gaussian of variance 2 / inputs), gaussian (one of variance 1, as in the preset paper) [he]",
     )),
     image(key(
         "net.gain",
