@@ -153,6 +153,8 @@ fn likely(key: &str) -> &'static [&'static str] {
         }
         "net.layers" => &["'[[block]]'", "'['", "'name = 3'"],
         "net.width" => &["1", "2", "5", "16384"],
+        "preset" => &["\"default\"", "\"paper\"", "\"tuned\""],
+        "net.init" => &["\"he\"", "\"gaussian\""],
         "net.noise" => &["\"gaussian\"", "\"uniform\"", "\"none\""],
         "net.level" | "net.gain" | "net.head_gain" => &["0.0", "0.1", "1.0", "1e4"],
         "rule.inner" => &["\"backprop\"", "\"rec-lra\"", "\"hebbian\""],

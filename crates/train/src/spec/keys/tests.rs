@@ -101,6 +101,7 @@ impl Case {
             "for the wiring skip" => self.skip(),
             "for the wirings layer, gap, list" => self.layered(),
             "for the wirings layer, gap, list with error synapses that learn" => self.layered() && self.learns(),
+            "under the preset paper" => self.has("preset=paper"),
             "for fixed plasticity" => self.has("plasticity=fixed"),
             "for low-rank error synapses" => self.has("synapse=low-rank"),
             "for the wiring skip with a readout of each block" => {
