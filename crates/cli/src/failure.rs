@@ -65,7 +65,7 @@ fn one_line(error: &clap::Error) -> String {
     let parts: Vec<String> = lines
         // That a value could stand for itself after `--` is of no use to any command here.
         .filter(|l| !l.is_empty() && !l.starts_with("tip: to pass"))
-        .map(|l| in_words(l))
+        .map(in_words)
         .map(|l| match l.strip_prefix("tip: ") {
             Some(tip) => match tip.rsplit_once("exists: ") {
                 Some((_, similar)) => format!("did you mean {}?", similar.replace('\'', "`")),

@@ -70,7 +70,8 @@ fn notes(place: &Path) -> Vec<String> {
 #[test]
 fn a_picture_that_was_cut_is_refused_in_training_judging_and_predicting() {
     let dir = tempfile::tempdir().unwrap();
-    let kinds: [(&str, &dyn Fn(u8) -> Vec<u8>); 4] = [
+    type Encode<'a> = &'a dyn Fn(u8) -> Vec<u8>;
+    let kinds: [(&str, Encode<'_>); 4] = [
         ("jpg", &|salt| colourful(salt, ImageFormat::Jpeg)),
         ("png", &|salt| colourful(salt, ImageFormat::Png)),
         ("bmp", &bitmap),

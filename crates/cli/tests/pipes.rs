@@ -22,12 +22,14 @@ fn command(args: &[&str]) -> Command {
 /// Output to a pipe whose reader takes so many lines and leaves.
 fn read_in_part(args: &[&str], lines: usize) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().unwrap();
+    // One that takes nothing leaves before anything is written.
+    let reader = (lines > 0).then(|| BufReader::new(reader));
     let child = command(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-    let mut taken = BufReader::new(reader);
-    for _ in 0..lines {
-        taken.read_line(&mut String::new()).unwrap();
+    if let Some(mut reader) = reader {
+        for _ in 0..lines {
+            reader.read_line(&mut String::new()).unwrap();
+        }
     }
-    drop(taken);
     let output = child.wait_with_output().unwrap();
     (output.status.code(), texts(&output).1)
 }

@@ -278,7 +278,7 @@ pub fn claimed(rule: &str, act: &str, image: bool, data: &str) -> Vec<Claim> {
 
 /// The data set of a run as the tables name it.
 #[must_use]
-pub fn data_of<'a>(name: &'a str, classes: usize) -> &'a str {
+pub fn data_of(name: &str, classes: usize) -> &str {
     if name == "image-folder" && classes == 1000 { "imagenet" } else { name }
 }
 

@@ -13,8 +13,11 @@ use serde_json::json;
 /// A name with one line.
 type Listed = (String, String);
 
+/// Makes a list.
+type List = fn() -> Vec<Listed>;
+
 /// What can be listed.
-const LISTS: [(&str, fn() -> Vec<Listed>); 13] = [
+const LISTS: [(&str, List); 13] = [
     ("data", || data::entries().iter().map(|e| listed(e.name, e.about)).collect()),
     ("rules", || {
         rules::KNOWN.iter().map(|(name, about)| listed(name, &format!("{about}{}", short_names(name)))).collect()

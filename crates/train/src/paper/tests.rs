@@ -5,8 +5,11 @@ use crate::experiment::{Experiment, KNOWN};
 use crate::spec::{DataFacts, RunSpec, Settings, toy_facts};
 use Measure::*;
 
-/// Every cell: id of the row, whether the authors trained it, measures with figures.
-const CELLS: &[(&str, bool, &[(Measure, f64)])] = &[
+/// Id of a row, true if the authors trained it, measures with figures.
+type Cells = (&'static str, bool, &'static [(Measure, f64)]);
+
+/// Every cell.
+const CELLS: &[Cells] = &[
     ("table1/mnist/backprop", false, &[(Test, 1.48), (Train, 0.00)]),
     ("table1/mnist/target-prop", false, &[(Test, 1.86), (Train, 0.00)]),
     ("table1/mnist/equilibrium-prop", false, &[(Test, 9.21), (Train, 7.59)]),

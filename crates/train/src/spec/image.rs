@@ -22,8 +22,11 @@ pub struct ImageNet {
 /// Level of the noise unless told.
 const LEVEL: f64 = 0.1;
 
-/// The kinds of noise by name, of a level.
-pub(super) const NOISES: &[(&str, fn(f64) -> Noise)] =
+/// A kind of noise, of a level.
+type NoiseKind = fn(f64) -> Noise;
+
+/// The kinds of noise by name.
+pub(super) const NOISES: &[(&str, NoiseKind)] =
     &[("gaussian", Noise::Gaussian), ("uniform", Noise::Uniform), ("none", |_| Noise::None)];
 
 /// The wirings by name, of a gap and a list of error synapses.
@@ -38,8 +41,11 @@ const WIRINGS: &[(&str, Lay)] = &[
 const INNER: &[(&str, Inner)] =
     &[("backprop", Inner::Backprop), ("rec-lra", Inner::RecLra), ("hebbian", Inner::Hebbian)];
 
-/// The forms of skip-error synapses by name, of a grid and a rank.
-const FORMS: &[(&str, fn(usize, usize) -> MapSynapse)] = &[
+/// A form of skip-error synapses, of a grid and a rank.
+type Form = fn(usize, usize) -> MapSynapse;
+
+/// The forms of skip-error synapses by name.
+const FORMS: &[(&str, Form)] = &[
     ("channel", |_, _| MapSynapse::Channel),
     ("grid", |grid, _| MapSynapse::Grid(grid)),
     ("full", |_, _| MapSynapse::Full),

@@ -24,14 +24,19 @@ pub(super) struct Momenta {
     nesterov: bool,
 }
 
+/// A method, of its settings.
+type MethodKind = fn(Momenta) -> Method;
+/// A schedule, of the factor of a step.
+type ScheduleKind = fn(f64) -> Schedule;
+
 /// The methods by name.
-pub(super) const METHODS: &[(&str, fn(Momenta) -> Method)] = &[
+pub(super) const METHODS: &[(&str, MethodKind)] = &[
     ("adam", |m| Method::Adam { beta1: m.beta1, beta2: m.beta2, epsilon: m.epsilon }),
     ("sgd", |m| Method::Sgd { momentum: m.momentum, nesterov: m.nesterov }),
 ];
 
 /// The schedules by name, of the factor of a step.
-pub(super) const SCHEDULES: &[(&str, fn(f64) -> Schedule)] = &[
+pub(super) const SCHEDULES: &[(&str, ScheduleKind)] = &[
     ("constant", |_| Schedule::Constant),
     ("linear", |_| Schedule::Linear),
     ("cosine", |_| Schedule::Cosine),

@@ -110,13 +110,16 @@ impl RuleSpec {
     }
 }
 
+/// Reads a rule's settings for an image network.
+type ReadForImages = fn(&mut Reader<'_>, &ImageNet) -> Result<RuleSpec>;
+
 /// A rule that can be named.
 struct Known {
     name: &'static str,
     /// Reads its settings for a multilayer perceptron.
     mlp: fn(&mut Reader<'_>, &DataFacts, &NetSpec) -> Result<RuleSpec>,
     /// The same for an image network; or why it cannot train one.
-    image: std::result::Result<fn(&mut Reader<'_>, &ImageNet) -> Result<RuleSpec>, &'static str>,
+    image: Result<ReadForImages, &'static str>,
     /// Keys that matter most to it, and values worth trying: for perceptrons, then for image networks.
     tuning: [Space; 2],
 }
@@ -297,8 +300,11 @@ fn neighbours(paper: bool, facts: &DataFacts, net: &NetSpec) -> f64 {
     }
 }
 
-/// The wirings by name, of a gap and a list of error synapses.
-const WIRINGS: &[(&str, fn(usize, Vec<(String, String)>) -> Wiring)] = &[
+/// A wiring, of a gap and a list of error synapses.
+type WiringKind = fn(usize, Vec<(String, String)>) -> Wiring;
+
+/// The wirings by name.
+const WIRINGS: &[(&str, WiringKind)] = &[
     ("chain", |_, _| Wiring::Chain),
     ("gap", |gap, _| Wiring::Gap(gap)),
     ("full", |_, _| Wiring::Full),
@@ -353,8 +359,11 @@ pub(super) fn listed(r: &mut Reader<'_>, is_list: bool, wants: bool) -> Result<V
     synapses.iter().map(|s| synapse(s)).collect()
 }
 
-/// How error neurons follow from z - y, by name: of a, and of p and q.
-const MISMATCHES: &[(&str, fn(f64, [f64; 2]) -> Mismatch)] = &[
+/// How error neurons follow from z - y: of a, and of p and q.
+type MismatchKind = fn(f64, [f64; 2]) -> Mismatch;
+
+/// How error neurons follow from z - y, by name.
+const MISMATCHES: &[(&str, MismatchKind)] = &[
     ("l2", |_, _| Mismatch::L2),
     ("l1", |_, _| Mismatch::L1),
     ("mixed", |a, _| Mismatch::Mixed { a }),
