@@ -57,7 +57,8 @@ pub enum End {
     },
 }
 
-/// Makes a run from its beginning. `warn` hears of what could not be kept.
+/// Makes a run from its beginning. `warn` hears of what could not be kept. That its memory is to be had is asked before its
+/// folder is made ([`crate::run::prepare`]).
 ///
 /// # Errors
 /// If data cannot be read, the spec cannot be, or the results cannot be written.
@@ -82,6 +83,8 @@ pub fn resume(
     stop: &AtomicBool,
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, RunError> {
+    let Task { spec, facts, dataset, .. } = task;
+    crate::memory::fits(spec, facts, dataset.prepared().is_some())?;
     match found {
         None => make_from(task, beginning(task)?, (0, String::new()), observer, stop, warn),
         Some((manifest, left)) => {
@@ -113,7 +116,6 @@ pub(super) fn make_from(
 ) -> Result<End, RunError> {
     let peak = Peak::begin();
     let Task { folder, spec, facts, dataset, device, keeping } = task;
-    crate::memory::fits(spec, facts, dataset.prepared().is_some())?;
     let warnings = warnings::before(spec, facts, *dataset)?;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
