@@ -51,7 +51,7 @@ fn what_is_asked_wrongly_is_refused() {
         (&["resume", "no/such", "--epochs", "-1"], 2, &["`-1`", "--epochs", "must be a whole number of 1 or more"]),
         (&["train", "--seed", "-1"], 2, &["seed = -1"]),
         (&["train", "--beta", "0"], 2, &["rule.beta", "positive"]),
-        (&["train", "--shift", "99"], 2, &["data.shift = 99", "at most 32"]),
+        (&["train", "--shift", "99"], 2, &["data.shift = 99", "at most 7 pixels: images are 8x8"]),
         (&["train", "--threads", "0"], 2, &["--threads", "1 to 1024", "see `reclra train --help`"]),
         (
             &["runs", "compare", "--sort", "size"],

@@ -217,7 +217,6 @@ fn an_export_says_what_it_wrote_and_replaces_nothing_unasked() {
 
     for (args, code, words) in [
         (vec!["export", text(&run), "--format", "onyx"], 2, &["onyx", "onnx"][..]),
-        (vec!["export", text(&run), "--format", "npz", "--raw-pixels", "--overwrite"], 2, &["--raw-pixels", "onnx"]),
         (vec!["export", "no/such"], 2, &["no/such", "reclra train --out"]),
         (vec!["export", text(&run), "--out", text(&file.join("below.onnx"))], 1, &["forward.onnx", "--out"]),
         (vec!["export", text(&run), "--out", text(&model), "--overwrite"], 2, &["the trained network itself"]),

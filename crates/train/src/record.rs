@@ -3,7 +3,6 @@
 use crate::fit::EpochReport;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
-use crate::warnings;
 use serde::{Deserialize, Serialize};
 
 /// What came of one run.
@@ -131,8 +130,22 @@ impl Record {
     /// The same without what it came to on the test part: for a setting that is judged by its validation error.
     #[must_use]
     pub fn untested(&self) -> Record {
-        let warnings = self.warnings.iter().filter(|w| !warnings::is_of_test(w)).cloned().collect();
+        let told = self.at_chance();
+        let warnings = self.warnings.iter().filter(|&w| Some(w) != told.as_ref()).cloned().collect();
         Record { test: None, scores: None, chosen: None, constant_error: None, warnings, ..self.clone() }
+    }
+
+    /// The warning that the error on the test part is no better than that of a constant answer; none if it is better.
+    pub(crate) fn at_chance(&self) -> Option<String> {
+        let (test, constant) = (self.test?.error(), self.constant_error?);
+        (test >= constant).then(|| {
+            format!(
+                "test error {:.2} %: no better than chance, always naming the most frequent class errs in {:.2} %; lower \
+                 optim.lr, or train for longer",
+                100.0 * test,
+                100.0 * constant,
+            )
+        })
     }
 
     fn finished(&self) -> Option<&Record> {

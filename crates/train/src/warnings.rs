@@ -10,14 +10,6 @@ const FEW: usize = 100;
 /// Growth of the training loss that is no fluctuation, and the loss below which any is.
 const GROWN: (f64, f64) = (10.0, 0.1);
 
-/// The start of warnings that tell the error on the test part.
-const TEST: &str = "test error ";
-
-/// True for a warning that tells the error on the test part.
-pub(crate) fn is_of_test(warning: &str) -> bool {
-    warning.starts_with(TEST)
-}
-
 /// Warnings about the rule, the preparation of the data and the sizes of its parts.
 ///
 /// # Errors
@@ -44,17 +36,7 @@ fn coarse(images: usize, what: &str, remedy: &str) -> String {
 /// training loss that grew.
 #[must_use]
 pub fn after(record: &Record, spec: &RunSpec) -> Vec<String> {
-    let mut all = Vec::new();
-    let remedy = "lower optim.lr, or train for longer";
-    if let (Some(test), Some(constant)) = (record.test, record.constant_error)
-        && test.error() >= constant
-    {
-        all.push(format!(
-            "{TEST}{:.2} %: no better than chance, always naming the most frequent class errs in {:.2} %; {remedy}",
-            100.0 * test.error(),
-            100.0 * constant,
-        ));
-    }
+    let mut all = Vec::from_iter(record.at_chance());
     // A network that tells no class from another, as it does at the start.
     let start = (spec.net.widths.last().copied().unwrap_or(1) as f64).ln();
     let least = record.epochs.iter().min_by(|a, b| a.train_loss.total_cmp(&b.train_loss));

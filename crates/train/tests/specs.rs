@@ -127,7 +127,7 @@ fn likely(key: &str) -> &'static [&'static str] {
         "data.size" => &["0", "8"],
         "data.broken" | "data.memory" | "data.validation" => &["0", "1"],
         "data.fold" => &["\"\"", "\"1/2\"", "\"2/3\""],
-        "data.shift" | "data.crop" => &["0", "1", "3", "32"],
+        "data.shift" | "data.crop" => &["0", "1", "3", "7"],
         "data.zoom" => &["1.0", "0.3"],
         "data.normalise" => &["\"none\"", "\"mean-std\"", "\"gcn\"", "\"gcn-std\""],
         "data.zca_epsilon" => &["1e-3", "1.0"],

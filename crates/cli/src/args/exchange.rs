@@ -30,9 +30,6 @@ pub(crate) struct ExportArgs {
     /// and the other formats hold what prepares images
     #[arg(long)]
     pub(crate) prepared_input: bool,
-    /// What an ONNX graph is given in any case, unless told
-    #[arg(long, hide = true, conflicts_with = "prepared_input")]
-    pub(crate) raw_pixels: bool,
 }
 
 #[derive(Args, Debug)]

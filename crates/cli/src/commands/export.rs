@@ -15,11 +15,6 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
         FormatName::Onnx => Format::Onnx,
     };
     let input = if args.prepared_input { Input::Prepared } else { Input::Pixels };
-    if args.raw_pixels && format != Format::Onnx {
-        let line =
-            format!("--raw-pixels: {} holds no graph that could scale pixels; take --format onnx", format.name());
-        return Err(Failure::Usage(line));
-    }
     let model = model::load(&args.run, device(MachineArgs { threads: Some(1) })?)?;
     let path = args.out.clone().unwrap_or_else(|| beside(args, format));
     if path.is_dir() {

@@ -239,9 +239,7 @@ pub fn replaceable(folder: &Path, plan: &Plan, facts: &DataFacts) -> Result<(), 
     let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
     let told = files::read(&folder.join(TOLD), files::NUMBERS, "").ok();
     let told: Option<Value> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    // Version 0.1 wrote the rows alone.
     let parts = match &told {
-        Some(rows @ Value::Array(_)) => vec![rows],
         Some(all) if all["rows"].is_array() => vec![&all["rows"], &all["trials"]],
         _ => Vec::new(),
     };

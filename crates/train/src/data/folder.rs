@@ -73,7 +73,7 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
     notes.extend(tree.notes.iter().cloned());
     let all = parts[0].len() + parts[1].len();
     let bearable = if opening.broken > 0.0 { (opening.broken * all as f64).max(BEARABLE) as usize } else { 0 };
-    let (first, mut broken) = first_size(&tree, &parts, bearable)?;
+    let (first, mut broken) = first_size(&tree, &parts)?;
     let size = opening.size;
     let own = ImageShape { channels: 3, height: first.0, width: first.1 };
     let small = all.saturating_mul(own.len()) <= opening.memory << 20;
@@ -83,7 +83,7 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
         match decoded(&tree, &parts, own)? {
             Decoded::All(images, more) => {
                 broken.extend(more);
-                bear(&tree, &broken, bearable, all)?;
+                bear(&tree, &broken, bearable, (all, true))?;
                 if !broken.is_empty() {
                     notes.push(told(&tree, &broken));
                 }
@@ -103,6 +103,7 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
             Decoded::Differs(..) => {}
         }
     }
+    bear(&tree, &broken, bearable, (all, false))?;
     let shape = if size == 0 { own } else { ImageShape { channels: 3, height: size, width: size } };
     let broken = Mutex::new(broken);
     let scale = scale_to(255);
@@ -151,14 +152,13 @@ fn divide(tree: &Tree) -> ([Vec<At>; 2], usize, Vec<String>) {
 }
 
 /// Height and width of the first picture that can be decoded, and those before it that cannot.
-fn first_size(tree: &Tree, parts: &[Vec<At>; 2], bearable: usize) -> Result<((usize, usize), BTreeMap<At, String>)> {
+fn first_size(tree: &Tree, parts: &[Vec<At>; 2]) -> Result<((usize, usize), BTreeMap<At, String>)> {
     let mut broken = BTreeMap::new();
     for &at in parts.iter().flatten() {
         match rgb(tree, at) {
             Ok(picture) => return Ok(((picture.height() as usize, picture.width() as usize), broken)),
             Err(why) => broken.insert(at, why),
         };
-        bear(tree, &broken, bearable, parts[0].len() + parts[1].len())?;
     }
     let what = format!("{} has no picture that can be decoded", PARTS[0]);
     Err(bad(&tree.root, what, "put JPEG, PNG, BMP or PNM pictures there"))

@@ -78,12 +78,18 @@ pub(super) fn told(tree: &Tree, broken: &BTreeMap<At, String>) -> String {
     format!("{many} broken {pictures} {done}: {}", list(tree, broken))
 }
 
-/// Refuses more broken pictures than may be.
-pub(super) fn bear(tree: &Tree, broken: &BTreeMap<At, String>, bearable: usize, all: usize) -> Result<()> {
+/// Refuses more broken pictures than may be; `whole` says that all pictures have been decoded.
+pub(super) fn bear(
+    tree: &Tree,
+    broken: &BTreeMap<At, String>,
+    bearable: usize,
+    (all, whole): (usize, bool),
+) -> Result<()> {
     if broken.len() <= bearable {
         return Ok(());
     }
-    let what = format!("{} of {all} pictures cannot be used: {}", broken.len(), list(tree, broken));
+    let least = if whole { "" } else { "at least " };
+    let what = format!("{least}{} of {all} pictures cannot be used: {}", broken.len(), list(tree, broken));
     Err(bad(&tree.root, what, "mend or remove them, or raise data.broken"))
 }
 
@@ -105,7 +111,7 @@ impl Photos {
             Err(why) => {
                 let mut known = known();
                 known.insert(at, why.clone());
-                bear(&self.tree, &known, self.bearable, self.parts[0].len() + self.parts[1].len())?;
+                bear(&self.tree, &known, self.bearable, (self.parts[0].len() + self.parts[1].len(), false))?;
                 return Err(broken(why));
             }
         };

@@ -116,8 +116,8 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
         let want = format!("must be below the {} training images of {}", facts.train, facts.name);
         return Err(SpecError::bad("data.validation", &Value::Integer(validation as i64), want));
     }
-    let shift = pixels(r, "data.shift", u64::from(small(facts) && facts.shape.channels == 1))?;
-    let crop = pixels(r, "data.crop", 0)?;
+    let shift = pixels(r, facts, "data.shift", u64::from(small(facts) && facts.shape.channels == 1))?;
+    let crop = pixels(r, facts, "data.crop", 0)?;
     // Photographs that are brought to one size are varied unless told otherwise.
     let photographs = opening.size > 0 && name == "image-folder";
     let flip = r.flag("data.flip", photographs)?;
@@ -160,11 +160,14 @@ fn fold(r: &mut Reader<'_>, facts: &DataFacts) -> Result<Option<Fold>> {
     })
 }
 
-/// A number of pixels that an image may move by.
-fn pixels(r: &mut Reader<'_>, key: &'static str, default: u64) -> Result<usize> {
-    let value = r.count(key, default)?;
-    if value > 32 {
-        return Err(SpecError::bad(key, &Value::Integer(value as i64), "must be at most 32 pixels".into()));
+/// A number of pixels that an image may move by: a part of it is left.
+fn pixels(r: &mut Reader<'_>, facts: &DataFacts, key: &'static str, default: u64) -> Result<usize> {
+    let (height, width) = (facts.shape.height, facts.shape.width);
+    let most = height.min(width).saturating_sub(1).min(32) as u64;
+    let value = r.count(key, default.min(most))?;
+    if value > most {
+        let want = format!("must be at most {most} pixels: images are {height}x{width}");
+        return Err(SpecError::bad(key, &Value::Integer(value as i64), want));
     }
     Ok(value as usize)
 }
@@ -228,7 +231,8 @@ mod tests {
         for (text, want) in [
             ("data.size = 9000", "data.size = 9000: must be at most 2048 pixels"),
             ("data.broken = 2", "data.broken = 2.0: must be a share from 0 to 1"),
-            ("data.crop = 40", "data.crop = 40: must be at most 32 pixels"),
+            ("data.crop = 40", "data.crop = 40: must be at most 31 pixels: images are 32x32"),
+            ("data.shift = 32", "data.shift = 32: must be at most 31 pixels: images are 32x32"),
             ("data.fold = \"6/5\"", "data.fold = \"6/5\": must be written PART/PARTS, such as \"2/5\""),
             ("data.fold = \"1/50001\"", "with 2 to 50000 parts"),
             ("data.fold = 2", "data.fold = 2: must be text in quotes"),
