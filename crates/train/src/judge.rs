@@ -149,6 +149,7 @@ pub(crate) fn alignment(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reclra::{BlockSpec, Extent, LayerSpec, Phi};
 
     /// Class 0: 3 right, 1 taken for 1. Class 1: 2 right, 2 taken for 0. The others are neither there nor said.
     fn judged(classes: usize) -> Judged {
@@ -182,5 +183,25 @@ mod tests {
         let six = judged(6).scores();
         assert_eq!(six.top5_error, Some(0.125));
         assert!(near(six.precision, precision / 3.0) && near(six.recall, recall / 3.0) && near(six.f1, f1 / 3.0));
+    }
+
+    #[test]
+    fn of_no_sample_there_is_no_top_5_error() {
+        let none = Judged { evaluation: Evaluation::default(), confusion: Confusion::new(6), beyond: 0 };
+        assert_eq!(none.scores(), Scores::default());
+    }
+
+    #[test]
+    fn large_feature_maps_are_evaluated_a_few_at_a_time() {
+        let blocks = |places: usize| {
+            let block = |name: &str, path, phi| BlockSpec { name: name.to_owned(), path, shortcut: None, phi };
+            let dense = LayerSpec::Dense { out: 2, bias: true, gain: 1.0 };
+            let body = block("b1", vec![LayerSpec::conv(2, 1, 1, 0)], Phi::Relu);
+            let out = block("out", vec![LayerSpec::GlobalMean, dense], Phi::Softmax);
+            evaluated(&Graph::of_blocks(Extent::new(1, 1, places), vec![body, out]).unwrap())
+        };
+        // 2^22 numbers at a time, of at least 8 and at most 256 samples.
+        assert_eq!([1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 20].map(blocks), [256, 256, 128, 64, 8]);
+        assert_eq!(evaluated(&Graph::mlp(&[1 << 20, 2], Phi::Tanh, None).unwrap()), 256);
     }
 }

@@ -160,6 +160,10 @@ mod tests {
         }
         let (precision, recall, f1) = c.scores(0);
         assert_eq!((precision, recall), (0.6, 0.75));
+        // Of the first two classes alone every figure is defined.
+        let mut two = Confusion::new(2);
+        (0..2).for_each(|class| two.add(class, class));
+        assert!(c.undefined() && !two.undefined());
         assert!((f1 - 2.0 * 0.6 * 0.75 / 1.35).abs() < 1e-12);
         assert_eq!(c.scores(2), (0.0, 0.0, 0.0));
         assert!((c.macro_scores().1 - (0.75 + 0.5) / 3.0).abs() < 1e-12);

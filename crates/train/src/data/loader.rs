@@ -247,7 +247,7 @@ pub(super) fn shift(pixels: &mut [f32], shape: ImageShape, down: isize, right: i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::digits;
+    use crate::data::{Labelled, MemoryImages, digits};
 
     #[test]
     fn an_epoch_holds_every_training_sample_once_and_the_order_is_a_function_of_the_epoch() {
@@ -368,5 +368,53 @@ mod tests {
         assert_eq!((&zoomed.labels, &zoomed.samples), (&still.labels, &still.samples));
         assert_eq!(fill(zoom, 3), zoomed);
         assert_ne!(fill(zoom, 4).x, zoomed.x);
+    }
+
+    #[test]
+    fn batches_of_one_image_are_varied_by_epoch_and_position() {
+        let shape = ImageShape { channels: 1, height: 4, width: 4 };
+        let part = |count: u8| Labelled {
+            pixels: (0..count).flat_map(|_| (1..=16).map(|v| 15 * v)).collect(),
+            labels: vec![0; count.into()],
+        };
+        let d = MemoryImages::new("toy", shape, vec!["a".to_owned()], 255, [part(96), part(1)], 0);
+        let split = Split::new(&d, 0, 1).unwrap();
+        let none = Augment::default();
+        let ways = [(1, none), (0, Augment { crop: 1, ..none }), (0, Augment { flip: true, ..none })];
+        for (reach, augment) in ways.into_iter().chain([(0, Augment { zoom: 0.3, ..none })]) {
+            let fill = |epoch: u64, position: u64| {
+                let mut batch = Batch::default();
+                Loader::new(&d, &split, 32, reach, 1).augmented(augment).fill(epoch, position, &mut batch).unwrap();
+                batch.x
+            };
+            assert_ne!(fill(0, 0), fill(0, 1), "shift {reach}, {augment:?}: two positions");
+            assert_ne!(fill(0, 0), fill(1, 0), "shift {reach}, {augment:?}: two epochs");
+            assert_eq!(fill(1, 1), fill(1, 1));
+        }
+    }
+
+    #[test]
+    fn the_next_of_its_class_stands_in_for_a_broken_picture() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let part = |labels: &[u16]| Labelled { pixels: (0..labels.len() as u8).collect(), labels: labels.to_vec() };
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        let parts = [part(&[0, 1, 0, 1, 0, 1, 0, 1]), part(&[0])];
+        let mut d = MemoryImages::new("toy", shape, names, 1, parts, 0);
+        let split = Split::new(&d, 0, 1).unwrap();
+        let read = |d: &MemoryImages| -> Result<Vec<f32>> {
+            let mut batch = Batch::default();
+            Loader::new(d, &split, 8, 0, 1).fill(0, 0, &mut batch)?;
+            let mut pairs: Vec<_> = batch.samples.into_iter().zip(batch.x).collect();
+            pairs.sort_by_key(|(sample, _)| *sample);
+            Ok(pairs.into_iter().map(|(_, pixel)| pixel).collect())
+        };
+        assert_eq!(read(&d).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        // Of class a: 2 by 4, and the last by the first. Of class b: 3 by 7, as 5 is broken too.
+        let broken = [2, 3, 5, 6].map(|sample| (sample, ("x.png".into(), "is no picture".to_owned())));
+        d.broken[0] = broken.into();
+        assert_eq!(read(&d).unwrap(), [0.0, 1.0, 4.0, 7.0, 4.0, 7.0, 0.0, 7.0]);
+        let all = [0, 2, 4, 6].map(|sample| (sample, ("x.png".into(), "is no picture".to_owned())));
+        d.broken[0] = all.into();
+        assert!(matches!(read(&d), Err(DataError::Broken { .. })), "none of class a is left");
     }
 }

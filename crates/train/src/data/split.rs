@@ -119,7 +119,7 @@ impl std::fmt::Display for Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::digits;
+    use crate::data::{ImageShape, Labelled, MemoryImages, digits};
 
     #[test]
     fn folds_cover_the_training_part_once() {
@@ -150,5 +150,22 @@ mod tests {
         let d = digits().unwrap();
         let error = Split::new(&d, d.len(Part::Train), 0).unwrap_err().to_string();
         assert!(error.starts_with("data.validation = "), "{error}");
+    }
+
+    #[test]
+    fn published_validation_samples_are_the_last_and_never_trained_on() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let part = |count: usize| Labelled { pixels: vec![0; count], labels: vec![0; count] };
+        let mut d = MemoryImages::new("toy", shape, vec!["a".to_owned()], 255, [part(10), part(1)], 3);
+        d.stored = 4;
+        let of = |asked: usize| Split::new(&d, asked, 1).unwrap();
+        assert_eq!((of(4).train(), of(4).validation()), (&[0, 1, 2, 3, 4, 5][..], &[6, 7, 8, 9][..]));
+        assert_eq!((of(2).train().len(), of(2).validation().len()), (6, 2));
+        assert!(of(2).validation().iter().all(|v| (6..10).contains(v)) && of(2).validation().is_sorted());
+        let error = Split::new(&d, 5, 1).unwrap_err().to_string();
+        assert!(matches!(Split::new(&d, 5, 1), Err(DataError::Stored { asked: 5, there: 4 })), "{error}");
+        // Nothing would be left to train on.
+        d.stored = 10;
+        assert!(matches!(Split::new(&d, 3, 1), Err(DataError::Stored { asked: 3, there: 10 })));
     }
 }

@@ -57,6 +57,18 @@ fn mean_and_deviation_are_those_of_the_training_images_alone() {
 }
 
 #[test]
+fn a_channel_without_contrast_is_only_centred() {
+    let shape = ImageShape { channels: 2, height: 1, width: 2 };
+    // The first channel is 51 everywhere, the second 0 and 255.
+    let part = |count: usize| Labelled { pixels: [51, 51, 0, 255].repeat(count), labels: vec![0; count] };
+    let data = MemoryImages::new("toy", shape, vec!["a".to_owned()], 255, [part(4), part(1)], 0);
+    let prepare = Prepare::fit(&data, &[0, 1, 2], &spec(Normalise::MeanStd, None), None).unwrap();
+    let mut image = [0.2, 0.7, 0.0, 0.75];
+    prepare.apply(&mut image);
+    assert!(image.iter().zip([0.0, 0.5, -1.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-6), "{image:?}");
+}
+
+#[test]
 fn global_contrast_is_taken_out_image_by_image() {
     for (normalise, deviation) in [(Normalise::Gcn, false), (Normalise::GcnStd, true)] {
         let data = toy(30, SHAPE);
@@ -155,6 +167,51 @@ fn what_was_fitted_comes_back_from_its_line_and_tensors() {
 }
 
 #[test]
+fn what_cannot_have_been_fitted_is_not_restored() {
+    let restore = |line: &str, [centre, mean, std, zca]: [Vec<f32>; 4]| {
+        let read = |name: &str, _: &[usize]| -> Result<Vec<f32>, ()> {
+            let of = [(CENTRE, &centre), (MEAN, &mean), (STD, &std), (ZCA, &zca)];
+            Ok(of.into_iter().find(|(n, _)| *n == name).unwrap().1.clone())
+        };
+        Prepare::restore(line, read).unwrap()
+    };
+    let (both, line) = ("mean-std zca 1 1 2 x", "mean-std none 1 1 2 x");
+    let with = |change: fn(&mut [Vec<f32>; 4])| {
+        let mut all = [vec![0.0; 2], vec![0.5], vec![0.25], vec![1.0, 0.0, 0.0, 1.0]];
+        change(&mut all);
+        all
+    };
+    let good = restore(both, with(|_| {})).unwrap();
+    assert_eq!((good.line(), good.normalisation(), good.whitens()), (both.to_owned(), Normalise::MeanStd, true));
+    assert_eq!(restore(line, with(|_| {})).unwrap().line(), line);
+    let bad: [fn(&mut [Vec<f32>; 4]); 8] = [
+        |all| all[0].push(0.0),
+        |all| all[1].push(0.5),
+        |all| all[1].clear(),
+        |all| all[2].push(0.25),
+        |all| all[2].clear(),
+        |all| all[2][0] = 0.0,
+        |all| all[2][0] = f32::NAN,
+        |all| all[3].push(1.0),
+    ];
+    for (n, change) in bad.into_iter().enumerate() {
+        assert_eq!(restore(both, with(change)), None, "{n}");
+    }
+}
+
+#[test]
+fn a_preparation_is_told_in_words() {
+    let data = toy(20, SHAPE);
+    let words = |normalise, zca| Prepare::fit(&data, &[0, 1, 2], &spec(normalise, zca), None).unwrap().words();
+    assert_eq!(words(Normalise::None, None), "pixels from 0 to 1");
+    assert_eq!(words(Normalise::Gcn, None), "less the image's own mean of each channel");
+    let contrast = "less the image's own mean of each channel, divided by its deviation; then whitened (ZCA)";
+    assert_eq!(words(Normalise::GcnStd, Some(0.1)), contrast);
+    let first = "less the mean of each channel, divided by its standard deviation: (0.";
+    assert!(words(Normalise::MeanStd, None).starts_with(first), "{}", words(Normalise::MeanStd, None));
+}
+
+#[test]
 fn what_is_prepared_already_is_left_and_what_is_so_for_another_split_is_not() {
     let data: Arc<dyn Dataset> = Arc::new(toy(100, SHAPE));
     let spec = spec(Normalise::MeanStd, None);
@@ -170,6 +227,107 @@ fn what_is_prepared_already_is_left_and_what_is_so_for_another_split_is_not() {
     assert_eq!(rows(bare.dataset(), Part::Train), rows(&*data, Part::Train));
     let shared = crate::data::ready_shared(for_a.clone(), &b, &spec).unwrap();
     assert_eq!(rows(&*shared, Part::Train), rows(fresh.dataset(), Part::Train));
+}
+
+/// Images that are decoded when they are read.
+struct Lazy(MemoryImages);
+
+impl Dataset for Lazy {
+    fn name(&self) -> &str {
+        "lazy"
+    }
+
+    fn shape(&self) -> ImageShape {
+        self.0.shape()
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.0.class_names()
+    }
+
+    fn len(&self, part: Part) -> usize {
+        self.0.len(part)
+    }
+
+    fn label(&self, part: Part, index: usize) -> u32 {
+        self.0.label(part, index)
+    }
+
+    fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
+        self.0.pixels(part, index, out)
+    }
+
+    fn lazy(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_prepared_data_set_is_the_one_it_was_made_from_but_for_its_pixels() {
+    let mut data = toy(30, SHAPE);
+    data.stored = 7;
+    data.published = Some(true);
+    data.notes = vec!["a note".to_owned()];
+    let prepare = Prepare::fit(&data, &[0, 1, 2], &spec(Normalise::Gcn, None), None).unwrap();
+    let sets: [Arc<dyn Dataset>; 2] = [Arc::new(Lazy(data.clone())), Arc::new(data)];
+    for inner in sets {
+        let outer = with_prepare(inner.clone(), prepare.clone()).unwrap();
+        let facts = |d: &dyn Dataset| {
+            let labels: Vec<Vec<u32>> =
+                [Part::Train, Part::Test].map(|part| (0..d.len(part)).map(|i| d.label(part, i)).collect()).to_vec();
+            let counts = [d.validation(), d.stored_validation(), d.white().into()];
+            (
+                d.name().to_owned(),
+                d.class_names().to_vec(),
+                d.shape(),
+                labels,
+                counts,
+                d.lazy(),
+                d.published(),
+                d.notes(),
+            )
+        };
+        assert_eq!(facts(&*outer), facts(&*inner));
+        assert!(outer.memory().is_none() && outer.raw().is_some());
+        assert_eq!(outer.prepared(), Some(&prepare));
+        // A random part of a picture is prepared too.
+        let zoom = || crate::data::Zoom { least: 0.3, key: reclra_compute::rng::Key::new(5) };
+        let [mut part, mut whole] = [vec![0.0; SHAPE.len()], vec![0.0; SHAPE.len()]];
+        inner.zoomed(Part::Train, 4, zoom(), &mut part).unwrap();
+        prepare.apply(&mut part);
+        outer.zoomed(Part::Train, 4, zoom(), &mut whole).unwrap();
+        assert_eq!(part, whole);
+    }
+}
+
+#[test]
+fn only_a_preparation_that_leaves_images_as_they_are_is_none() {
+    let data = toy(30, SHAPE);
+    let fit = |normalise, zca| Prepare::fit(&data, &[0, 1, 2], &spec(normalise, zca), None).unwrap();
+    assert!(Prepare::none(SHAPE).is_none() && fit(Normalise::None, None).is_none());
+    let others = [fit(Normalise::Gcn, None), fit(Normalise::None, Some(0.1)), fit(Normalise::GcnStd, Some(0.1))];
+    assert!(others.iter().all(|prepare| !prepare.is_none()));
+    let raw: Arc<dyn Dataset> = Arc::new(data);
+    assert!(Arc::ptr_eq(&raw, &with_prepare(raw.clone(), Prepare::none(SHAPE)).unwrap()));
+}
+
+/// The environment of a process is read, so each case is a process of its own: this test alone.
+#[test]
+fn the_cache_lies_where_the_environment_says() {
+    const WANTED: &str = "RECLRA_TEST_CACHE_HOME";
+    if let Some(wanted) = std::env::var_os(WANTED) {
+        return assert_eq!(cache_home(), Some(wanted.into()));
+    }
+    let with = |cache: &str, wanted: &std::ffi::OsStr| {
+        let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+        this.args(["--exact", "data::prepare::tests::the_cache_lies_where_the_environment_says"]);
+        let done = this.env("RECLRA_CACHE", cache).env(WANTED, wanted).output().unwrap();
+        assert!(done.status.success(), "RECLRA_CACHE={cache}: {}", String::from_utf8_lossy(&done.stdout));
+    };
+    with("there", "there".as_ref());
+    if let Some(home) = dirs::cache_dir() {
+        with("", home.join("reclra").as_ref());
+    }
 }
 
 #[test]
