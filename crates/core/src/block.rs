@@ -204,7 +204,7 @@ pub struct Sender<'a> {
 /// Activations above the first synapses.
 fn activations(path: &[Stage]) -> impl DoubleEndedIterator<Item = usize> + '_ {
     let first = path.iter().position(|s| s.layer.has_synapses()).unwrap_or(path.len());
-    (first + 1..path.len().max(first + 1)).filter(|&k| path[k].layer.phi().is_some())
+    (first..path.len()).filter(|&k| path[k].layer.phi().is_some())
 }
 
 /// What a block's forward pass leaves, and room for signals on their way back.
@@ -226,14 +226,6 @@ impl Inside {
             shortcut_outs: outs(block.shortcut.as_deref().unwrap_or_default()),
             kept: block.stages().map(|s| s.layer.kept(device)).collect(),
         }
-    }
-
-    /// Bytes of activities.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        let kept = self.kept.iter().flat_map(|k| &k.tensors);
-        let all = self.outs.iter().chain(&self.shortcut_outs).chain(kept);
-        all.map(|t| t.bytes() as u64).sum()
     }
 }
 

@@ -97,18 +97,13 @@ impl EquilibriumProp {
     }
 }
 
-/// Which of the rule's own signals is what.
+/// Which of the rule's own signals is what: first s+ of the hidden regions, then s- of them.
 #[derive(Clone, Copy, Debug)]
 struct Slots {
     hidden: usize,
 }
 
 impl Slots {
-    /// s- of the hidden regions, after s+.
-    fn minus(self) -> Range<usize> {
-        self.hidden..2 * self.hidden
-    }
-
     /// h of regions 1..L, z_L and the nudge, in a phase.
     fn scratch(self) -> Range<usize> {
         2 * self.hidden..3 * self.hidden + 3
@@ -243,7 +238,7 @@ impl Rule for EquilibriumProp {
         let net = Net { device, graph, weights, biases, drive: &drive[0] };
         let (states, rest) = buffers.split_at_mut(slots.scratch().start);
         let (scratch, contrasts) = rest.split_at_mut(slots.scratch().len());
-        let (plus, minus) = states.split_at_mut(slots.minus().start);
+        let (plus, minus) = states.split_at_mut(slots.hidden);
         // Both phases start from the free state.
         let opposite = self.config.symmetric.then_some(-self.config.beta);
         for (s, beta) in [(&mut *plus, Some(self.config.beta)), (&mut *minus, opposite)] {
