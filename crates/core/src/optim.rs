@@ -184,16 +184,39 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_named() {
+        let method = |method: Method| Optim { method, ..Optim::default() };
+        let adam = |beta1: f64, beta2: f64, epsilon: f64| method(Method::Adam { beta1, beta2, epsilon });
+        let sgd = |momentum: f64| method(Method::Sgd { momentum, nesterov: false });
+        let step = |every: u64, factor: f64| Optim { schedule: Schedule::Step { every, factor }, ..Optim::default() };
         for (bad, name) in [
             (Optim { rate: f64::NAN, ..Optim::default() }, "optim.lr"),
+            (Optim { rate: f64::INFINITY, ..Optim::default() }, "optim.lr"),
             (Optim { rate: 0.0, ..Optim::default() }, "optim.lr"),
             (Optim { radius: Some(-1.0), ..Optim::default() }, "optim.radius"),
+            (Optim { radius: Some(0.0), ..Optim::default() }, "optim.radius"),
+            (Optim { radius: Some(f64::INFINITY), ..Optim::default() }, "optim.radius"),
             (Optim { average: Some(1.0), ..Optim::default() }, "optim.average"),
+            (Optim { average: Some(0.0), ..Optim::default() }, "optim.average"),
             (Optim { decay: 1e9, ..Optim::default() }, "optim.weight_decay"),
-            (Optim { method: Method::Sgd { momentum: 1.0, nesterov: false }, ..Optim::default() }, "optim.momentum"),
+            (Optim { decay: 2.0, rate: 0.5, ..Optim::default() }, "optim.weight_decay"),
+            (Optim { decay: -0.1, ..Optim::default() }, "optim.weight_decay"),
+            (Optim { decay: f64::INFINITY, ..Optim::default() }, "optim.weight_decay"),
+            (Optim { decay: f64::NEG_INFINITY, ..Optim::default() }, "optim.weight_decay"),
+            (adam(1.0, 0.9, 1e-8), "optim.beta1"),
+            (adam(-0.1, 0.9, 1e-8), "optim.beta1"),
+            (adam(0.9, 1.0, 1e-8), "optim.beta2"),
+            (adam(0.9, 0.9, 0.0), "optim.epsilon"),
+            (adam(0.9, 0.9, f64::INFINITY), "optim.epsilon"),
+            (sgd(1.0), "optim.momentum"),
+            (step(0, 0.5), "optim.step_epochs"),
+            (step(1, 0.0), "optim.step_factor"),
+            (step(1, 1.1), "optim.step_factor"),
         ] {
-            assert!(bad.check().unwrap_err().to_string().starts_with(name), "{name}");
+            assert!(bad.check().unwrap_err().to_string().starts_with(name), "{name}: {bad:?}");
         }
-        Optim::default().check().unwrap();
+        let near = Optim { decay: 1.9, rate: 0.5, radius: Some(1e-9), average: Some(1e-9), ..Optim::default() };
+        for good in [Optim::default(), near, adam(0.0, 0.0, 1e-300), sgd(0.0), step(1, 1.0)] {
+            good.check().unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{bits, clouds, graphs, graphs_of, learner};
 use reclra::optim::Optim;
-use reclra::rule::{Param, Rule};
+use reclra::rule::{LocalUpdate, OwnSynapse, Param, Rule, Step};
 use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
 use reclra::{Device, Graph, Hebbian, HebbianConfig, Learner, Phi};
 
@@ -138,6 +138,48 @@ fn angles_to_the_gradient() {
     // No update at all is at right angles to everything, not a NaN.
     let random = Hebbian::new(HebbianConfig { oja: false, ..HebbianConfig::default() }, &graph).unwrap();
     close(angles(Box::new(random), None), [90.0, 0.0]);
+}
+
+/// Backprop that leaves W from the first source of every region as it is.
+#[derive(Debug)]
+struct LaterSources(Backprop);
+
+impl Rule for LaterSources {
+    fn name(&self) -> &'static str {
+        "later-sources"
+    }
+
+    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+        self.0.own_synapses(graph)
+    }
+
+    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+        let later = |u: &LocalUpdate| !matches!(u.param, Param::Weight { source: 0, .. });
+        self.0.local_updates(graph).into_iter().filter(later).collect()
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        self.0.error_neurons(step);
+    }
+}
+
+/// W from a source that is not updated counts as an update of zero, in its place.
+#[test]
+fn an_angle_is_over_all_sources_of_a_region() {
+    let (_, graph) = graphs().into_iter().find(|(name, _)| *name == "two sources").unwrap();
+    let data = clouds(9, 4, 3, 6);
+    let mut net = learner(&graph, LaterSources(backprop(&graph)), 0.4, Optim::default(), &Device::oracle());
+    net.errors_of(&data.x, &data.labels);
+    let gradient = net.gradient();
+    let square = |region: usize, source: usize| {
+        let (_, g) = gradient.iter().find(|(p, _)| *p == Param::Weight { region, source }).unwrap();
+        g.to_vec().iter().map(|v| v * v).sum::<f64>()
+    };
+    let want = |i: usize| (square(i, 1) / (square(i, 0) + square(i, 1))).sqrt().acos().to_degrees();
+    for (region, angle) in net.alignment() {
+        let want = if region < 3 { 90.0 } else { want(region) };
+        assert!((angle - want).abs() < 1e-4, "region {region}: {angle}, wanted {want}");
+    }
 }
 
 /// Rules that take derivatives train sign units through hard tanh's slope, and say so.

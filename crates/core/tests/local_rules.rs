@@ -5,6 +5,7 @@ mod common;
 
 use common::{clouds, learner, parameter};
 use reclra::compute::rng::Key;
+use reclra::graph::GraphBuilder;
 use reclra::optim::{Method, Optim};
 use reclra::rule::{Param, Rule};
 use reclra::rules::{EquilibriumProp, EquilibriumPropConfig, Hebbian, HebbianConfig, LraE, LraEConfig};
@@ -211,6 +212,36 @@ fn targets_through_exact_inverses_are_gauss_newton() {
         };
         assert!((of(net.updates()) / of(net.gradient()) - 1.0).abs() < 1e-9);
     }
+}
+
+/// g_l(u) = phi_{l-1}(V_l u + c_l), with the activation of the region below: sigmoid here, under tanh.
+#[test]
+fn inverses_have_the_activation_of_the_region_they_lead_to() {
+    let graph = GraphBuilder::new(4).region("b1", 6, Phi::Sigmoid).region("b2", 5, Phi::Tanh);
+    let graph = graph.region("out", 3, Phi::Softmax).synapse("in", "b1").synapse("b1", "b2").synapse("b2", "out");
+    let (graph, data) = (graph.build().unwrap(), clouds(7, 4, 3, 6));
+    let config = TargetPropConfig { sigma: 0.0, std: 0.5, ..TargetPropConfig::default() };
+    let rule = TargetProp::difference(config, &graph).unwrap();
+    let mut net = learner(&graph, rule, 0.6, Optim::default(), &Device::oracle());
+    net.errors_of(&data.x, &data.labels);
+    let v = parameter(&net, "V.b2->b1");
+    let g = |u: &[f64]| times(&v, u).iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect::<Vec<f64>>();
+    let [z1, z2] = [1, 2].map(|l| net.activity().z[l].to_vec());
+    let [y1, y2] = [1, 2].map(|l| net.errors().y[l].to_vec());
+    let mut update = vec![0.0; v.len()];
+    for s in 0..7 {
+        let [z1, z2, y1, y2] = [&z1, &z2, &y1, &y2].map(|signal| column(signal, s, 7));
+        let (of_target, of_activity) = (g(&y2), g(&z2));
+        for i in 0..6 {
+            assert!((y1[i] - (z1[i] + of_target[i] - of_activity[i])).abs() < 1e-12, "target of unit {i}, sample {s}");
+            // Without noise the inverse learns from z_2 itself.
+            let r = (of_activity[i] - z1[i]) * of_activity[i] * (1.0 - of_activity[i]);
+            (0..5).for_each(|j| update[i * 5 + j] += r * z2[j] / 7.0);
+        }
+    }
+    let found = net.parameters().into_iter().find(|p| p.name == "V.b2->b1").unwrap().param;
+    let (_, d) = net.updates().into_iter().find(|(param, _)| *param == found).unwrap();
+    assert!(d.to_vec().iter().zip(&update).all(|(a, b)| (a - b).abs() < 1e-12), "{:?} {update:?}", d.to_vec());
 }
 
 #[test]

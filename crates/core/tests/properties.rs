@@ -5,7 +5,8 @@ mod common;
 use common::{CLASSES, INPUTS, Sketch, bits, cases, clouds, learner, loss_over, parameter, sketch};
 use proptest::prelude::*;
 use reclra::optim::Optim;
-use reclra::rule::Param;
+use reclra::rule::{Param, Rule};
+use reclra::rules::{EquilibriumProp, EquilibriumPropConfig};
 use reclra::wiring::ErrorGraph;
 use reclra::{Device, Graph, Learner, Mismatch, Phi, Plasticity, RecLra, RecLraConfig, Wiring};
 
@@ -214,6 +215,8 @@ fn named_wirings_lay_the_synapses_of_the_table() {
         pairs.sort_unstable_by_key(|&(from, to)| (to, from));
         (pairs, errors.waves().to_vec())
     };
+    let all = [Wiring::Chain, Wiring::Gap(2), Wiring::Full, Wiring::Graph(2), Wiring::List(vec![])];
+    assert!(all.iter().map(Wiring::name).eq(reclra::wiring::KNOWN.iter().map(|(name, _)| *name)));
     let chain = vec![(2, 1), (3, 2), (4, 3), (5, 4), (6, 5)];
     assert_eq!(laid(Wiring::Chain), (chain, vec![vec![5], vec![4], vec![3], vec![2], vec![1]]));
     let gap = vec![(2, 1), (6, 2), (4, 3), (6, 4), (6, 5)];
@@ -248,5 +251,40 @@ fn predictions_stand_one_sample_a_row() {
             assert_eq!(one, all[3 * s..3 * s + 3], "{device}");
             assert!((one.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
+        // Both of one forward pass.
+        let (verdict, outputs) = net.judge(&data.x, &data.labels);
+        assert_eq!((verdict, outputs), (net.evaluate(&data.x, &data.labels), all));
     }
+}
+
+/// What each rule says of itself on a chain of 4, 6, 5 and 3 units: its error synapses and waves for drawings, the numbers that a
+/// step holds of each sample besides h and z, and whether it takes phi'.
+#[test]
+fn rules_describe_themselves() {
+    let graph = Graph::mlp(&[4, 6, 5, 3], Phi::Tanh, None).unwrap();
+    let down = vec![vec![3], vec![2], vec![1]];
+    // e, d and y of 14 units, then signals of the rule's own; in equilibrium propagation hidden regions have no d.
+    let (all, inverses, phases) = (3 * 14, 2 * 5 + 6 + 2 * 5 + 5 * 6, 69 + 21 - 11);
+    let expected = [
+        ("rec-lra", vec![(2, 1), (3, 2)], down.clone(), all, false),
+        ("backprop", vec![(2, 1), (3, 2)], down.clone(), all, true),
+        ("feedback-alignment", vec![(2, 1), (3, 2)], down.clone(), all, true),
+        ("direct-feedback-alignment", vec![(3, 1), (3, 2)], vec![vec![3], vec![1, 2]], all, true),
+        ("lra-e", vec![(2, 1), (3, 2)], down.clone(), all, false),
+        ("target-prop", vec![(2, 1), (3, 2)], down.clone(), all + inverses, true),
+        ("difference-target-prop", vec![(2, 1), (3, 2)], down.clone(), all + inverses, true),
+        ("equilibrium-prop", vec![(2, 1), (3, 2)], down.clone(), all + phases, false),
+        ("head-only", vec![], down, 3 * 3, true),
+        ("hebbian", vec![], vec![vec![3]], 3 * 3 + 2 * (4 + 6), false),
+    ];
+    for ((name, rule), expected) in common::rules(&graph).into_iter().zip(expected) {
+        let rule = rule.unwrap();
+        assert_eq!((name, rule.error_edges(), rule.waves(&graph), rule.held(&graph), rule.uses_derivative()), expected);
+        assert_eq!(rule.persistent(&graph), [], "{name}");
+        assert_eq!(rule.settles().is_some(), name == "equilibrium-prop");
+    }
+    let persistent = EquilibriumPropConfig { persistent: true, ..EquilibriumPropConfig::default() };
+    let regions = |graph: &Graph| EquilibriumProp::new(persistent.clone(), graph).unwrap().persistent(graph);
+    assert_eq!(regions(&graph), [1, 2]);
+    assert_eq!(regions(&Graph::mlp(&[4, 6, 3], Phi::Tanh, None).unwrap()), []);
 }

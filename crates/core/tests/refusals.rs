@@ -3,12 +3,13 @@
 mod common;
 
 use reclra::graph::GraphBuilder;
+use reclra::layer::{LayerSpec, Noise};
 use reclra::rule::Rule;
 use reclra::rules::{
     EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig,
 };
 use reclra::rules::{LraE, LraEConfig, TargetProp, TargetPropConfig};
-use reclra::{Error, Graph, Phi, Plasticity, RecLra, RecLraConfig, Wiring};
+use reclra::{Error, Extent, Graph, Phi, Plasticity, RecLra, RecLraConfig, Window, Wiring};
 
 /// in -> b1 -> b2 -> out
 fn builder() -> GraphBuilder {
@@ -225,14 +226,37 @@ fn rules_are_listed() {
     }
 }
 
+/// Each plasticity by its name, and which of them is let in with a warning.
+#[test]
+fn plasticities_that_diverge_are_warned_of() {
+    let chain = builder().build().unwrap();
+    for (name, plasticity, _) in reclra::rules::PLASTICITIES {
+        assert_eq!(plasticity.name(), *name);
+        let config = RecLraConfig { plasticity: *plasticity, ..RecLraConfig::default() };
+        let warnings = RecLra::new(config, &chain).unwrap().warnings(&chain);
+        if name.starts_with("algorithm") {
+            let text = format!("plasticity {name} is kept as printed in the paper");
+            assert!(warnings.len() == 1 && warnings[0].starts_with(&text), "{warnings:?}");
+        } else {
+            assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        }
+    }
+}
+
 /// Plain target propagation with a near target is let in, with a warning.
 #[test]
 fn near_targets_are_warned_of() {
     let chain = builder().build().unwrap();
     let warned = TargetProp::new(TargetPropConfig::default(), &chain).unwrap().warnings(&chain);
     assert!(warned.len() == 1 && warned[0].contains("eta 0.3") && warned[0].contains("v_rate 5,"), "{warned:?}");
+    assert_eq!(TargetPropConfig::plain(), TargetPropConfig { eta: 10.0, sigma: 0.1, std: 0.05, rate: 5.0 });
     assert!(TargetProp::new(TargetPropConfig::plain(), &chain).unwrap().warnings(&chain).is_empty());
     assert!(TargetProp::difference(TargetPropConfig::default(), &chain).unwrap().warnings(&chain).is_empty());
+    let limit = TargetPropConfig { eta: 1.0, ..TargetPropConfig::default() };
+    assert!(TargetProp::new(limit, &chain).unwrap().warnings(&chain).is_empty());
+    // One hidden region has no target through an inverse.
+    let shallow = Graph::mlp(&[4, 5, 3], Phi::Tanh, None).unwrap();
+    assert!(TargetProp::new(TargetPropConfig::default(), &shallow).unwrap().warnings(&shallow).is_empty());
 }
 
 /// Units without bounds are let in where regions settle, with a warning.
@@ -290,4 +314,76 @@ fn error_synapses_that_stay_zero() {
     assert_eq!(message(RecLraBlocksConfig { twin_std: 0.1, ..layer.clone() }), None);
     assert_eq!(message(RecLraBlocksConfig { twins_learn: true, ..layer.clone() }), None);
     assert_eq!(message(RecLraBlocksConfig { wiring: BlockWiring::Skip, ..layer }), None);
+}
+
+/// Each setting of a layer at its limits: what still fits, and what no longer does.
+#[test]
+fn layers() {
+    let from = Extent::new(2, 6, 5);
+    let fits = |spec: &LayerSpec| match spec.build(from) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.to_string().contains("on 2x6x5 (channels x rows x columns)"), "{error}");
+            false
+        }
+    };
+    let square = Window::square;
+    let conv = |out, window, groups, gain| LayerSpec::Conv { out, window, groups, bias: false, gain };
+    let dense = |out, gain| LayerSpec::Dense { out, bias: true, gain };
+    let norm = |epsilon, momentum| LayerSpec::BatchNorm { epsilon, momentum };
+    let map = |noise| LayerSpec::NoiseMap { out: 3, noise, gain: 1.0 };
+    let (stride, dilation) = ([1, 0], [0, 1]);
+    let padded = |pad: [usize; 2], dilation: [usize; 2]| Window { kernel: [2, 3], stride: [1, 1], pad, dilation };
+    let good = [
+        conv(4, square(3, 1, 0), 2, 0.0),
+        conv(1, square(5, 1, 0), 1, 1.0),
+        dense(1, 0.0),
+        norm(1e-9, 1.0),
+        LayerSpec::Noise(Noise::Gaussian(1e-9)),
+        LayerSpec::Noise(Noise::None),
+        map(Noise::Uniform(2.0)),
+        LayerSpec::Act(Phi::Identity),
+        LayerSpec::MaxPool(padded([1, 2], [1, 1])),
+        LayerSpec::MaxPool(padded([0, 0], [2, 2])),
+        LayerSpec::MeanPool(padded([3, 3], [2, 2])),
+        LayerSpec::Dropout(0.0),
+        LayerSpec::Dropout(0.99),
+    ];
+    good.iter().for_each(|spec| assert!(fits(spec), "{spec:?}"));
+    let bad = [
+        conv(0, square(3, 1, 0), 1, 1.0),
+        conv(4, square(3, 1, 0), 0, 1.0),
+        conv(6, square(3, 1, 0), 3, 1.0),
+        conv(3, square(3, 1, 0), 2, 1.0),
+        conv(4, square(6, 1, 0), 1, 1.0),
+        conv(4, square(0, 1, 0), 1, 1.0),
+        conv(4, square(3, 0, 0), 1, 1.0),
+        conv(4, Window { stride, ..square(3, 1, 0) }, 1, 1.0),
+        conv(4, Window { dilation, ..square(3, 1, 0) }, 1, 1.0),
+        conv(4, square(3, 1, 0), 1, -1.0),
+        conv(4, square(3, 1, 0), 1, f64::INFINITY),
+        conv(4, square(3, 1, 0), 1, f64::NAN),
+        dense(0, 1.0),
+        dense(1, -1.0),
+        norm(0.0, 0.1),
+        norm(f64::INFINITY, 0.1),
+        norm(f64::NAN, 0.1),
+        norm(1e-5, 0.0),
+        norm(1e-5, 1.1),
+        LayerSpec::Noise(Noise::Gaussian(0.0)),
+        LayerSpec::Noise(Noise::Uniform(-1.0)),
+        map(Noise::Gaussian(f64::INFINITY)),
+        map(Noise::Gaussian(f64::NAN)),
+        LayerSpec::Act(Phi::Softmax),
+        LayerSpec::MaxPool(square(7, 1, 0)),
+        LayerSpec::MaxPool(padded([2, 0], [1, 1])),
+        LayerSpec::MaxPool(padded([0, 3], [1, 1])),
+        LayerSpec::MaxPool(padded([1, 0], [2, 1])),
+        LayerSpec::MaxPool(padded([0, 1], [1, 2])),
+        LayerSpec::MeanPool(square(7, 1, 0)),
+        LayerSpec::Dropout(1.0),
+        LayerSpec::Dropout(-0.1),
+        LayerSpec::Dropout(f64::NAN),
+    ];
+    bad.iter().for_each(|spec| assert!(!fits(spec), "{spec:?}"));
 }

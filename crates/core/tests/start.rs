@@ -7,6 +7,7 @@ use common::{learner, parameter};
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::layer::{LayerSpec, Noise};
+use reclra::optim::Method;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
     BlockWiring, DirectBlocks, FeedbackBlocks, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig,
@@ -14,7 +15,7 @@ use reclra::rules::blocks::{
 };
 use reclra::{
     Device, Extent, FeedbackConfig, Graph, Learner, LraE, LraEConfig, Optim, Phi, RecLra, RecLraConfig, TargetProp,
-    TargetPropConfig, Window,
+    TargetPropConfig, Window, evaluation_numbers,
 };
 
 /// The seed of `common::learner`.
@@ -199,4 +200,32 @@ fn a_resumed_run_draws_what_the_whole_run_draws() {
     resumed.restore(1, &kept).unwrap();
     assert_eq!(dropped(&mut resumed), second);
     assert_eq!(dropped(&mut net()), first);
+}
+
+#[test]
+fn a_learner_counts_what_it_holds() {
+    let graph = Graph::mlp(&[4, 6, 5, 3], Phi::Tanh, None).unwrap();
+    let with = |optim: Optim| learner(&graph, reclra::HeadOnly, 0.4, optim, &Device::cpu(1));
+    // 15 weights and 3 biases that learn; two moments of each, one, none.
+    let sgd = |momentum: f64| Optim { method: Method::Sgd { momentum, nesterov: false }, ..Optim::default() };
+    let bytes = |optim: Optim| with(optim).moment_bytes();
+    assert_eq!((bytes(Optim::default()), bytes(sgd(0.9)), bytes(sgd(0.0))), (2 * 4 * 18, 4 * 18, 0));
+    let optim = Optim { rate: 0.25, average: Some(0.5), ..sgd(0.9) };
+    assert_eq!(with(optim).optim(), &optim);
+}
+
+#[test]
+fn evaluation_holds_what_is_read_later() {
+    let held = |graph: &Graph| {
+        let mut net = learner(graph, reclra::HeadOnly, 0.4, Optim::default(), &Device::cpu(1));
+        net.predict(&[0.5; 4 * 10]);
+        // A smaller batch takes what is there.
+        net.predict(&[0.5; 4 * 3]);
+        assert_eq!(net.evaluation_bytes(), 4 * evaluation_numbers(graph, 10) as u64);
+        evaluation_numbers(graph, 10)
+    };
+    // One h of 6 units; z of 6 units, then of 5 in place of the input's 4, then of 3 in the storage of 6.
+    assert_eq!(held(&Graph::mlp(&[4, 6, 5, 3], Phi::Tanh, None).unwrap()), 10 * (6 + 6 + 5));
+    // h; z of the shortcut's source, of the region between, and of the one that reads both.
+    assert_eq!(held(&Graph::mlp(&[4, 6, 6, 6, 6, 3], Phi::Tanh, Some(2)).unwrap()), 10 * (6 + 6 + 6 + 6));
 }
