@@ -188,3 +188,42 @@ fn nothing_points_at_one_machine() {
         }
     }
 }
+
+/// Full names of the tests in these files, `data::split::folds_cover` say: the path of the file and the name of the function.
+fn test_names(files: &[(String, String)], folder: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (path, text) in files {
+        let module = path.trim_start_matches(folder).trim_start_matches('/').trim_end_matches(".rs").replace('/', "::");
+        let mut lines = text.lines().map(str::trim);
+        while lines.by_ref().any(|line| line == "#[test]") {
+            let function = lines.by_ref().find_map(|line| line.strip_prefix("fn ")).unwrap_or_default();
+            names.push(format!("{module}::{}", function.split('(').next().unwrap_or_default()));
+        }
+    }
+    names
+}
+
+/// Every deliberate mutation changes a text that stands once in its file, and names a test that is there.
+#[test]
+fn deliberate_mutations_fit_the_code() {
+    let list: toml::Table = toml::from_str(&read("tests/mutants.toml")).unwrap();
+    for mutant in list["mutant"].as_array().unwrap() {
+        let text = |key: &str| mutant.get(key).and_then(|v| v.as_str());
+        let [file, find, breaks] = ["file", "find", "breaks"].map(|key| text(key).unwrap());
+        assert_eq!(read(file).matches(find).count(), 1, "{file}: {breaks}: {find:?} must stand there once");
+        let Some(killed_by) = text("killed_by") else {
+            assert!(text("equivalent").is_some(), "{file}: {breaks}: has neither killed_by nor equivalent");
+            continue;
+        };
+        let package = file.split("/src/").next().unwrap();
+        let (target, filter) = killed_by.split_once(' ').unwrap_or((killed_by, ""));
+        let folder = format!("{package}/{}", if target == "--lib" { "src" } else { "tests" });
+        let mut of_target = files(&folder, ".rs");
+        if target != "--lib" {
+            let places = [format!("{folder}/{target}.rs"), format!("{folder}/{target}/")];
+            of_target.retain(|(path, _)| places.iter().any(|place| path.starts_with(place)));
+        }
+        let there = test_names(&of_target, &folder).iter().any(|name| name.contains(filter));
+        assert!(there, "{file}: {breaks}: there is no test `{killed_by}` in {folder}");
+    }
+}
