@@ -6,8 +6,9 @@ mod common;
 use common::{bits, clouds, graphs, graphs_of, learner};
 use reclra::optim::Optim;
 use reclra::rule::{LocalUpdate, OwnSynapse, Param, Rule, Step};
+use reclra::rules::blocks::BackpropBlocks;
 use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
-use reclra::{Device, Graph, Hebbian, HebbianConfig, Learner, Phi};
+use reclra::{BlockSpec, Device, Extent, Graph, Hebbian, HebbianConfig, LayerSpec, Learner, Phi};
 
 /// Asserts that the updates of `net` are the derivatives of its loss, parameter by parameter, by central differences.
 #[track_caller]
@@ -192,6 +193,15 @@ fn sign_units_have_a_surrogate_and_a_warning() {
         let warned = rule.warnings(&graph).iter().any(|w| w.contains("straight-through surrogate"));
         assert_eq!(warned, rule.uses_derivative(), "{name}: {:?}", rule.warnings(&graph));
     }
+    // Inside a block too.
+    let warned = |phi: Phi| {
+        let block = |name: &str, path, phi| BlockSpec { name: name.to_owned(), path, shortcut: None, phi };
+        let dense = LayerSpec::Dense { out: 3, bias: true, gain: 1.0 };
+        let body = block("b1", vec![LayerSpec::conv(2, 1, 1, 0), LayerSpec::Act(phi)], Phi::Tanh);
+        let blocks = vec![body, block("out", vec![dense], Phi::Softmax)];
+        BackpropBlocks.warnings(&Graph::of_blocks(Extent::new(1, 2, 2), blocks).unwrap()).len()
+    };
+    assert_eq!((warned(Phi::Sign), warned(Phi::Tanh)), (1, 0));
     let mut net = learner(&graph, backprop(&graph), 0.3, Optim { rate: 5e-3, ..Optim::default() }, &Device::cpu(1));
     net.errors_of(&data.x, &data.labels);
     assert!(net.alignment().iter().all(|a| a.1 < 1e-2));

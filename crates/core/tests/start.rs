@@ -6,6 +6,7 @@ mod common;
 use common::{learner, parameter};
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
+use reclra::graph::GraphBuilder;
 use reclra::layer::{LayerSpec, Noise};
 use reclra::optim::Method;
 use reclra::rule::Rule;
@@ -216,16 +217,25 @@ fn a_learner_counts_what_it_holds() {
 
 #[test]
 fn evaluation_holds_what_is_read_later() {
-    let held = |graph: &Graph| {
+    let held_after = |batches: &[usize], graph: &Graph| {
         let mut net = learner(graph, reclra::HeadOnly, 0.4, Optim::default(), &Device::cpu(1));
-        net.predict(&[0.5; 4 * 10]);
-        // A smaller batch takes what is there.
-        net.predict(&[0.5; 4 * 3]);
+        for samples in batches {
+            net.predict(&vec![0.5; graph.regions()[0].width * samples]);
+        }
         assert_eq!(net.evaluation_bytes(), 4 * evaluation_numbers(graph, 10) as u64);
         evaluation_numbers(graph, 10)
     };
+    // On a chain a smaller batch takes what is there, and the next one too.
+    let held = |graph: &Graph| held_after(&[10, 3, 10], graph);
     // One h of 6 units; z of 6 units, then of 5 in place of the input's 4, then of 3 in the storage of 6.
     assert_eq!(held(&Graph::mlp(&[4, 6, 5, 3], Phi::Tanh, None).unwrap()), 10 * (6 + 6 + 5));
+    assert_eq!(held(&Graph::mlp(&[6, 4, 5, 3], Phi::Tanh, None).unwrap()), 10 * (5 + 6 + 4));
     // h; z of the shortcut's source, of the region between, and of the one that reads both.
     assert_eq!(held(&Graph::mlp(&[4, 6, 6, 6, 6, 3], Phi::Tanh, Some(2)).unwrap()), 10 * (6 + 6 + 6 + 6));
+    // Of what `left` and `right` leave, `a` takes the 5, so that the 8 is there for `b`; `top` has the input's 4 and 2 more.
+    let regions = [("left", 8), ("right", 5), ("top", 6), ("a", 3), ("b", 8)];
+    let graph = regions.iter().fold(GraphBuilder::new(4), |g, (name, width)| g.region(name, *width, Phi::Tanh));
+    let synapses = [("in", "left"), ("in", "right"), ("left", "top"), ("right", "top"), ("top", "a"), ("a", "b")];
+    let graph = synapses.iter().fold(graph.region("out", 3, Phi::Softmax), |g, (from, to)| g.synapse(from, to));
+    assert_eq!(held_after(&[10], &graph.synapse("b", "out").build().unwrap()), 10 * (8 + 8 + 5 + 6));
 }
