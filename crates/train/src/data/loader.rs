@@ -417,4 +417,53 @@ mod tests {
         d.broken[0] = all.into();
         assert!(matches!(read(&d), Err(DataError::Broken { .. })), "none of class a is left");
     }
+
+    /// Images whose random parts are of another colour.
+    struct Parts(MemoryImages);
+
+    impl Dataset for Parts {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+
+        fn shape(&self) -> ImageShape {
+            self.0.shape()
+        }
+
+        fn class_names(&self) -> &[String] {
+            self.0.class_names()
+        }
+
+        fn len(&self, part: Part) -> usize {
+            self.0.len(part)
+        }
+
+        fn label(&self, part: Part, index: usize) -> u32 {
+            self.0.label(part, index)
+        }
+
+        fn pixels(&self, part: Part, index: usize, out: &mut [f32]) -> Result<()> {
+            self.0.pixels(part, index, out)
+        }
+
+        fn zoomed(&self, _: Part, _: usize, zoom: Zoom, out: &mut [f32]) -> Result<()> {
+            out.fill(-zoom.least as f32);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn random_parts_are_taken_below_the_whole_area_alone() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let part = || Labelled { pixels: vec![1; 4], labels: vec![0; 4] };
+        let d = Parts(MemoryImages::new("toy", shape, vec!["a".to_owned()], 1, [part(), part()], 0));
+        let split = Split::new(&d, 0, 1).unwrap();
+        let fill = |zoom: f64| {
+            let mut batch = Batch::default();
+            let augment = Augment { zoom, ..Augment::default() };
+            Loader::new(&d, &split, 4, 0, 1).augmented(augment).fill(0, 0, &mut batch).unwrap();
+            batch.x
+        };
+        assert_eq!((fill(1.0), fill(0.5)), (vec![1.0; 4], vec![-0.5; 4]));
+    }
 }
