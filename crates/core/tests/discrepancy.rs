@@ -6,8 +6,11 @@ mod common;
 use common::{clouds, learner};
 use reclra::compute::dense::Response;
 use reclra::models::{self, Plan};
+use reclra::rule::{OwnSynapse, Rule, Step};
 use reclra::rules::blocks::{Inner, RecLraBlocks, RecLraBlocksConfig};
-use reclra::{Device, Extent, Graph, Learner, Mismatch, Optim, Phi, RecLra, RecLraConfig, Wiring};
+use reclra::{
+    BlockSpec, Device, Extent, Graph, LayerSpec, Learner, Mismatch, Optim, Phi, RecLra, RecLraConfig, Wiring,
+};
 
 /// Error neurons and D of v = z - y, one sample a row.
 fn respond(device: &Device, mismatch: Mismatch, samples: &[&[f64]]) -> (Vec<Vec<f64>>, f64) {
@@ -128,4 +131,39 @@ fn the_same_holds_on_image_networks() {
             assert!(near && want > 0.0, "{inner:?} {p} {q}: {} for {want}", report.discrepancy);
         }
     }
+}
+
+/// A rule that gives each block its own activity as what it has received.
+#[derive(Debug)]
+struct Inward;
+
+impl Rule for Inward {
+    fn name(&self) -> &'static str {
+        "inward"
+    }
+
+    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
+        Vec::new()
+    }
+
+    fn error_neurons(&self, step: &mut Step<'_>) {
+        for i in step.graph.hidden() {
+            step.errors.d[i].clone_from(&step.activity.z[i]);
+            step.respond(i, Response::Target { beta: 0.5, mismatch: Mismatch::L2 });
+        }
+    }
+}
+
+/// With identity units z - y is z / 2: the discrepancy is the mean of |z / 2|^2 over the samples.
+#[test]
+fn the_discrepancy_of_a_block_is_a_mean_over_the_samples() {
+    let block = |name: &str, path, phi| BlockSpec { name: name.to_owned(), path, shortcut: None, phi };
+    let dense = |out| LayerSpec::Dense { out, bias: true, gain: 1.0 };
+    let blocks = vec![block("b1", vec![dense(5)], Phi::Identity), block("out", vec![dense(3)], Phi::Softmax)];
+    let graph = Graph::of_blocks(Extent::new(1, 2, 2), blocks).unwrap();
+    let data = clouds(7, 4, 3, 8);
+    let mut net = learner(&graph, Inward, 0.4, Optim::default(), &Device::oracle());
+    net.errors_of(&data.x, &data.labels);
+    let want = net.activity().z[1].to_vec().iter().map(|z| z * z / 4.0).sum::<f64>() / 7.0;
+    assert!((net.errors().discrepancy[1] - want).abs() < 1e-12 && want > 0.1, "{want}");
 }
