@@ -105,6 +105,7 @@ def page(results):
         "",
         "Made by `tests/env/bin/python tests/mutants.py --page` from `tests/mutants.toml` and the results of the last run.",
         "Each row is one change of the code that breaks it, and the test that fails with it.",
+        "Mutations that a program generates are in [mutants-generated.md](mutants-generated.md).",
         "",
         f"{len(all_mutants)} mutations, {len(all_mutants) - len(real)} of them equivalent (no test can tell); of the other",
         f"{len(real)}, {killed} are noticed ({100 * killed / len(real):.1f} %).",
