@@ -174,6 +174,15 @@ fn read_model(given: &mut Given, model: &str) -> Result<(), Failure> {
 
 fn read_settings(path: &Path) -> Result<Settings, Failure> {
     let remedy = "name a spec in TOML; `reclra train --print-spec` prints one";
+    let spec = path.join(reclra_train::runs::SPEC);
+    if spec.is_file() {
+        let (run, spec) = (train::quoted(path), train::quoted(&spec));
+        let line = format!(
+            "{}: is the folder of a run; name its spec, {spec}, or go on with the run: `reclra resume {run}`",
+            path.display()
+        );
+        return Err(Failure::Usage(line));
+    }
     let bytes = files::read_given(path, files::TEXT, remedy)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Usage(format!("{}: is no text in UTF-8; {remedy}", path.display())))?;

@@ -134,6 +134,10 @@ fn a_folder_in_use_says_what_works() {
     let line = bad(&train, 2);
     let resume = format!("reclra resume {} --epochs MORE", text(&run));
     assert!(line.contains("holds a finished run") && line.contains("--overwrite") && line.ends_with(&resume), "{line}");
+    let line = bad(&["train", text(&run)], 2);
+    let spec = run.join("spec.toml");
+    assert!(line.contains("the folder of a run") && line.contains(text(&spec)) && line.contains("resume"), "{line}");
+    good(&["train", text(&spec), "--out", text(&dir.path().join("same")), "--quiet"]);
     good(&["resume", text(&run), "--epochs", "1", "--quiet"]);
     // Without checkpoints it cannot be made longer.
     good(&["runs", "clean", "--yes", text(&run)]);

@@ -302,7 +302,7 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
 }
 
 /// A path as one writes it in a shell.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
