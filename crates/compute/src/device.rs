@@ -5,9 +5,10 @@
 //! runs it. [`Device::oracle`] computes every phase once more, naively and in float64: the truth the kernels are
 //! tested against, and a way to check a rule to 1e-12.
 
-use crate::pool::Pool;
-use crate::simd::Level;
-use crate::tally::{Counter, Tally};
+use crate::cpu::pool::Pool;
+use crate::cpu::simd::Level;
+use crate::cpu::{self, Cpu};
+use crate::tally::Tally;
 use crate::tensor::{Storage, Tensor, zeros};
 use std::sync::Arc;
 
@@ -19,18 +20,6 @@ pub struct Device(pub(crate) Backend);
 pub(crate) enum Backend {
     Cpu(Cpu),
     Oracle,
-}
-
-/// float32 on the processor: worker threads and an instruction set.
-#[derive(Clone, Debug)]
-pub(crate) struct Cpu {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) arch: pulp::Arch,
-    /// For the few samples that leave most lanes of a wide vector empty: half as wide, twice as many at a time. The same
-    /// numbers, as lanes are outputs.
-    pub(crate) narrow: pulp::Arch,
-    pub(crate) level: Level,
-    pub(crate) counter: Arc<Counter>,
 }
 
 impl Device {
@@ -137,7 +126,7 @@ impl Device {
         let b = samples.len() / n.max(1);
         z.set_cols(b);
         match &mut z.storage {
-            Storage::F32(_) => transpose(samples, b, n, z.f32_mut()),
+            Storage::F32(_) => cpu::transpose(samples, b, n, z.f32_mut()),
             Storage::F64(_) => {
                 let out = z.f64_mut();
                 for (i, row) in samples.chunks_exact(n).enumerate() {
@@ -153,21 +142,6 @@ impl std::fmt::Display for Device {
         match &self.0 {
             Backend::Cpu(cpu) => write!(f, "CPU, {} threads, {}", cpu.pool.threads(), cpu.level),
             Backend::Oracle => f.write_str("float64 oracle"),
-        }
-    }
-}
-
-/// `to` (cols x rows) = `from` (rows x cols) transposed, in blocks that stay in the first cache level.
-pub(crate) fn transpose(from: &[f32], rows: usize, cols: usize, to: &mut [f32]) {
-    const BLOCK: usize = 16;
-    assert!(from.len() == rows * cols && to.len() == rows * cols, "transpose: sizes differ");
-    for r0 in (0..rows).step_by(BLOCK) {
-        for c0 in (0..cols).step_by(BLOCK) {
-            for c in c0..(c0 + BLOCK).min(cols) {
-                for r in r0..(r0 + BLOCK).min(rows) {
-                    to[c * rows + r] = from[r * cols + c];
-                }
-            }
         }
     }
 }

@@ -19,27 +19,24 @@
 
 pub mod alloc;
 mod average;
+mod cpu;
 pub mod dense;
 mod device;
-mod gemm;
 pub mod maps;
 mod mismatch;
 mod oracle;
 mod output;
 pub mod pointwise;
-mod pool;
 mod probe;
 pub mod rng;
 mod signals;
-mod simd;
-mod stretch;
 mod tally;
 mod tensor;
 pub mod update;
 
+pub use cpu::simd::Level;
 pub use device::Device;
 pub use output::Verdict;
 pub use signals::Scaled;
-pub use simd::Level;
 pub use tally::Tally;
 pub use tensor::Tensor;

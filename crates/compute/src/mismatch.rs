@@ -3,10 +3,11 @@
 //! Equation 2 of the paper: D = sum over regions of kappa (|v|_p)^q, the norm taken over the units of one sample. The error
 //! neurons are its derivative by z without the constant q: e = (1/q) dD/dz. For p = q = 2 that is z - y, the paper's choice.
 
-use crate::dense::Out;
-use crate::device::{Cpu, Device};
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
+use crate::cpu::simd::sign;
+use crate::device::Device;
 use crate::pointwise::Phi;
-use crate::simd::sign;
 use crate::tensor::{Storage, Tensor};
 use pulp::Simd;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Activations unit by unit, in float64 for the oracle and on vectors for the kernels.
 
+use crate::cpu::simd::{exp_m1, map_lanes, sigmoid, sign, tanh};
 pub use crate::mismatch::Mismatch;
-use crate::simd::{exp_m1, map_lanes, sigmoid, sign, tanh};
 use pulp::Simd;
 
 /// An activation phi. `f` is what a forward pass and a target need; `df` only what the rules with derivatives need.

@@ -1,10 +1,10 @@
 //! Arithmetic on whole signals (units x samples): what rules do with activities and targets between the phases of a
 //! layer.
 
+use crate::cpu::stretch::{self, Blend, Lanes};
 use crate::device::{Backend, Device};
 use crate::pointwise::Phi;
 use crate::rng::Key;
-use crate::stretch::{self, Blend, Lanes};
 use crate::tensor::Tensor;
 use pulp::Simd;
 use rand_distr::{Distribution, StandardNormal};

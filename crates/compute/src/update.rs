@@ -10,9 +10,9 @@ mod descend;
 mod fused;
 mod plan;
 
-use crate::dense::Out;
+use crate::cpu::gemm::{PANEL, TASK_ROWS, panels_len};
+use crate::cpu::out::Out;
 use crate::device::{Backend, Device};
-use crate::gemm::{PANEL, TASK_ROWS, panels_len};
 use crate::oracle;
 use crate::tensor::{Aligned, Tensor, zeros};
 pub use descend::Descend;

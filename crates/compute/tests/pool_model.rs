@@ -1,7 +1,7 @@
 //! The pool's core under loom: every order in which the threads can take their turns, and every value that their atomics may
 //! then show them.
 //!
-//! `src/pool/door.rs` is compiled here once more, against loom's atomics and locks. A worker that enters a job that is over would
+//! `src/cpu/pool/door.rs` is compiled here once more, against loom's atomics and locks. A worker that enters a job that is over would
 //! touch atomics that are gone, and one whose writes need not be seen when the caller goes on is shown to it as if it had not
 //! written: loom finds either, and a thread that nobody wakes.
 
@@ -15,7 +15,7 @@ mod sync {
     pub(crate) const SPINS: usize = 1;
 }
 
-#[path = "../src/pool/door.rs"]
+#[path = "../src/cpu/pool/door.rs"]
 mod door;
 
 use door::Shared;

@@ -1,10 +1,10 @@
 //! The forward phase h = W z of few samples, in which lanes have too few samples to run over.
 //!
 //! They run over rows of W instead: eight rows by eight columns are turned about in registers, so that a lane sums its row in
-//! the order of k, as [`crate::gemm::sweep`] does. A sample gets the same bits alone as it gets in a batch, several times as
+//! the order of k, as [`crate::cpu::gemm::sweep`] does. A sample gets the same bits alone as it gets in a batch, several times as
 //! fast as in a vector that is nearly empty.
 
-use crate::gemm::{Epilogue, Place, Product, prefetch};
+use crate::cpu::gemm::{Epilogue, Place, Product, prefetch};
 use pulp::Simd;
 use std::ops::Range;
 

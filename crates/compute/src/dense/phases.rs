@@ -1,9 +1,10 @@
 //! The dense phases on the processor: rows of outputs are tasks, and sums are finished while they are in registers.
 
+use crate::cpu::Cpu;
+use crate::cpu::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
+use crate::cpu::out::Out;
 use crate::dense::few::{BLOCK, by_rows, turns};
-use crate::dense::{Forward, Message, Out, Receive, Response, Sources};
-use crate::device::Cpu;
-use crate::gemm::{Epilogue, GATHERED_ROWS, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
+use crate::dense::{Forward, Message, Receive, Response, Sources};
 use crate::pointwise::Phi;
 use crate::tensor::Tensor;
 use pulp::{Simd, WithSimd};
@@ -414,9 +415,9 @@ impl WithSimd for Softmax<'_> {
             self.z.iter_mut().skip(c).step_by(self.cols).for_each(|v| *v -= largest);
         }
         let (head, tail) = S::as_mut_simd_f32s(self.z);
-        head.iter_mut().for_each(|v| *v = crate::simd::exp(simd, *v));
+        head.iter_mut().for_each(|v| *v = crate::cpu::simd::exp(simd, *v));
         if !tail.is_empty() {
-            let last = crate::simd::exp(simd, simd.partial_load_f32s(tail));
+            let last = crate::cpu::simd::exp(simd, simd.partial_load_f32s(tail));
             simd.partial_store_f32s(tail, last);
         }
         for c in 0..self.cols {

@@ -1,9 +1,9 @@
 //! Batch normalisation on the processor: a channel is one stretch of memory, and one task. Sums go on in float64.
 
 use super::Channel;
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::stretch::{along, sums};
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
+use crate::cpu::stretch::{along, sums};
 use pulp::{Simd, WithSimd};
 
 /// The stretch of a channel.

@@ -4,8 +4,8 @@ use super::conv::{Convolution, Room};
 use super::planes::Planes;
 use super::slide::{Slide, pack};
 use super::winograd::{Winograd, pays};
-use crate::dense::Out;
-use crate::device::Cpu;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
 use smallvec::SmallVec;
 
 /// h = W z + b.

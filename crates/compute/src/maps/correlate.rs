@@ -10,8 +10,8 @@ use super::convolve::distances;
 use super::planes::{Planes, grow};
 use super::turn::turn;
 use super::winograd::{self, pays};
-use crate::dense::Out;
-use crate::device::Cpu;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 

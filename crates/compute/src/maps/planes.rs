@@ -6,8 +6,8 @@
 //! contiguous axis. Remainders that no tap meets are not copied.
 
 use super::{Extent, Window};
-use crate::dense::Out;
-use crate::device::Cpu;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
 use crate::tensor::{Aligned, zeros};
 use smallvec::SmallVec;
 

@@ -5,8 +5,8 @@
 //! and channel: no copy of the image per tap is ever made. Weights are packed, the rows of a tile side by side.
 
 use super::planes::grow;
-use crate::dense::Out;
-use crate::device::Cpu;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
 use crate::tensor::Aligned;
 use pulp::{MemMask, Simd, WithSimd};
 use std::ops::Range;

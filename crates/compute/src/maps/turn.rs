@@ -1,8 +1,8 @@
 //! Turning signals: from channels, each with its places side by side, to places, each with its channels side by side.
 
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::simd::Level;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
+use crate::cpu::simd::Level;
 
 /// Places that one task turns.
 const TURNED: usize = 1024;

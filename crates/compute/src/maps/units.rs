@@ -1,10 +1,11 @@
 //! Unit by unit: noise and activation, targets and error neurons, sums of signals.
 
-use crate::dense::{Out, Response};
+use crate::cpu::out::Out;
+use crate::cpu::stretch::{self, Blend, Lanes, along};
+use crate::dense::Response;
 use crate::device::{Backend, Device};
 use crate::oracle;
 use crate::pointwise::Phi;
-use crate::stretch::{self, Blend, Lanes, along};
 use crate::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 

@@ -1,9 +1,9 @@
 //! Pools on the processor: a channel is a task, lanes run over samples.
 
 use super::{Extent, Pooling, Statistic};
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::stretch::along;
+use crate::cpu::Cpu;
+use crate::cpu::out::Out;
+use crate::cpu::stretch::along;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 

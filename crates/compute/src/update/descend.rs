@@ -3,9 +3,9 @@
 
 use super::fused::{Step, descend};
 use super::{Descent, Moments};
-use crate::dense::Out;
+use crate::cpu::out::Out;
+use crate::cpu::stretch;
 use crate::device::{Backend, Device};
-use crate::stretch;
 use crate::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 

@@ -2,9 +2,9 @@
 
 use super::plan::{Lists, Norm, outer, prepare};
 use super::{Descent, Local, Scratch, power};
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::gemm::{Epilogue, Place, Product, TASK_ROWS, prefetch, sweep};
+use crate::cpu::Cpu;
+use crate::cpu::gemm::{Epilogue, Place, Product, TASK_ROWS, prefetch, sweep};
+use crate::cpu::out::Out;
 use crate::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 

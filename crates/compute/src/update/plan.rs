@@ -2,9 +2,9 @@
 //! small enough. Nothing here allocates once its lists have grown.
 
 use super::{Local, Scratch};
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::gemm::{Epilogue, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
+use crate::cpu::Cpu;
+use crate::cpu::gemm::{Epilogue, PANEL, Place, Product, TASK_ROWS, panels_len, sweep};
+use crate::cpu::out::Out;
 use crate::tensor::{Aligned, Tensor};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;

@@ -10,11 +10,11 @@ use super::super::correlate::{BLOCK, Stretches, WIDTH, add_products};
 use super::super::planes::{Planes, grow};
 use super::super::turn::{SQUARE, turn_square};
 use super::image;
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::gemm::Place;
-use crate::simd::Level;
-use crate::stretch::along;
+use crate::cpu::Cpu;
+use crate::cpu::gemm::Place;
+use crate::cpu::out::Out;
+use crate::cpu::simd::Level;
+use crate::cpu::stretch::along;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 

@@ -11,17 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 mod door;
-
-/// What the door is made of: here the standard library.
-mod sync {
-    pub(super) use std::hint::spin_loop;
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
-    pub(super) use std::sync::{Condvar, Mutex};
-    pub(super) use std::thread::yield_now;
-
-    /// Rounds a worker spins before it parks: about fifty microseconds.
-    pub(super) const SPINS: usize = 20_000;
-}
+mod sync;
 
 /// Worker threads; the calling thread is one of them. Cheap to keep, joined when dropped.
 pub(crate) struct Pool {

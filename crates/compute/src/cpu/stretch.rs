@@ -1,8 +1,8 @@
 //! Walking along numbers, vector by vector, and sharing them out: what phases do that are no matrix products.
 
-use crate::dense::Out;
-use crate::device::Cpu;
-use crate::gemm::Place;
+use crate::cpu::Cpu;
+use crate::cpu::gemm::Place;
+use crate::cpu::out::Out;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

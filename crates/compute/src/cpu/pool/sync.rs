@@ -1,0 +1,9 @@
+//! What `pool/door.rs` is made of: here the standard library, in tests loom.
+
+pub(super) use std::hint::spin_loop;
+pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+pub(super) use std::sync::{Condvar, Mutex};
+pub(super) use std::thread::yield_now;
+
+/// Rounds a worker spins before it parks: about fifty microseconds.
+pub(super) const SPINS: usize = 20_000;
