@@ -1,10 +1,19 @@
 //! How this processor computes the phases: float32 kernels on vectors and threads.
 
+pub(crate) mod activation;
+pub(crate) mod conv;
+pub(crate) mod dense;
 pub(crate) mod gemm;
+pub(crate) mod mismatch;
+pub(crate) mod norm;
 pub(crate) mod out;
 pub(crate) mod pool;
+pub(crate) mod pooling;
+pub(crate) mod serial;
 pub(crate) mod simd;
 pub(crate) mod stretch;
+pub(crate) mod units;
+pub(crate) mod update;
 
 use crate::tally::Counter;
 use pool::Pool;

@@ -7,6 +7,13 @@
 
 use crate::cpu::pool::Pool;
 use crate::cpu::simd::Level;
+mod dense;
+mod maps;
+mod output;
+mod probe;
+mod units;
+mod update;
+
 use crate::cpu::{self, Cpu};
 use crate::tally::Tally;
 use crate::tensor::{Storage, Tensor, zeros};
@@ -14,10 +21,10 @@ use std::sync::Arc;
 
 /// A place to compute. Cheap to clone: clones share the worker threads.
 #[derive(Clone, Debug)]
-pub struct Device(pub(crate) Backend);
+pub struct Device(Backend);
 
 #[derive(Clone, Debug)]
-pub(crate) enum Backend {
+enum Backend {
     Cpu(Cpu),
     Oracle,
 }
@@ -75,10 +82,9 @@ impl Device {
         }
     }
 
-    /// So many passes over a signal, for the tally.
-    pub(crate) fn count(&self, times: u64, signal: &Tensor) {
+    fn count(&self, work: Tally) {
         if let Backend::Cpu(cpu) = &self.0 {
-            cpu.counter.pass(times, signal);
+            cpu.counter.add(work);
         }
     }
 

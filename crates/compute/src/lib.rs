@@ -1,42 +1,55 @@
 //! Numbers on a device. This room knows nothing of learning, and is the only one with `unsafe`.
 //!
-//! | module | what it is for |
-//! |---|---|
-//! | `tensor` | [`Tensor`]: numbers with a shape |
-//! | `device` | [`Device`]: where tensors live and who computes |
-//! | [`dense`] | forward and receiving phase of dense regions |
-//! | [`update`] | the fused local update |
-//! | [`maps`] | feature maps: convolution, normalisation, pools, unit by unit |
-//! | [`pointwise`] | activations |
-//! | `mismatch` | error neurons and discrepancy |
-//! | `signals` | sums, noise and placing of whole signals |
-//! | [`rng`] | randomness as a pure function of a key |
-//! | `gemm`, `simd`, `pool` | the inner loop, the vector functions, the threads |
-//! | `stretch` | walks along numbers, vector by vector |
-//! | [`alloc`] | limits of the system: an allocator that says when memory is used up, and others |
-//! | `tally`, `probe` | what the kernels had to do, and what this machine can do at best |
-//! | `oracle` | everything once more, naive, in float64 |
+//! A phase of a layer is a struct that names its inputs and outputs (`op`). A [`Device`] checks it, counts it, and hands it to
+//! the kernels of this processor (`cpu`) or to naive float64 (`reference`), what everything else is tested against.
 
 pub mod alloc;
-mod average;
 mod cpu;
-pub mod dense;
 mod device;
-pub mod maps;
-mod mismatch;
-mod oracle;
-mod output;
-pub mod pointwise;
-mod probe;
+mod op;
+mod reference;
 pub mod rng;
-mod signals;
 mod tally;
 mod tensor;
-pub mod update;
 
 pub use cpu::simd::Level;
 pub use device::Device;
-pub use output::Verdict;
-pub use signals::Scaled;
+pub use op::output::Verdict;
 pub use tally::Tally;
-pub use tensor::Tensor;
+pub use tensor::{Scaled, Tensor};
+
+/// The two phases of a dense network before the update: activities go up, errors come down.
+pub mod dense {
+    pub use crate::op::dense::*;
+}
+
+/// Feature maps: signals whose units lie in channels, rows and columns, and the phases of image layers.
+///
+/// A signal stays what it is everywhere in this project, one row a unit and one column a sample. A feature map only says
+/// where its units lie: unit (c, y, x) of an [`maps::Extent`] is row (c H + y) W + x. So a dense region reads feature maps as they
+/// are, a 1x1 convolution is the dense product with H W B "samples", the channels of a normalisation are stretches of memory,
+/// and lanes of a vector run over samples, or over a row of the image, and never over what is summed.
+///
+/// | phase | what it is |
+/// |---|---|
+/// | [`Device::convolve`], [`Device::convolve_back`], [`Device::correlate`] | a convolution, its transpose, its local update |
+/// | [`Device::channel_moments`], [`Device::normalise`], [`Device::normalise_back`] | batch normalisation, per channel |
+/// | [`Device::pool`], [`Device::pool_back`] | maxima and means of windows |
+/// | [`Device::gather`], [`Device::spread`] | means over cells of the image, and back |
+/// | [`Device::perturb_units`], [`Device::respond`] and others | unit by unit |
+pub mod maps {
+    pub use crate::cpu::conv::room::Room;
+    pub use crate::op::maps::*;
+}
+
+/// Activations and error neurons unit by unit.
+pub mod pointwise {
+    pub use crate::op::activation::*;
+    pub use crate::op::mismatch::*;
+}
+
+/// The fused local update: outer product, re-projection and optimiser in one pass over the weights.
+pub mod update {
+    pub use crate::cpu::update::plan::Scratch;
+    pub use crate::op::update::*;
+}

@@ -47,6 +47,9 @@ pub struct Tensor {
     pub(crate) shape: SmallVec<[usize; 4]>,
 }
 
+/// A signal and the factor it is taken with.
+pub type Scaled<'a> = (f64, &'a Tensor);
+
 impl Default for Tensor {
     /// The empty tensor: what is left behind while another is lent out of a list.
     fn default() -> Self {
