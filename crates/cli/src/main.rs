@@ -6,13 +6,14 @@ mod board;
 mod commands;
 mod failure;
 mod output;
+mod process;
 mod progress;
 mod signals;
 mod tui;
 
 use clap::Parser;
 use failure::Failure;
-use reclra_compute::alloc::{self, Telling};
+use process::Telling;
 use reclra_train::files;
 use std::process::ExitCode;
 
@@ -22,9 +23,9 @@ static MEMORY: Telling =
     Telling { remedy: "lower train.batch, net.width or net.arch, or raise the limit (ulimit, control group)" };
 
 fn main() -> ExitCode {
-    alloc::give_back_large_blocks();
-    alloc::spare_addresses();
-    alloc::large_files_are_errors();
+    reclra_compute::alloc::give_back_large_blocks();
+    process::spare_addresses();
+    process::large_files_are_errors();
     // A panic is our mistake, never the user's: one line instead of a trace, unless a trace is asked for.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|info| {

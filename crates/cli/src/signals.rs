@@ -17,7 +17,7 @@ pub(crate) fn stop_flag() -> Arc<AtomicBool> {
 fn listen(stop: Arc<AtomicBool>) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
     // Under `nohup` a run goes on when its terminal is gone.
-    let hangup = (!reclra_compute::alloc::hangup_is_ignored()).then_some(SIGHUP);
+    let hangup = (!crate::process::hangup_is_ignored()).then_some(SIGHUP);
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGUSR2].into_iter().chain(hangup))?;
     let watch = move || {

@@ -90,15 +90,17 @@ fn files_are_short() {
 
 #[test]
 fn unsafe_stays_in_the_compute_crate() {
+    // And in the one file of the binary that talks to the system about its own process.
+    let allowed = |path: &str| path.starts_with("crates/compute/src") || path == "crates/cli/src/process.rs";
     for (path, text) in files("crates", ".rs") {
         let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
-        for line in code.filter(|_| !path.starts_with("crates/compute/src") && !path.ends_with("tidy.rs")) {
+        for line in code.filter(|_| !allowed(&path) && !path.ends_with("tidy.rs")) {
             let said = line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe");
             assert!(!said, "{path}: {line}");
         }
     }
     // And there, each has its reason.
-    for (path, text) in files("crates/compute/src", ".rs") {
+    for (path, text) in files("crates", ".rs").into_iter().filter(|(path, _)| allowed(path)) {
         let lines: Vec<&str> = text.lines().collect();
         for (n, line) in lines.iter().enumerate() {
             let opens = line.contains("unsafe {") || line.contains("unsafe impl");
