@@ -21,8 +21,10 @@ type Edges = BTreeMap<String, BTreeMap<String, String>>;
 enum Name {
     /// The module of that path.
     Module(String),
-    /// Something that is defined there.
+    /// Something that is defined there; what follows it in a path belongs to it.
     Item,
+    /// A function or constant that is defined there, which nothing can follow.
+    Value,
     /// What a `use` names.
     Import(Vec<String>),
 }
@@ -146,7 +148,9 @@ impl Crate {
                 }
                 _ => continue,
             };
-            found.names.entry(defined.to_string()).or_default().push(Name::Item);
+            let is_value = matches!(item, Item::Const(_) | Item::Fn(_) | Item::Static(_));
+            let name = if is_value { Name::Value } else { Name::Item };
+            found.names.entry(defined.to_string()).or_default().push(name);
         }
         self.modules.insert(module.to_owned(), found);
     }
@@ -166,6 +170,8 @@ impl Crate {
             match name {
                 Name::Module(path) => found.extend(self.resolve(path, rest, depth + 1)),
                 Name::Item => found.push((key.as_str(), false)),
+                Name::Value if rest.is_empty() => found.push((key.as_str(), false)),
+                Name::Value => {}
                 Name::Import(path) => found.extend(self.resolve(from, &[path, rest].concat(), depth + 1)),
             }
         }

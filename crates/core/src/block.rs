@@ -15,7 +15,8 @@ mod way;
 pub use evaluate::Evaluation;
 
 use crate::error::{Error, Result, check};
-use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass, Role};
+use crate::layer::{Associate, Kept, Layer, ParamSpec, Pass, Role};
+use crate::layers::LayerSpec;
 use crate::spare::Spare;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};

@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::error::{Error, Result, check};
-use crate::layer::LayerSpec;
+use crate::layers::LayerSpec;
 use reclra_compute::maps::Extent;
 
 /// The operations that `layers` stand for, one after the other on an input of that extent.
