@@ -83,7 +83,7 @@ impl Learner {
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
             errors,
-            insides: Insides::new(&device, &graph),
+            insides: Insides::new(&device, graph.blocks()),
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph), &graph),
