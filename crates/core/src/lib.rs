@@ -50,8 +50,10 @@ pub mod phi;
 mod rooms;
 pub mod rule;
 pub mod rules;
+mod signals;
 pub mod spare;
 pub mod state;
+mod updates;
 pub mod wiring;
 
 pub use block::{Block, BlockSpec};
