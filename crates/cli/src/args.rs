@@ -16,6 +16,8 @@ pub(crate) use runs::{KeepArgs, Order, ResumeArgs, RunsArgs, RunsCommand, WatchA
 use shared::threads;
 pub(crate) use shared::{MachineArgs, PartName, SpecArgs, SpecFlags, word};
 
+use crate::topics::LISTS;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -223,7 +225,7 @@ fn rows(text: &str) -> Result<std::ops::Range<usize>, String> {
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
     /// What to list; everything without it
-    #[arg(value_parser = crate::topics::TOPICS)]
+    #[arg(value_parser = PossibleValuesParser::new(LISTS.map(|(name, _)| name)))]
     pub(crate) topic: Option<String>,
     /// The keys, or the claims, as a page in Markdown
     #[arg(long, hide = true)]

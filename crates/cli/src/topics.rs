@@ -35,17 +35,6 @@ pub(crate) const LISTS: [(&str, List); 13] = [
     ("experiments", || experiment::KNOWN.iter().map(|k| (k.0.to_owned(), experiment::about(k.1))).collect()),
 ];
 
-/// Their names.
-pub(crate) const TOPICS: [&str; LISTS.len()] = {
-    let mut names = [""; LISTS.len()];
-    let mut n = 0;
-    while n < LISTS.len() {
-        names[n] = LISTS[n].0;
-        n += 1;
-    }
-    names
-};
-
 fn listed(name: &str, about: &str) -> Listed {
     (name.to_owned(), about.to_owned())
 }

@@ -119,9 +119,9 @@ impl LayerSpec {
             LayerSpec::Act(phi) => vec![act(from, phi)?],
             LayerSpec::MaxPool(window) => vec![max_pool(from, window)?],
             LayerSpec::MeanPool(window) => vec![mean_pool(from, window)?],
-            LayerSpec::GlobalMean => vec![global_mean(from)?],
+            LayerSpec::GlobalMean => vec![Arc::new(pool::GlobalMean::new(from))],
             LayerSpec::Pad(by) => vec![pad(from, by)?],
-            LayerSpec::Flatten => vec![flatten(from)],
+            LayerSpec::Flatten => vec![Arc::new(flatten::Flatten::new(from))],
             LayerSpec::Dropout(share) => vec![dropout(from, share)?],
             LayerSpec::Dense { out, bias, gain } => vec![dense(from, out, bias, gain)?],
         })
@@ -208,14 +208,6 @@ fn mean_pool(from: Extent, window: Window) -> Made {
 fn pad(from: Extent, by: usize) -> Made {
     let window = Window::square(1, 1, by);
     Ok(Arc::new(pool::Pool::new("pad", Pooling { from, window, statistic: Statistic::Mean })))
-}
-
-fn global_mean(from: Extent) -> Made {
-    Ok(Arc::new(pool::GlobalMean::new(from)))
-}
-
-fn flatten(from: Extent) -> Arc<dyn Layer> {
-    Arc::new(flatten::Flatten::new(from))
 }
 
 fn dropout(from: Extent, share: f64) -> Made {

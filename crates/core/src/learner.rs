@@ -110,10 +110,9 @@ impl Learner {
     /// Drops what the optimiser remembers: moments, moving average, step count.
     fn forget(&mut self) {
         let descent = self.optim.descent(0, 1.0);
-        let moments = |u: &LocalUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
-        self.moments = self.updates.iter().map(moments).collect();
-        let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
-        self.block_moments = self.block_updates.iter().map(inside).collect();
+        let moments = |param| Moments::new(&self.device, self.params.get(param).shape(), &descent);
+        self.moments = self.updates.iter().map(|u| moments(u.param)).collect();
+        self.block_moments = self.block_updates.iter().map(|u| moments(u.param)).collect();
         self.average = self.optim.average.map(|_| self.params.of_network());
         self.steps = 0;
     }
