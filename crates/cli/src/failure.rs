@@ -1,19 +1,17 @@
 //! How a command fails: one line on standard error and an exit code.
 
 use crate::args::Cli;
-use crate::output::say;
 use clap::CommandFactory;
 use reclra_train::compare::CompareError;
 use reclra_train::data::{DataError, FetchError};
 use reclra_train::embed::EmbedError;
 use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
-use reclra_train::files::{self, FileError};
+use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
 use reclra_train::run::RunError;
 use reclra_train::spec::SpecError;
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -32,29 +30,24 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says what happened and gives the exit code.
-    pub(crate) fn report(self) -> ExitCode {
-        let (line, code) = match self {
-            Failure::Usage(line) => (line, 2),
-            Failure::Interrupted(line) => (line, 130),
-            Failure::Other(line) => (line, 1),
-            Failure::Unread => return ExitCode::from(141),
-            Failure::Clap(e) if !e.use_stderr() => {
-                return match e.print().map_err(Failure::from) {
-                    Err(unwritten) => unwritten.report(),
-                    Ok(()) => ExitCode::SUCCESS,
-                };
-            }
+    /// The line that says what happened, unless it was said, and the exit code.
+    pub(crate) fn outcome(self) -> (Option<String>, u8) {
+        match self {
+            Failure::Usage(line) => (Some(line), 2),
+            Failure::Interrupted(line) => (Some(line), 130),
+            Failure::Other(line) => (Some(line), 1),
+            Failure::Unread => (None, 141),
+            Failure::Clap(e) if !e.use_stderr() => match e.print() {
+                Err(unwritten) => Failure::from(unwritten).outcome(),
+                Ok(()) => (None, 0),
+            },
             // Asked for nothing at all: the help, as an error.
             Failure::Clap(e) if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 let _ = e.print();
-                return ExitCode::from(2);
+                (None, 2)
             }
-            Failure::Clap(e) => (one_line(&e), 2),
-        };
-        // One line, whatever stands in a name or a file.
-        say(format_args!("error: {}", files::one_line(&line)));
-        ExitCode::from(code)
+            Failure::Clap(e) => (Some(one_line(&e)), 2),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod output;
 mod process;
 mod progress;
 mod signals;
+mod topics;
 mod tui;
 
 use clap::Parser;
@@ -38,7 +39,12 @@ fn main() -> ExitCode {
     }
     match std::panic::catch_unwind(run) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(failure)) => failure.report(),
+        Ok(Err(failure)) => {
+            let (line, code) = failure.outcome();
+            // One line, whatever stands in a name or a file.
+            line.iter().for_each(|line| output::say(format_args!("error: {}", files::one_line(line))));
+            ExitCode::from(code)
+        }
         Err(_) => ExitCode::from(1),
     }
 }

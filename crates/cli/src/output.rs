@@ -119,6 +119,13 @@ pub(crate) fn path_text(path: impl AsRef<std::path::Path>) -> String {
     path.as_ref().display().to_string()
 }
 
+/// A path as one writes it in a shell.
+pub(crate) fn quoted(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// `[256, 64]` as `256x64`.
 pub(crate) fn shape(sizes: &[usize]) -> String {
     sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")

@@ -4,6 +4,7 @@
 mod draw;
 mod layers;
 mod state;
+mod style;
 #[cfg(test)]
 mod tests;
 

@@ -13,16 +13,17 @@ mod stages;
 mod way;
 
 pub use evaluate::Evaluation;
+pub use stages::Stage;
+pub use way::{Given, How};
 
 use crate::error::{Error, Result, check};
-use crate::layer::{Associate, Kept, Layer, LayerSpec, ParamSpec, Pass, Role};
+use crate::layer::{Associate, Kept, ParamSpec, Pass, Role};
+use crate::layers::LayerSpec;
 use crate::spare::Spare;
-use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
-use stages::stages;
-use std::sync::Arc;
+use stages::{activations, stages};
 use way::{Outs, Way};
 
 /// What a block is, before it knows its input.
@@ -36,19 +37,6 @@ pub struct BlockSpec {
     pub shortcut: Option<Vec<LayerSpec>>,
     /// phi of the output.
     pub phi: crate::phi::Phi,
-}
-
-/// One operation of a block, with its place among the block's parameters.
-#[derive(Clone, Debug)]
-pub struct Stage {
-    /// The operation.
-    pub layer: Arc<dyn Layer>,
-    /// `conv1`, `norm2`, `shortcut.conv1`: unique in the block.
-    pub name: String,
-    /// Where its parameters begin among those of the block.
-    pub first: usize,
-    /// How many they are.
-    pub params: usize,
 }
 
 /// A block that has been checked against its input.
@@ -201,12 +189,6 @@ pub struct Sender<'a> {
     pub inside: bool,
 }
 
-/// Activations above the first synapses.
-fn activations(path: &[Stage]) -> impl DoubleEndedIterator<Item = usize> + '_ {
-    let first = path.iter().position(|s| s.layer.has_synapses()).unwrap_or(path.len());
-    (first..path.len()).filter(|&k| path[k].layer.phi().is_some())
-}
-
 /// What a block's forward pass leaves, and room for signals on their way back.
 #[derive(Clone, Debug)]
 pub struct Inside {
@@ -288,38 +270,12 @@ impl Insides {
         self.shared.give(tensors);
     }
 
-    /// Room for the blocks of a graph.
+    /// Room for the block of each region that has one.
     #[must_use]
-    pub fn new(device: &Device, graph: &crate::graph::Graph) -> Insides {
-        let one = |r: &crate::graph::Region| r.inside.as_ref().map(|block| Inside::new(device, block));
-        Insides { blocks: graph.regions().iter().map(one).collect(), shared: Shared::default(), others: Vec::new() }
+    pub fn new<'a>(device: &Device, blocks: impl Iterator<Item = Option<&'a Block>>) -> Insides {
+        let blocks = blocks.map(|block| block.map(|block| Inside::new(device, block))).collect();
+        Insides { blocks, shared: Shared::default(), others: Vec::new() }
     }
-}
-
-/// How a block's inside learns from the error neurons at its output.
-#[derive(Clone, Copy)]
-pub struct How<'a> {
-    /// What an activation makes of the signal that comes back to it: with rec-LRA a target, with backprop the derivative.
-    pub response: Response,
-    /// What stands in place of W where a signal goes on, by place among the operations with synapses (path, then shortcut).
-    pub feedback: &'a dyn Fn(usize) -> Option<&'a Tensor>,
-    /// Signals that activations are given from elsewhere, in place of what comes back through the layers.
-    pub given: Option<Given<'a>>,
-}
-
-impl std::fmt::Debug for How<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "How({:?}, given {:?})", self.response, self.given)
-    }
-}
-
-/// Where activations inside a block have their signal from, if not from the layers above.
-#[derive(Clone, Copy, Debug)]
-pub enum Given<'a> {
-    /// A gate a channel and sample (C x B): the error neurons are gate * z, three factors in each update.
-    Gate(&'a Tensor),
-    /// What each activation of the path receives, in order, spread over its places; then the response.
-    Direct(&'a [Tensor]),
 }
 
 /// What a block is lent to run.
@@ -378,6 +334,11 @@ impl Block {
             run(shortcut, shortcut_outs, self.path.len(), None);
             device.add(1.0, shortcut_outs.last().unwrap_or(x), h);
         }
+    }
+
+    /// h of a batch that nothing is learned from; `free` of `at` holds tensors for what lies between, and gets them back.
+    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
+        evaluate::evaluate(&self.path, self.shortcut(), at, x, h);
     }
 
     /// Brings the error neurons `e` at h down through the block: sets the local updates of all parameters, summed over the

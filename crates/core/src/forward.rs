@@ -3,7 +3,7 @@
 use crate::block::{Insides, Lent};
 use crate::graph::Graph;
 use crate::params::Params;
-use crate::rule::Activity;
+use crate::signals::Activity;
 use reclra_compute::dense::{Afferent, Forward};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};

@@ -7,7 +7,6 @@
 use crate::block::{Block, BlockSpec};
 use crate::error::{Error, Result};
 use crate::phi::Phi;
-use crate::wiring::topological_order;
 use reclra_compute::maps::Extent;
 use std::sync::Arc;
 
@@ -105,6 +104,11 @@ impl Graph {
     #[must_use]
     pub fn has_blocks(&self) -> bool {
         self.regions.iter().any(|r| r.inside.is_some())
+    }
+
+    /// The block inside each region, if it has one.
+    pub fn blocks(&self) -> impl Iterator<Item = Option<&Block>> {
+        self.regions.iter().map(|r| r.inside.as_deref())
     }
 
     /// Extent of what a region holds, if that is feature maps or an image: of a block's output, or of what a block is given.
@@ -309,4 +313,42 @@ impl GraphBuilder {
 
 fn region(name: &str, width: usize, phi: Phi, bias: bool) -> Region {
     Region { name: name.to_owned(), width, phi, bias, sources: Vec::new(), shortcuts: Vec::new(), inside: None }
+}
+
+/// An order of `0..n` in which every edge points forward; among free choices the smaller number first, so that the
+/// order does not depend on that of the edges.
+///
+/// # Errors
+/// Names a region on a cycle and writes the cycle out.
+pub(crate) fn topological_order(
+    kind: &'static str,
+    n: usize,
+    edges: &[(RegionId, RegionId)],
+    name: &dyn Fn(RegionId) -> String,
+) -> Result<Vec<RegionId>> {
+    let mut order = Vec::with_capacity(n);
+    let mut done = vec![false; n];
+    while order.len() < n {
+        let free = |&i: &usize| !done[i] && edges.iter().all(|&(a, b)| b != i || done[a]);
+        let Some(next) = (0..n).find(free) else {
+            // Walking up from an unfinished region through unfinished parents must meet itself.
+            let mut path = vec![(0..n).find(|&i| !done[i]).unwrap_or(0)];
+            loop {
+                let last = path[path.len() - 1];
+                let Some(&(parent, _)) = edges.iter().find(|&&(a, b)| b == last && !done[a]) else { break };
+                if let Some(start) = path.iter().position(|&p| p == parent) {
+                    path.drain(..start);
+                    path.push(parent);
+                    break;
+                }
+                path.push(parent);
+            }
+            path.reverse();
+            let names: Vec<String> = path.iter().map(|&i| name(i)).collect();
+            return Err(Error::Cycle { kind, region: names[0].clone(), path: names.join("->") });
+        };
+        done[next] = true;
+        order.push(next);
+    }
+    Ok(order)
 }

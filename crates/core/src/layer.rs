@@ -4,11 +4,9 @@
 //! back to it does to its parameters (dW = e z^T) is the layer's business, never a rule's; where the signal comes from, and
 //! through which synapses it goes on, is the rule's ([`crate::block::How`]).
 
-use crate::error::Result;
-use crate::layers;
 use crate::phi::Phi;
 use reclra_compute::dense::Response;
-use reclra_compute::maps::{Extent, Room, Window};
+use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 use std::sync::Arc;
@@ -246,101 +244,4 @@ pub enum Noise {
     Uniform(f64),
     /// None: the control.
     None,
-}
-
-/// What a layer is, before it knows its input.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LayerSpec {
-    /// A convolution to `out` channels.
-    Conv {
-        /// Channels of the result.
-        out: usize,
-        /// The window.
-        window: Window,
-        /// Groups of channels that see only each other.
-        groups: usize,
-        /// Whether channels have a bias.
-        bias: bool,
-        /// Factor on the weights at the start, N(0, 2 / inputs).
-        gain: f64,
-    },
-    /// phi(x + N), phi relu: the first part of a noise map.
-    Noise(Noise),
-    /// The whole of a noise map: noise, batch norm, 1x1 combination to `out` channels with a bias (method section 7).
-    NoiseMap {
-        /// Channels of the result.
-        out: usize,
-        /// The noise.
-        noise: Noise,
-        /// Factor on the weights at the start, N(0, 2 / inputs).
-        gain: f64,
-    },
-    /// Batch normalisation.
-    BatchNorm {
-        /// Added to the variance.
-        epsilon: f64,
-        /// Share of the batch's statistics in the running ones, at each step.
-        momentum: f64,
-    },
-    /// An activation.
-    Act(Phi),
-    /// Maxima of windows.
-    MaxPool(Window),
-    /// Means of windows.
-    MeanPool(Window),
-    /// The mean of each channel.
-    GlobalMean,
-    /// Zeros around the image.
-    Pad(usize),
-    /// Units in a row.
-    Flatten,
-    /// Each unit dropped with this probability in training.
-    Dropout(f64),
-    /// A dense synapse to `out` units.
-    Dense {
-        /// Units of the result.
-        out: usize,
-        /// Whether units have a bias.
-        bias: bool,
-        /// Factor on the weights at the start, N(0, 1 / inputs).
-        gain: f64,
-    },
-}
-
-impl LayerSpec {
-    /// Batch normalisation as everybody sets it.
-    pub const BATCH_NORM: LayerSpec = LayerSpec::BatchNorm { epsilon: 1e-5, momentum: 0.1 };
-
-    /// A square convolution without bias.
-    #[must_use]
-    pub fn conv(out: usize, kernel: usize, stride: usize, pad: usize) -> LayerSpec {
-        LayerSpec::Conv { out, window: Window::square(kernel, stride, pad), groups: 1, bias: false, gain: 1.0 }
-    }
-
-    /// The layers it stands for, on an input of that extent.
-    ///
-    /// # Errors
-    /// If it does not fit the input.
-    pub fn build(&self, from: Extent) -> Result<Vec<Arc<dyn Layer>>> {
-        Ok(match *self {
-            LayerSpec::Conv { out, window, groups, bias, gain } => {
-                vec![layers::conv(from, out, window, groups, bias, gain)?]
-            }
-            LayerSpec::Noise(noise) => vec![layers::noise(from, noise)?],
-            LayerSpec::NoiseMap { out, noise, gain } => vec![
-                layers::noise(from, noise)?,
-                layers::norm(from, 1e-5, 0.1)?,
-                layers::conv(from, out, Window::square(1, 1, 0), 1, true, gain)?,
-            ],
-            LayerSpec::BatchNorm { epsilon, momentum } => vec![layers::norm(from, epsilon, momentum)?],
-            LayerSpec::Act(phi) => vec![layers::act(from, phi)?],
-            LayerSpec::MaxPool(window) => vec![layers::max_pool(from, window)?],
-            LayerSpec::MeanPool(window) => vec![layers::mean_pool(from, window)?],
-            LayerSpec::GlobalMean => vec![layers::global_mean(from)?],
-            LayerSpec::Pad(by) => vec![layers::pad(from, by)?],
-            LayerSpec::Flatten => vec![layers::flatten(from)],
-            LayerSpec::Dropout(share) => vec![layers::dropout(from, share)?],
-            LayerSpec::Dense { out, bias, gain } => vec![layers::dense(from, out, bias, gain)?],
-        })
-    }
 }

@@ -1,5 +1,7 @@
 //! [`Learner`]: a graph with numbers in it, a rule and an optimiser; one call is one training step.
 
+mod evaluate;
+
 use crate::block::Insides;
 use crate::error::{Result, check};
 use crate::forward::forward;
@@ -10,6 +12,7 @@ pub use crate::params::{Named, Params};
 use crate::particles::Particles;
 use crate::rooms::Rooms;
 use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
+use crate::updates::own_deltas;
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Descend, Local, Moments, Scratch};
 use reclra_compute::{Device, Tensor, Verdict};
@@ -53,7 +56,7 @@ pub struct Learner {
     pub(crate) insides: Insides,
     scratch: Scratch,
     pub(crate) particles: Particles,
-    pub(crate) rooms: Rooms,
+    rooms: Rooms,
     pub(crate) steps: u64,
     /// Randomness of the rule, one child a step.
     pub(crate) key: Key,
@@ -79,11 +82,11 @@ impl Learner {
         let updates = rule.local_updates(&graph);
         let block_updates = rule.block_updates(&graph);
         let mut errors = Errors::new(&device, &graph, &rule.buffers(&graph));
-        errors.own_deltas = params.own_deltas(&device, &block_updates);
+        errors.own_deltas = own_deltas(&device, &params.own, &block_updates);
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
             errors,
-            insides: Insides::new(&device, &graph),
+            insides: Insides::new(&device, graph.blocks()),
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph), &graph),
@@ -107,10 +110,9 @@ impl Learner {
     /// Drops what the optimiser remembers: moments, moving average, step count.
     fn forget(&mut self) {
         let descent = self.optim.descent(0, 1.0);
-        let moments = |u: &LocalUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
-        self.moments = self.updates.iter().map(moments).collect();
-        let inside = |u: &BlockUpdate| Moments::new(&self.device, self.params.get(u.param).shape(), &descent);
-        self.block_moments = self.block_updates.iter().map(inside).collect();
+        let moments = |param| Moments::new(&self.device, self.params.get(param).shape(), &descent);
+        self.moments = self.updates.iter().map(|u| moments(u.param)).collect();
+        self.block_moments = self.block_updates.iter().map(|u| moments(u.param)).collect();
         self.average = self.optim.average.map(|_| self.params.of_network());
         self.steps = 0;
     }

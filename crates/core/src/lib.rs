@@ -50,14 +50,17 @@ pub mod phi;
 mod rooms;
 pub mod rule;
 pub mod rules;
+mod signals;
 pub mod spare;
 pub mod state;
+mod updates;
 pub mod wiring;
 
 pub use block::{Block, BlockSpec};
 pub use error::{Error, Result};
 pub use graph::{Graph, GraphBuilder};
-pub use layer::{LayerSpec, Noise};
+pub use layer::Noise;
+pub use layers::LayerSpec;
 pub use learner::{Learner, StepReport};
 pub use optim::Optim;
 pub use phi::Phi;

@@ -51,7 +51,7 @@ impl Learner {
         let Learner { device, graph, params, .. } = self;
         let (mut activity, mut errors) = (Activity::new(device, graph), Errors::new(device, graph, &[]));
         activity.z[0].clone_from(&self.activity.z[0]);
-        let mut left = Insides::new(device, graph);
+        let mut left = Insides::new(device, graph.blocks());
         forward(device, graph, params, &mut activity, (&mut left, true), self.key.child(self.steps));
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);

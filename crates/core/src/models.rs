@@ -11,7 +11,8 @@
 
 use crate::block::{Block, BlockSpec};
 use crate::error::{Result, check};
-use crate::layer::{LayerSpec, Noise};
+use crate::layer::Noise;
+use crate::layers::LayerSpec;
 use crate::phi::Phi;
 use reclra_compute::maps::{Extent, Window};
 

@@ -1,11 +1,88 @@
 //! [`Params`]: W, b and the rule's own synapses; their names, and how each is kept.
 
 use crate::error::{Result, check};
-use crate::graph::Graph;
+use crate::graph::{Graph, RegionId};
 use crate::layer::Init;
-use crate::rule::{BlockUpdate, Layout, OwnSynapse, Param};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
+
+/// How a parameter of a rule is written in the paper, and how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// E_{from->to}, n_to x n_from, kept as its transpose M, n_from x n_to: laid out like the forward synapse to->from
+    /// that it answers, for [`reclra_compute::dense::Message`].
+    Transposed,
+    /// n_to x n_from, kept as it is written, for [`reclra_compute::dense::Afferent`].
+    Plain,
+    /// A vector of n_to biases.
+    Bias,
+}
+
+/// A parameter that belongs to a rule: a synapse from->to, or biases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnSynapse {
+    /// Name in saved models, `E.b2->b1` say.
+    pub name: String,
+    /// Units of the sender; 1 for biases.
+    pub from_width: usize,
+    /// Units of the receiver.
+    pub to_width: usize,
+    /// Standard deviation of the zero-mean Gaussian it starts from.
+    pub std: f64,
+    /// How it is kept.
+    pub layout: Layout,
+    /// Whether it is part of a state. What never learns can be drawn again from the seed.
+    pub stored: bool,
+}
+
+impl OwnSynapse {
+    /// `kind`.from->to between two regions, kept transposed: error synapses, feedback in place of W^T.
+    #[must_use]
+    pub fn feedback(kind: &str, graph: &Graph, from: RegionId, to: RegionId, std: f64) -> OwnSynapse {
+        let [j, i] = [from, to].map(|r| &graph.regions()[r]);
+        let name = format!("{kind}.{}->{}", j.name, i.name);
+        OwnSynapse { name, from_width: j.width, to_width: i.width, std, layout: Layout::Transposed, stored: true }
+    }
+
+    /// The shape the paper gives it.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        if self.layout == Layout::Bias { vec![self.to_width] } else { vec![self.to_width, self.from_width] }
+    }
+
+    /// The shape in which it is kept.
+    #[must_use]
+    pub fn kept_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape();
+        if self.layout == Layout::Transposed {
+            shape.reverse();
+        }
+        shape
+    }
+}
+
+/// A parameter of the network or of its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Param {
+    /// W from the `source`-th of a region's sources.
+    Weight {
+        /// The region it leads into.
+        region: RegionId,
+        /// Place in its list of sources.
+        source: usize,
+    },
+    /// b of a region.
+    Bias(RegionId),
+    /// The rule's own synapse of that number.
+    Own(usize),
+    /// A parameter of a region that is a block.
+    Inside {
+        /// The region.
+        region: RegionId,
+        /// Place in [`crate::block::Block::params`].
+        n: usize,
+    },
+}
 
 /// W, b and the rule's own synapses.
 #[derive(Clone, Debug)]
@@ -78,13 +155,6 @@ impl Params {
             fixed: self.fixed.clone(),
             synapses: Vec::new(),
         }
-    }
-
-    /// Room for the deltas that a rule sums of its own synapses.
-    pub(crate) fn own_deltas(&self, device: &Device, updates: &[BlockUpdate]) -> Vec<Tensor> {
-        let is_summed = |n: usize| updates.iter().any(|u| u.param == Param::Own(n));
-        let one = |(n, own): (usize, &Tensor)| if is_summed(n) { device.zeros(own.shape()) } else { Tensor::default() };
-        self.own.iter().enumerate().map(one).collect()
     }
 
     pub(crate) fn get(&self, param: Param) -> &Tensor {

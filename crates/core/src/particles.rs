@@ -3,7 +3,7 @@
 
 use crate::graph::{Graph, RegionId};
 use crate::params::transposed;
-use crate::rule::Activity;
+use crate::signals::Activity;
 use reclra_compute::Device;
 
 /// The kept state of the regions a rule names, for each sample that has been seen: 4 bytes a unit and sample.

@@ -8,6 +8,7 @@ mod head_only;
 mod hebbian;
 mod lra_e;
 mod rec_lra;
+mod shared;
 mod target_prop;
 
 pub use backprop::{Backprop, BackpropConfig};
@@ -18,11 +19,6 @@ pub use hebbian::{Hebbian, HebbianConfig};
 pub use lra_e::{LraE, LraEConfig};
 pub use rec_lra::{Plasticity, RecLra, RecLraConfig};
 pub use target_prop::{TargetProp, TargetPropConfig};
-
-use crate::error::{Error, Result, check};
-use crate::graph::Graph;
-use crate::rule::Step;
-use reclra_compute::pointwise::Mismatch;
 
 /// (name, one line) of each rule.
 pub const KNOWN: &[(&str, &str)] = &[
@@ -55,49 +51,3 @@ pub const PLASTICITIES: &[(&str, Plasticity, &str)] = &[
     ("algorithm1", Plasticity::Algorithm1, "dE = -gamma e_i d_j^T, as printed; diverges"),
     ("algorithm2", Plasticity::Algorithm2, "dE = -gamma d_i e_j^T, as printed, index repaired; diverges"),
 ];
-
-/// Whether a setting is a number of 0 or more.
-fn finite(x: f64) -> bool {
-    x.is_finite() && x >= 0.0
-}
-
-/// An [`Error::Setting`] unless error neurons can follow from z - y that way.
-fn check_mismatch(mismatch: Mismatch) -> Result<()> {
-    match mismatch {
-        Mismatch::Mixed { a } => check((0.0..=1.0).contains(&a), "rule.mix", a, "must lie in [0, 1]"),
-        Mismatch::Lp { p, q } => {
-            let power = |x: f64| x.is_finite() && x >= 1.0;
-            check(power(p), "rule.p", p, "must be at least 1: below it is no norm")?;
-            check(power(q), "rule.q", q, "must be at least 1: below, error neurons grow as z comes near y")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Counts what the output adds to the discrepancy as `mismatch` has it; the squared distance is there already. Its error neurons stay
-/// z_L - y_L.
-fn count_output(mismatch: Mismatch, step: &mut Step<'_>) {
-    if mismatch != Mismatch::L2 {
-        let out = step.graph.output();
-        let e = &step.errors.e[out];
-        step.errors.discrepancy[out] = step.device.discrepancy(mismatch, e) / e.cols().max(1) as f64;
-    }
-}
-
-/// An [`Error::Unsuited`] unless every region has the one before it as its only source.
-fn chain(rule: &'static str, why: &'static str, graph: &Graph) -> Result<()> {
-    let regions = graph.regions();
-    for (i, r) in regions.iter().enumerate().skip(1) {
-        let names = |list: &[usize]| list.iter().map(|&k| &*regions[k].name).collect::<Vec<_>>().join(", ");
-        let has = if !r.shortcuts.is_empty() {
-            format!("is given a shortcut from {}", names(&r.shortcuts))
-        } else if r.sources != [i - 1] {
-            format!("has synapses from {}", names(&r.sources))
-        } else {
-            continue;
-        };
-        let remedy = "use a plain chain of regions, or choose rec-lra, backprop or feedback-alignment";
-        return Err(Error::Unsuited { rule, region: r.name.clone(), has, why, remedy });
-    }
-    Ok(())
-}

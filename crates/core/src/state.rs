@@ -46,15 +46,9 @@ impl Learner {
     pub fn state(&self) -> Vec<Kept> {
         let mut all: Vec<Kept> = self.parameters().iter().map(|n| Kept::named("", n)).collect();
         all.extend(self.averaged().unwrap_or_default().iter().map(|n| Kept::named(AVERAGE, n)));
-        for (update, moments) in self.updates.iter().zip(&self.moments) {
+        for (param, moments) in self.updated().zip(self.moments.iter().chain(&self.block_moments)) {
             for (prefix, tensor) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
-                all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", self.name_of(update.param)), t)));
-            }
-        }
-        for (u, moments) in self.block_updates.iter().zip(&self.block_moments) {
-            for (prefix, tensor) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
-                let name = || self.name_of(u.param);
-                all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", name()), t)));
+                all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", self.name_of(param)), t)));
             }
         }
         let seen = self.particles.seen();
@@ -95,20 +89,8 @@ impl Learner {
             let kept = find(&format!("{AVERAGE}{name}"), Some(shape))?;
             self.set_averaged(*param, wide(kept))?;
         }
-        for n in 0..self.updates.len() {
-            let name = self.name_of(self.updates[n].param);
-            let moments = &mut self.moments[n];
-            for (prefix, tensor) in [(FIRST, &mut moments.first), (SECOND, &mut moments.second)] {
-                if let Some(tensor) = tensor {
-                    let kept = find(&format!("{prefix}{name}"), Some(tensor.shape()))?;
-                    tensor.copy_from_f32(&kept.values);
-                }
-            }
-        }
-        for n in 0..self.block_updates.len() {
-            let u = self.block_updates[n];
-            let name = self.name_of(u.param);
-            let moments = &mut self.block_moments[n];
+        let names: Vec<String> = self.updated().map(|param| self.name_of(param)).collect();
+        for (name, moments) in names.iter().zip(self.moments.iter_mut().chain(&mut self.block_moments)) {
             for (prefix, tensor) in [(FIRST, &mut moments.first), (SECOND, &mut moments.second)] {
                 if let Some(tensor) = tensor {
                     tensor.copy_from_f32(&find(&format!("{prefix}{name}"), Some(tensor.shape()))?.values);
@@ -150,6 +132,11 @@ impl Learner {
             e.iter().map(|v| f64::from(v.abs())).sum::<f64>() / e.len().max(1) as f64
         };
         (0..self.graph.regions().len()).map(mean).collect()
+    }
+
+    /// Every parameter that has moments, in their order.
+    fn updated(&self) -> impl Iterator<Item = Param> {
+        self.updates.iter().map(|u| u.param).chain(self.block_updates.iter().map(|u| u.param))
     }
 
     fn name_of(&self, param: Param) -> String {

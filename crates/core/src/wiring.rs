@@ -5,7 +5,7 @@
 //! are independent of each other, which is the parallelism the paper is about.
 
 use crate::error::{Error, Result, check};
-use crate::graph::{Graph, RegionId};
+use crate::graph::{Graph, RegionId, topological_order};
 
 /// How error synapses are laid (method section 2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,42 +163,4 @@ impl ErrorGraph {
     pub fn reaches(&self, i: RegionId) -> bool {
         self.waves.iter().any(|w| w.contains(&i))
     }
-}
-
-/// An order of `0..n` in which every edge points forward; among free choices the smaller number first, so that the
-/// order does not depend on that of the edges.
-///
-/// # Errors
-/// Names a region on a cycle and writes the cycle out.
-pub(crate) fn topological_order(
-    kind: &'static str,
-    n: usize,
-    edges: &[(RegionId, RegionId)],
-    name: &dyn Fn(RegionId) -> String,
-) -> Result<Vec<RegionId>> {
-    let mut order = Vec::with_capacity(n);
-    let mut done = vec![false; n];
-    while order.len() < n {
-        let free = |&i: &usize| !done[i] && edges.iter().all(|&(a, b)| b != i || done[a]);
-        let Some(next) = (0..n).find(free) else {
-            // Walking up from an unfinished region through unfinished parents must meet itself.
-            let mut path = vec![(0..n).find(|&i| !done[i]).unwrap_or(0)];
-            loop {
-                let last = path[path.len() - 1];
-                let Some(&(parent, _)) = edges.iter().find(|&&(a, b)| b == last && !done[a]) else { break };
-                if let Some(start) = path.iter().position(|&p| p == parent) {
-                    path.drain(..start);
-                    path.push(parent);
-                    break;
-                }
-                path.push(parent);
-            }
-            path.reverse();
-            let names: Vec<String> = path.iter().map(|&i| name(i)).collect();
-            return Err(Error::Cycle { kind, region: names[0].clone(), path: names.join("->") });
-        };
-        done[next] = true;
-        order.push(next);
-    }
-    Ok(order)
 }

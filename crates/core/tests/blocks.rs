@@ -2,7 +2,8 @@
 
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
-use reclra::layer::{LayerSpec, Noise};
+use reclra::layer::Noise;
+use reclra::layers::LayerSpec;
 use reclra::phi::CustomPhi;
 use reclra::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Param, Rule, Step};
 use reclra::rules::blocks::{

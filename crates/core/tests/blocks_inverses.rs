@@ -3,7 +3,7 @@
 
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
-use reclra::layer::LayerSpec;
+use reclra::layers::LayerSpec;
 use reclra::rule::{Param, Rule};
 use reclra::rules::blocks::{BackpropBlocks, HebbianBlocks, TargetPropBlocks};
 use reclra::rules::{HebbianConfig, TargetPropConfig};

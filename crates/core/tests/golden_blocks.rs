@@ -2,7 +2,7 @@
 //! residual net under the three inner rules, to 1e-10 through the oracle and to 1e-5 through the kernels.
 
 use reclra::block::BlockSpec;
-use reclra::layer::LayerSpec;
+use reclra::layers::LayerSpec;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{Device, Extent, Graph, Learner, Level, Optim, Phi};
 use serde_json::Value;

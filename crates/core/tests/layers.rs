@@ -4,7 +4,8 @@
 use reclra::block::{BlockSpec, Evaluation, Inside, Lent, Shared};
 use reclra::compute::maps::Room;
 use reclra::compute::rng::Key;
-use reclra::layer::{Init, LayerSpec, Noise, ParamSpec, Role};
+use reclra::layer::{Init, Noise, ParamSpec, Role};
+use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::HeadOnly;
 use reclra::rules::blocks::BackpropBlocks;

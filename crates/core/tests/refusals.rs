@@ -3,7 +3,8 @@
 mod common;
 
 use reclra::graph::GraphBuilder;
-use reclra::layer::{LayerSpec, Noise};
+use reclra::layer::Noise;
+use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::{
     EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment, FeedbackConfig, Hebbian, HebbianConfig,

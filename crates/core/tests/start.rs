@@ -7,7 +7,8 @@ use common::{learner, parameter};
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::graph::GraphBuilder;
-use reclra::layer::{LayerSpec, Noise};
+use reclra::layer::Noise;
+use reclra::layers::LayerSpec;
 use reclra::optim::Method;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{

@@ -1,6 +1,6 @@
 //! `reclra compare`: several rules on the same network, data, optimiser, budget and seeds; a table and plots.
 
-use super::{environment, given, machine, runs_home, settings, thread_count};
+use super::setup::{environment, given, machine, runs_home, settings, thread_count};
 use crate::args::{CompareArgs, Voice};
 use crate::board::{Board, Stage};
 use crate::failure::Failure;

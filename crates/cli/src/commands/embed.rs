@@ -1,6 +1,6 @@
 //! `reclra embed`: what a layer of trained networks sees, as a map.
 
-use super::{device, thread_count};
+use super::setup::{device, thread_count};
 use crate::args::{EmbedArgs, MethodName, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text, table};

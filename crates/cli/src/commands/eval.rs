@@ -1,6 +1,6 @@
 //! `reclra eval`: error, top-5 error, confusion matrix, precision, recall and F1 of a trained network.
 
-use super::device;
+use super::setup::device;
 use crate::args::{EvalArgs, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{grouped, table};

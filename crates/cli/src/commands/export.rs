@@ -1,6 +1,6 @@
 //! `reclra export`: the forward network of a run as a file for other programs.
 
-use super::device;
+use super::setup::device;
 use crate::args::{ExportArgs, FormatName, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, shape, table};

@@ -1,6 +1,6 @@
 //! `reclra import`: a run folder from weights that were made elsewhere.
 
-use super::{device, settings};
+use super::setup::{device, settings};
 use crate::args::{ImportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, shape, table};

@@ -1,6 +1,6 @@
 //! `reclra inspect`: the network and its error graph, of a spec or of a trained network, as text or for Graphviz.
 
-use super::{device, settings};
+use super::setup::{device, settings};
 use crate::args::{InspectArgs, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, grouped, table};

@@ -1,6 +1,6 @@
 //! `reclra predict`: class and probabilities of pictures.
 
-use super::device;
+use super::setup::device;
 use crate::args::{PredictArgs, Voice};
 use crate::failure::Failure;
 use reclra_train::data::{Normalise, pictures_for, pictures_in};

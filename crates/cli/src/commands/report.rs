@@ -1,6 +1,6 @@
 //! `reclra report`: one HTML file about one run or several.
 
-use super::device;
+use super::setup::device;
 use crate::args::{ReportArgs, Voice};
 use crate::failure::Failure;
 use crate::output::path_text;

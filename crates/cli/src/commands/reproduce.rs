@@ -1,6 +1,6 @@
 //! `reclra reproduce`: the runs of an experiment and its table.
 
-use super::{machine, runs_home, surroundings};
+use super::setup::{machine, runs_home, surroundings};
 use crate::args::{EmbedArgs, ReproduceArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, table};

@@ -1,7 +1,7 @@
 //! `reclra resume`: a run goes on from its newest whole checkpoint.
 
+use super::setup::{device, environment};
 use super::train::{Run, announce};
-use super::{device, environment};
 use crate::args::{ResumeArgs, Voice};
 use crate::failure::Failure;
 use crate::output::count;

@@ -1,6 +1,6 @@
 //! `reclra runs`: what runs there are, how they differ, what room their checkpoints take.
 
-use super::runs_home;
+use super::setup::runs_home;
 use crate::args::{Order, RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, table};

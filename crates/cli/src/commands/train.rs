@@ -1,9 +1,9 @@
 //! `reclra train`: resolve, fit in a run folder, say what came of it.
 
-use super::{device, environment, processor, runs_home, settings};
+use super::setup::{device, environment, processor, runs_home, settings};
 use crate::args::{TrainArgs, Voice, WatchArgs};
 use crate::failure::Failure;
-use crate::output::{count, grouped, path_text};
+use crate::output::{count, grouped, path_text, quoted};
 use crate::progress::{Show, duration, fitting, percent};
 use crate::signals::stop_flag;
 use crate::tui::Tui;
@@ -299,11 +299,4 @@ fn report(voice: Voice, (spec, facts): (&RunSpec, &DataFacts), folder: &Path, en
         }
     }
     voice.result(format_args!("test error {}", percent(error)))
-}
-
-/// A path as one writes it in a shell.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

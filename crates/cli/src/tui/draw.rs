@@ -1,19 +1,16 @@
 //! A frame: title, progress, curves of error and loss, layers, figures, keys; what does not fit is left out, the least needed first.
 
 use super::state::State;
+use super::style::{BOLD, DIM, TRAIN, VALIDATION};
 use crate::output::grouped;
 use crate::progress::{duration, percent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph};
 
-pub(super) const TRAIN: Color = Color::Cyan;
-pub(super) const VALIDATION: Color = Color::Yellow;
-pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
-pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 /// No error below this is drawn, in percent, and no loss.
 const FLOOR: f64 = 0.001;
 /// Lines that a chart needs.

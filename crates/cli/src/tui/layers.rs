@@ -1,7 +1,7 @@
 //! The table of layers: what the error neurons of each region amount to, on logarithmic bars, and its angle.
 
-use super::draw::{BOLD, DIM, TRAIN, VALIDATION};
 use super::state::State;
+use super::style::{BOLD, DIM, TRAIN, VALIDATION};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 

@@ -1,6 +1,6 @@
 //! A block on a batch that nothing is learned from: no activity inside is kept.
 
-use super::{Block, Stage};
+use super::stages::Stage;
 use crate::layer::{Kept, Pass};
 use crate::spare::Spare;
 use reclra_compute::maps::Room;
@@ -24,43 +24,41 @@ pub struct Evaluation<'a> {
     pub training: Option<Key>,
 }
 
-impl Block {
-    /// h of a batch that nothing is learned from; `free` holds tensors for what lies between, and gets them back.
-    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
-        let Evaluation { device, params, fixed, free, room, training } = at;
-        let mut run = |free: &mut Spare, stages: &[Stage], offset: usize, h: &mut Tensor| {
-            let mut now: Option<Tensor> = None;
-            for (k, stage) in stages.iter().enumerate() {
-                let mut pass = Pass {
-                    device,
-                    params: &params[stage.first..stage.first + stage.params],
-                    fixed: fixed[offset + k].as_ref(),
-                    training: training.is_some(),
-                    key: training.unwrap_or(Key::new(0)).child((offset + k) as u64),
-                    room,
-                };
-                let mut kept = if training.is_some() { stage.layer.kept(device) } else { Kept::default() };
-                let from = now.as_ref().unwrap_or(x);
-                if k + 1 == stages.len() {
-                    stage.layer.forward(&mut pass, from, h, &mut kept);
-                } else {
-                    let mut y = free.take(device, stage.layer.to().units(), x.cols());
-                    stage.layer.forward(&mut pass, from, &mut y, &mut kept);
-                    free.give(now.replace(y));
-                }
+/// h = path(x) + shortcut(x); [`super::Block::evaluate`].
+pub(super) fn evaluate(path: &[Stage], shortcut: Option<&[Stage]>, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
+    let Evaluation { device, params, fixed, free, room, training } = at;
+    let mut run = |free: &mut Spare, stages: &[Stage], offset: usize, h: &mut Tensor| {
+        let mut now: Option<Tensor> = None;
+        for (k, stage) in stages.iter().enumerate() {
+            let mut pass = Pass {
+                device,
+                params: &params[stage.first..stage.first + stage.params],
+                fixed: fixed[offset + k].as_ref(),
+                training: training.is_some(),
+                key: training.unwrap_or(Key::new(0)).child((offset + k) as u64),
+                room,
+            };
+            let mut kept = if training.is_some() { stage.layer.kept(device) } else { Kept::default() };
+            let from = now.as_ref().unwrap_or(x);
+            if k + 1 == stages.len() {
+                stage.layer.forward(&mut pass, from, h, &mut kept);
+            } else {
+                let mut y = free.take(device, stage.layer.to().units(), x.cols());
+                stage.layer.forward(&mut pass, from, &mut y, &mut kept);
+                free.give(now.replace(y));
             }
-            free.give(now);
-        };
-        run(free, &self.path, 0, h);
-        match &self.shortcut {
-            None => {}
-            Some(shortcut) if shortcut.is_empty() => device.add(1.0, x, h),
-            Some(shortcut) => {
-                let mut message = free.take(device, h.rows(), x.cols());
-                run(free, shortcut, self.path.len(), &mut message);
-                device.add(1.0, &message, h);
-                free.give([message]);
-            }
+        }
+        free.give(now);
+    };
+    run(free, path, 0, h);
+    match shortcut {
+        None => {}
+        Some([]) => device.add(1.0, x, h),
+        Some(shortcut) => {
+            let mut message = free.take(device, h.rows(), x.cols());
+            run(free, shortcut, path.len(), &mut message);
+            device.add(1.0, &message, h);
+            free.give([message]);
         }
     }
 }

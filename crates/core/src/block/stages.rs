@@ -1,9 +1,23 @@
 //! The operations of a block, made from what a spec says of its layers.
 
-use super::Stage;
 use crate::error::{Error, Result, check};
-use crate::layer::LayerSpec;
+use crate::layer::Layer;
+use crate::layers::LayerSpec;
 use reclra_compute::maps::Extent;
+use std::sync::Arc;
+
+/// One operation of a block, with its place among the block's parameters.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The operation.
+    pub layer: Arc<dyn Layer>,
+    /// `conv1`, `norm2`, `shortcut.conv1`: unique in the block.
+    pub name: String,
+    /// Where its parameters begin among those of the block.
+    pub first: usize,
+    /// How many they are.
+    pub params: usize,
+}
 
 /// The operations that `layers` stand for, one after the other on an input of that extent.
 pub(super) fn stages(
@@ -52,4 +66,10 @@ fn hold_offsets(stages: &mut [Stage]) {
         }
         removed = stage.layer.removes_offsets() || (removed && stage.layer.passes_offsets());
     }
+}
+
+/// Activations above the first synapses.
+pub(super) fn activations(path: &[Stage]) -> impl DoubleEndedIterator<Item = usize> + '_ {
+    let first = path.iter().position(|s| s.layer.has_synapses()).unwrap_or(path.len());
+    (first..path.len()).filter(|&k| path[k].layer.phi().is_some())
 }

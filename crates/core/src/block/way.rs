@@ -1,12 +1,39 @@
 //! The way of a signal back through a block: operation by operation, through what stands in place of W, to the local updates.
 
-use super::{Given, How, Stage, activations};
+use super::stages::{Stage, activations};
 use crate::layer::{Back, Kept};
 use crate::spare::Spare;
+use reclra_compute::dense::Response;
 use reclra_compute::maps::Room;
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 use smallvec::SmallVec;
+
+/// How a block's inside learns from the error neurons at its output.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// What an activation makes of the signal that comes back to it: with rec-LRA a target, with backprop the derivative.
+    pub response: Response,
+    /// What stands in place of W where a signal goes on, by place among the operations with synapses (path, then shortcut).
+    pub feedback: &'a dyn Fn(usize) -> Option<&'a Tensor>,
+    /// Signals that activations are given from elsewhere, in place of what comes back through the layers.
+    pub given: Option<Given<'a>>,
+}
+
+impl std::fmt::Debug for How<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "How({:?}, given {:?})", self.response, self.given)
+    }
+}
+
+/// Where activations inside a block have their signal from, if not from the layers above.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// A gate a channel and sample (C x B): the error neurons are gate * z, three factors in each update.
+    Gate(&'a Tensor),
+    /// What each activation of the path receives, in order, spread over its places; then the response.
+    Direct(&'a [Tensor]),
+}
 
 /// Outputs of some stages; the last one's may lie elsewhere.
 pub(super) struct Outs<'a> {

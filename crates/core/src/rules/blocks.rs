@@ -31,26 +31,3 @@ pub const WIRINGS: &[(&str, &str)] = &[
 /// (name, one line) of each plasticity of image networks that others do not have.
 pub const PLASTICITIES: &[(&str, &str)] =
     &[("readout", "image networks: dE = z_i q^T, q the error of the block's own readout of the label")];
-
-use crate::graph::{Graph, RegionId};
-use crate::rule::{Layout, OwnSynapse};
-
-/// A synapse of the shape of each matrix of weights of a block, to stand in its place on the way back: names and He's
-/// deviation times `factor`.
-fn twins(kind: &str, graph: &Graph, i: RegionId, factor: f64) -> Vec<OwnSynapse> {
-    let r = &graph.regions()[i];
-    let Some(block) = &r.inside else { return Vec::new() };
-    let one = |sender: crate::block::Sender<'_>| {
-        let stage = sender.stage;
-        let [to_width, from_width] = stage.layer.params()[0].shape;
-        let std = factor * (2.0 / from_width as f64).sqrt();
-        let name = format!("{kind}.{}.{}", r.name, stage.name);
-        OwnSynapse { name, from_width, to_width, std, layout: Layout::Plain, stored: true }
-    };
-    block.synapses().map(one).collect()
-}
-
-/// Channels of a region's output.
-fn channels(graph: &Graph, i: RegionId) -> usize {
-    graph.regions()[i].inside.as_ref().map_or(0, |b| b.to().channels)
-}

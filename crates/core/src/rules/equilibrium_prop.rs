@@ -29,7 +29,7 @@
 //! (persistent particles, 4 bytes a hidden unit and sample) instead of the forward pass. Cost of a step in matrix products of the size of W: one forward, two for each of `free` (none with one hidden region) and of twice `nudged` sweeps, but none of the
 //! size of W_1 as the input is held, two for updates.
 
-use super::{chain, finite};
+use super::shared::{chain, finite};
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::phi::{self, Phi};

@@ -15,7 +15,7 @@
 //! learning rate of hidden regions). Cost of a step in matrix products of the size of W: one forward, one to reconstruct,
 //! one for updates.
 
-use super::finite;
+use super::shared::finite;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, errors, weight_updates};

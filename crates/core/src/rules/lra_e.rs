@@ -15,7 +15,7 @@
 //! step in matrix products of the size of W: one forward, one for messages, one for updates of W, one for those of E.
 
 use super::rec_lra::{RecLra, RecLraConfig};
-use super::{chain, finite};
+use super::shared::{chain, finite};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};

@@ -24,7 +24,7 @@
 //! size of W: one forward, one for messages (the first layer sends none), one for updates; one more for updates of E
 //! unless they mirror W and share its increment.
 
-use super::{check_mismatch, count_output};
+use super::shared::{check_mismatch, count_output};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};

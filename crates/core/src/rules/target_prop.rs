@@ -24,7 +24,7 @@
 //! Cost of a step in matrix products of the size of W: two forward, three through V (two without the difference), two
 //! for updates.
 
-use super::{chain, finite};
+use super::shared::{chain, finite};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{

@@ -2,7 +2,8 @@
 
 use crate::build::{self, Spec, phi};
 use reclra::block::BlockSpec;
-use reclra::layer::{LayerSpec, Noise};
+use reclra::layer::Noise;
+use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
     BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,

@@ -1,8 +1,8 @@
 //! `reclra bench scale`: how the cost of a step grows.
 
-use super::random_spec;
+use super::step::{random_spec, said};
 use crate::args::{BenchScaleArgs, SpecArgs, Voice};
-use crate::commands::settings;
+use crate::commands::setup::settings;
 use crate::failure::Failure;
 use crate::output::{count, table};
 use reclra::Device;
@@ -34,7 +34,7 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
     for cores in threads {
         let device = Device::cpu(cores);
         let ceiling = Ceiling::measure(&device);
-        voice.note(super::said(&ceiling));
+        voice.note(said(&ceiling));
         let mut timed = |axis: &str, at: usize, depth: usize, width: usize, batch: usize| -> Result<(), Failure> {
             let mut spec: SpecArgs = args.spec.clone();
             spec.flags.arch = Some(format!("784-{depth}x{width}-10"));

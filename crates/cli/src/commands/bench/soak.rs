@@ -1,7 +1,7 @@
 //! `reclra bench soak`: a run of very many steps, and what becomes of its memory, its speed and its files.
 
 use crate::args::{BenchSoakArgs, Voice};
-use crate::commands::{device, environment, processor, settings};
+use crate::commands::setup::{device, environment, processor, settings};
 use crate::failure::Failure;
 use crate::output::{count, grouped};
 use crate::signals::stop_flag;

@@ -6,11 +6,11 @@
 //!                      e = d * phi'(h); nothing passes from block to block, or from activation to activation
 //! ```
 
-use super::twins;
 use crate::block::{Given, How};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Layout, OwnSynapse, Rule, Step};
+use crate::rules::shared::twins;
 use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Convolution, Extent, Window};

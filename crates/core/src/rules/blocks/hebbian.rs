@@ -15,7 +15,8 @@ use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{BlockUpdate, OwnSynapse, Rule, Step, block_updates};
-use crate::rules::{HebbianConfig, finite};
+use crate::rules::HebbianConfig;
+use crate::rules::shared::finite;
 use reclra_compute::dense::Response;
 
 /// Hebbian learning on an image network.

@@ -27,12 +27,11 @@ mod desk;
 
 pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocksConfig};
 
-use super::super::{check_mismatch, count_output};
-use super::twins;
 use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, block_updates};
+use crate::rules::shared::{channels, check_mismatch, count_output, twins};
 use crate::wiring::{ErrorGraph, ErrorSynapse};
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Convolution, Extent, Window};
@@ -281,7 +280,7 @@ impl Rule for RecLraBlocks {
                 _ => list.extend([cells, cells, self.classes, 0]),
             }
         }
-        list.extend((0..=graph.output()).map(|i| super::channels(graph, i)));
+        list.extend((0..=graph.output()).map(|i| channels(graph, i)));
         list
     }
 
