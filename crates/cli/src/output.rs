@@ -119,7 +119,7 @@ pub(crate) fn path_text(path: impl AsRef<std::path::Path>) -> String {
     path.as_ref().display().to_string()
 }
 
-/// A path as one writes it in a shell.
+/// A path as it is written in a shell, quoted where it must be.
 pub(crate) fn quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "-_./=+@:,".contains(c);

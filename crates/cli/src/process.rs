@@ -1,5 +1,5 @@
-//! What limits of the system do to the process: [`Telling`], an allocator that ends it with a line where memory is refused, instead of an
-//! abort; fewer addresses taken; a file that may not grow is an error; whether a lost terminal ends it.
+//! The limits of the system and this process: [`Telling`], an allocator that ends it with a line where memory is refused, instead
+//! of an abort; fewer addresses taken; a file that may not grow as an error; a terminal that may be lost.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
@@ -38,7 +38,7 @@ pub(crate) fn large_files_are_errors() {
     }
 }
 
-/// Whether the process was started so that the loss of its terminal does not end it (`nohup`).
+/// True if the process was started so that the loss of its terminal does not end it (`nohup`).
 #[cfg(unix)]
 pub(crate) fn hangup_is_ignored() -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();

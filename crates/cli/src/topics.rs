@@ -1,4 +1,4 @@
-//! Everything that has a name, with one line each, by topic.
+//! The lists of `reclra list`: by topic, everything that has a name, with one line each.
 
 use reclra::rules::blocks;
 use reclra::{layers, models, optim, phi, rules, wiring};

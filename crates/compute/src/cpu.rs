@@ -1,4 +1,4 @@
-//! How this processor computes the phases: float32 kernels on vectors and threads.
+//! The phases on this processor: float32 kernels on vectors and threads.
 
 pub(crate) mod activation;
 pub(crate) mod conv;

@@ -5,8 +5,6 @@
 //! runs it. [`Device::oracle`] computes every phase once more, naively and in float64: the truth the kernels are
 //! tested against, and a way to check a rule to 1e-12.
 
-use crate::cpu::pool::Pool;
-use crate::cpu::simd::Level;
 mod dense;
 mod maps;
 mod output;
@@ -14,6 +12,8 @@ mod probe;
 mod units;
 mod update;
 
+use crate::cpu::pool::Pool;
+use crate::cpu::simd::Level;
 use crate::cpu::{self, Cpu};
 use crate::tally::Tally;
 use crate::tensor::{Storage, Tensor, zeros};
@@ -82,6 +82,7 @@ impl Device {
         }
     }
 
+    /// Adds to the tally; nothing is counted on the oracle.
     fn count(&self, work: Tally) {
         if let Backend::Cpu(cpu) = &self.0 {
             cpu.counter.add(work);

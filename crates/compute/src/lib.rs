@@ -1,7 +1,7 @@
 //! Numbers on a device. This room knows nothing of learning, and has all the `unsafe` of the libraries.
 //!
 //! A phase of a layer is a struct that names its inputs and outputs (`op`). A [`Device`] checks it, counts it, and hands it to
-//! the kernels of this processor (`cpu`) or to naive float64 (`reference`), what everything else is tested against.
+//! the kernels of this processor (`cpu`) or to naive float64 (`reference`), against which everything else is tested.
 
 pub mod alloc;
 mod cpu;

@@ -1,4 +1,4 @@
-//! What a phase is: plain structs that name inputs and outputs, check their shapes, and know how much work they are.
+//! Phases of layers as plain data: structs that name inputs and outputs, check their shapes, and count their work.
 
 pub(crate) mod activation;
 pub(crate) mod dense;

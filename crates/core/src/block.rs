@@ -375,7 +375,7 @@ impl Block {
     }
 
     /// Sets the local updates of all weights by association of what each operation is given and gives
-    /// ([`Layer::associate`]); nothing comes from outside.
+    /// ([`crate::layer::Layer::associate`]); nothing comes from outside.
     pub fn associate(&self, lent: Lent<'_>, [x, h]: [&Tensor; 2], deltas: &mut [Tensor]) {
         let Lent { device, params, inside, shared, .. } = lent;
         let paths = [

@@ -23,7 +23,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`graph`] | regions and forward synapses, checked |
-//! | [`block`], [`layer`] | image networks: regions that are graphs themselves, of layers on feature maps |
+//! | [`block`], [`layer`], [`layers`] | image networks: regions that are graphs themselves, of layers on feature maps |
 //! | [`models`] | image networks by name |
 //! | [`wiring`] | error synapses, checked, in waves |
 //! | [`phi`] | activations |

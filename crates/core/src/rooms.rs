@@ -77,7 +77,7 @@ fn last_reader(graph: &Graph, k: RegionId) -> RegionId {
     graph.targets(k).last().unwrap_or(k)
 }
 
-/// Numbers that [`Rooms`] come to hold for `batch` samples: the same walk without the arithmetic.
+/// Numbers that `Rooms` come to hold for `batch` samples: the same walk without the arithmetic.
 #[must_use]
 pub fn evaluation_numbers(graph: &Graph, batch: usize) -> usize {
     let regions = graph.regions();

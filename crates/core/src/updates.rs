@@ -1,4 +1,4 @@
-//! What becomes of parameters at a step: local updates, as data.
+//! The local updates of a step, as data: which parameter changes, and from which signals.
 
 use crate::graph::{Graph, RegionId};
 use crate::params::Param;

@@ -1,4 +1,4 @@
-//! What commands begin with: the settings of a spec, the device, where a run is made.
+//! Set-up shared by commands: the settings of a spec, the device, the environment of a run.
 
 use crate::args::{MachineArgs, SpecFlags, VERSION};
 use crate::failure::Failure;

@@ -101,7 +101,7 @@ fn power(x: f64, k: f64) -> f64 {
     }
 }
 
-/// What v = z - y of one region adds to D, read one by one in float64: of either device.
+/// Returns what v = z - y of one region adds to D, for either precision: v is read number by number, in float64.
 pub(crate) fn discrepancy(mismatch: Mismatch, of: &Tensor, v: impl Fn(usize) -> f64) -> f64 {
     let counted = |a: f64| {
         let one = |i: usize| a * v(i) * v(i) + (1.0 - a) * v(i).abs();

@@ -1,4 +1,4 @@
-//! What one thread does, in either precision: few numbers, draws one after the other, and one pass over an output.
+//! Loops of one thread, in either precision: over few numbers, over draws made one after the other, and over an output.
 
 use crate::op::output::Verdict;
 use std::ops::{Mul, Sub};

@@ -155,7 +155,7 @@ impl Device {
         }
     }
 
-    /// sums[c] = sum of e over places and samples of channel c: the local update of a bias.
+    /// `sums[c]` = sum of e over places and samples of channel c: the local update of a bias.
     ///
     /// # Panics
     /// If channels do not fit.

@@ -42,7 +42,7 @@ pub struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    /// The samples of its batch.
+    /// Checks that its tensors fit each other and returns the samples of their batch.
     ///
     /// # Panics
     /// If shapes do not fit.
@@ -64,7 +64,7 @@ impl Forward<'_> {
         b
     }
 
-    /// W and M are read, h and z written.
+    /// Its work: W and M are read, h and z written.
     pub(crate) fn work(&self) -> Tally {
         let up = self.afferents.iter().map(|a| Tally::product(a.weight, a.z));
         let down = self.messages.iter().map(|m| Tally::product(m.synapse, m.e));
@@ -129,8 +129,10 @@ pub struct Receive<'a> {
 }
 
 impl Receive<'_> {
+    /// Checks that its tensors fit each other and a wave of `batch` samples.
+    ///
     /// # Panics
-    /// If shapes do not fit, or it is of another batch than its wave.
+    /// If they do not.
     pub(crate) fn check(&self, batch: usize) {
         let (n, b) = (self.h.rows(), self.h.cols());
         assert_eq!(b, batch, "receive: a wave is of one batch");
@@ -147,7 +149,7 @@ impl Receive<'_> {
         assert!(outputs.iter().all(|t| t.rows() == n), "receive: output does not fit");
     }
 
-    /// M, h and z are read, d, y and e written.
+    /// Its work: M, h and z are read, d, y and e written.
     pub(crate) fn work(&self) -> Tally {
         let messages = self.messages.iter().map(|m| Tally::product(m.synapse, m.e));
         let shortcuts = self.shortcuts.iter().map(|s| Tally::passes(1, s));

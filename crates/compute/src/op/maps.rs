@@ -129,8 +129,8 @@ impl Convolution {
         self.groups == 1 && w.taps() == 1 && w.stride == [1; 2] && w.pad == [0; 2]
     }
 
-    /// W and the two signals are moved once; multiplications are counted as the plain loop does them, so that a kernel that
-    /// needs fewer is seen above what multiplying takes.
+    /// Its work on so many samples: W and the two signals are moved once. Multiplications are counted as the plain loop does
+    /// them, so that a kernel that needs fewer is seen above what multiplying takes.
     pub(crate) fn work(&self, batch: usize) -> Tally {
         let numbers = self.shape().iter().product::<usize>() + (self.from.units() + self.to().units()) * batch;
         Tally { flops: 2 * (self.multiplications() * batch) as u64, bytes: 4 * numbers as u64 }

@@ -86,7 +86,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Whether all that `descent` needs are there, each of them fitting.
+    /// True if there are as many as `descent` needs, and each of them fits.
     fn fit(&self, descent: &Descent, fits: impl Fn(&Tensor) -> bool) -> bool {
         let there = || [&self.first, &self.second].into_iter().flatten();
         there().all(fits) && there().count() >= descent.moments()
@@ -117,8 +117,10 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
+    /// Checks that its tensors fit each other, and that the moments of the optimizer are there.
+    ///
     /// # Panics
-    /// If shapes do not fit.
+    /// If they do not.
     pub(crate) fn check(&self) {
         match self.pre {
             Some(pre) => {
@@ -132,7 +134,7 @@ impl Local<'_> {
         assert!(self.moments.fit(&self.descent, same), "update: moments do not fit");
     }
 
-    /// W, mirror and moments are read and written.
+    /// Its work: W, mirror and moments are read and written.
     pub(crate) fn work(&self) -> Tally {
         let kept = [self.mirror.as_deref(), self.moments.first.as_ref(), self.moments.second.as_ref()];
         let tensors = 1 + kept.iter().flatten().count() as u64;
@@ -164,8 +166,10 @@ pub struct Descend<'a> {
 }
 
 impl Descend<'_> {
+    /// Checks that its tensors are of one length, and that the moments of the optimizer are there.
+    ///
     /// # Panics
-    /// If shapes do not fit.
+    /// If they are not.
     pub(crate) fn check(&self) {
         let fits = |t: &Tensor| t.len() == self.param.len();
         assert!(fits(self.delta), "descend: D does not fit");
@@ -173,7 +177,7 @@ impl Descend<'_> {
         assert!(self.moments.fit(&self.descent, fits), "descend: moments do not fit");
     }
 
-    /// scale min(1, c / norm), for the norm of scale D.
+    /// Returns scale min(1, c / norm), `norm` that of scale D.
     pub(crate) fn factor(&self, norm: f64) -> f64 {
         self.scale * self.radius.filter(|&c| norm >= c).map_or(1.0, |c| c / norm)
     }

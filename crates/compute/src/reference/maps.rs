@@ -170,7 +170,7 @@ pub(crate) fn cell(extent: &Extent, grid: usize, place: usize) -> usize {
 }
 
 /// Places in each cell.
-pub(crate) fn sizes(extent: &Extent, grid: usize) -> Vec<usize> {
+fn sizes(extent: &Extent, grid: usize) -> Vec<usize> {
     let mut sizes = vec![0; grid * grid];
     (0..extent.places()).for_each(|p| sizes[cell(extent, grid, p)] += 1);
     sizes

@@ -1,4 +1,4 @@
-//! What several rules need: checks of settings and graphs, and synapses of the shape of a block's weights.
+//! Shared by several rules: checks of settings and graphs, and synapses of the shape of a block's weights.
 
 use crate::block::Sender;
 use crate::error::{Error, Result, check};
@@ -6,7 +6,7 @@ use crate::graph::{Graph, RegionId};
 use crate::rule::{Layout, OwnSynapse, Step};
 use reclra_compute::pointwise::Mismatch;
 
-/// Whether a setting is a number of 0 or more.
+/// True if a setting is a finite number of 0 or more.
 pub(super) fn finite(x: f64) -> bool {
     x.is_finite() && x >= 0.0
 }

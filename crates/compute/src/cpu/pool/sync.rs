@@ -1,4 +1,4 @@
-//! What `pool/door.rs` is made of: here the standard library, in tests loom.
+//! The atomics and locks of `pool/door.rs`: here those of the standard library; `tests/pool_model.rs` puts loom's in their place.
 
 pub(super) use std::hint::spin_loop;
 pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
