@@ -9,7 +9,7 @@
 use reclra::compute::dense::{Message, Receive, Response};
 use reclra::compute::rng::Key;
 use reclra::optim::{Optim, Schedule};
-use reclra::rule::{LocalUpdate, OwnSynapse, Rule, Step, weight_updates};
+use reclra::rule::{ParamSpec, Rule, Step, Update, network_updates};
 use reclra::{Device, Graph, Learner, Phi, RecLra, RecLraConfig, Result};
 
 /// The rule. It has no state: what changes is handed to it.
@@ -22,13 +22,13 @@ impl Rule for SignFeedback {
     }
 
     /// One random matrix from the output to each hidden region.
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        graph.hidden().map(|i| OwnSynapse::feedback("F", graph, graph.output(), i, 0.1)).collect()
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        graph.hidden().map(|i| ParamSpec::feedback("F", graph, graph.output(), i, 0.1)).collect()
     }
 
     /// Every W and b learns from the error neurons of its region; the feedback stays as it was drawn.
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |_| true, &[])
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        network_updates(graph, |_| true, &[])
     }
 
     /// e_L is there; make the others.
@@ -38,7 +38,7 @@ impl Rule for SignFeedback {
         let signs = step.device.tensor(e_out.shape(), &signs);
         // No region waits for another, so all of them form one wave. Outputs are lent to the wave and put back.
         let errors = &mut *step.errors;
-        let mut wave: Vec<Receive<'_>> = (step.graph.hidden().zip(step.own))
+        let mut wave: Vec<Receive<'_>> = (step.graph.hidden().zip(step.params.own()))
             .map(|(i, synapse)| Receive {
                 messages: [Message { synapse, e: &signs }].into_iter().collect(),
                 shortcuts: Default::default(),
@@ -102,12 +102,8 @@ impl Rule for OutputOnly {
         "output-only"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
-    }
-
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |i| i == graph.output(), &[])
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        network_updates(graph, |i| i == graph.output(), &[])
     }
 
     fn error_neurons(&self, _: &mut Step<'_>) {}

@@ -23,7 +23,7 @@ pub(crate) fn forward(
             let shared = &mut insides.shared;
             let lent = Lent {
                 device,
-                params: &params.inside[l],
+                params: params.range(&region.params),
                 fixed: &params.fixed[l],
                 key: key.child(l as u64),
                 training,
@@ -35,11 +35,11 @@ pub(crate) fn forward(
             (activity.h[l], activity.z[l]) = (h, z);
             continue;
         }
-        let sources = region.sources.iter().zip(&params.weights[l]);
+        let weights = region.sources.iter().zip(params.range(&region.params));
         device.forward(Forward {
-            afferents: sources.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
+            afferents: weights.map(|(&k, weight)| Afferent { weight, z: &activity.z[k] }).collect(),
             messages: Default::default(),
-            bias: params.biases[l].as_ref(),
+            bias: graph.bias(l).map(|b| &params[b]),
             shortcuts: region.shortcuts.iter().map(|&k| &activity.z[k]).collect(),
             phi: region.phi,
             h: &mut h,

@@ -6,8 +6,10 @@
 
 use crate::block::{Block, BlockSpec};
 use crate::error::{Error, Result};
+use crate::param::{Init, ParamId, ParamSpec};
 use crate::phi::Phi;
 use reclra_compute::maps::Extent;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Place of a region in [`Graph::regions`].
@@ -30,6 +32,9 @@ pub struct Region {
     pub shortcuts: Vec<RegionId>,
     /// What h is made by, if not by dense synapses: a graph of layers that its only source is given to.
     pub inside: Option<Arc<Block>>,
+    /// Places of its parameters in the one list of the network: of a dense region W from each of its sources, then b if it has
+    /// biases; of a block those of [`Block::params`].
+    pub params: Range<usize>,
 }
 
 /// A checked network. Made by [`Graph::mlp`] or [`GraphBuilder`].
@@ -97,7 +102,70 @@ impl Graph {
             let (name, value) = ("block", "none".to_owned());
             return Err(Error::Setting { name, value, want: "write at least one block".into() });
         }
-        Ok(Graph { regions })
+        Ok(Graph::numbered(regions))
+    }
+
+    /// Gives each region the places of its parameters.
+    fn numbered(mut regions: Vec<Region>) -> Graph {
+        let mut first = 0;
+        for r in &mut regions {
+            let own = r.sources.len() + usize::from(r.bias);
+            let count = r.inside.as_ref().map_or(own, |block| block.params().count());
+            r.params = first..first + count;
+            first += count;
+        }
+        Graph { regions }
+    }
+
+    /// W from the `source`-th of a dense region's sources.
+    #[must_use]
+    pub fn weight(&self, region: RegionId, source: usize) -> ParamId {
+        ParamId(self.regions[region].params.start + source)
+    }
+
+    /// The `n`-th parameter of a region that is a block, in the order of [`Block::params`].
+    #[must_use]
+    pub fn inside(&self, region: RegionId, n: usize) -> ParamId {
+        ParamId(self.regions[region].params.start + n)
+    }
+
+    /// b of a dense region, if it has biases.
+    #[must_use]
+    pub fn bias(&self, region: RegionId) -> Option<ParamId> {
+        let r = &self.regions[region];
+        r.bias.then(|| ParamId(r.params.end - 1))
+    }
+
+    /// The `n`-th of the rule's own parameters, which stand after those of the network.
+    #[must_use]
+    pub fn own(&self, n: usize) -> ParamId {
+        ParamId(self.regions[self.output()].params.end + n)
+    }
+
+    /// The region that a parameter belongs to; none for a rule's own.
+    #[must_use]
+    pub fn region_of(&self, id: ParamId) -> Option<RegionId> {
+        self.regions.iter().position(|r| r.params.contains(&id.0))
+    }
+
+    /// What the parameters of the network are, by name, in the order of their places; W of dense regions from N(0, `w_std`^2).
+    #[must_use]
+    pub fn param_specs(&self, w_std: f64) -> Vec<ParamSpec> {
+        let mut list = Vec::new();
+        for r in &self.regions {
+            if let Some(block) = &r.inside {
+                list.extend(
+                    block.params().map(|(name, p)| ParamSpec { name: format!("{}.{name}", r.name).into(), ..p }),
+                );
+                continue;
+            }
+            for &k in &r.sources {
+                let (from, shape) = (&self.regions[k], [r.width, self.regions[k].width]);
+                list.push(ParamSpec::new(format!("W.{}->{}", from.name, r.name), shape, Init::Normal(w_std)));
+            }
+            list.extend(r.bias.then(|| ParamSpec::new(format!("b.{}", r.name), [r.width, 0], Init::Constant(0.0))));
+        }
+        list
     }
 
     /// Whether its regions are blocks of layers.
@@ -307,12 +375,21 @@ impl GraphBuilder {
         order.iter().enumerate().for_each(|(new, &old)| place[old] = new);
         synapses.iter().for_each(|&(a, b)| regions[b].sources.push(place[a]));
         shortcuts.iter().for_each(|&(a, b)| regions[b].shortcuts.push(place[a]));
-        Ok(Graph { regions: order.iter().map(|&i| regions[i].clone()).collect() })
+        Ok(Graph::numbered(order.iter().map(|&i| regions[i].clone()).collect()))
     }
 }
 
 fn region(name: &str, width: usize, phi: Phi, bias: bool) -> Region {
-    Region { name: name.to_owned(), width, phi, bias, sources: Vec::new(), shortcuts: Vec::new(), inside: None }
+    Region {
+        name: name.to_owned(),
+        width,
+        phi,
+        bias,
+        sources: Vec::new(),
+        shortcuts: Vec::new(),
+        inside: None,
+        params: 0..0,
+    }
 }
 
 /// An order of `0..n` in which every edge points forward; among free choices the smaller number first, so that the

@@ -4,82 +4,13 @@
 //! back to it does to its parameters (dW = e z^T) is the layer's business, never a rule's; where the signal comes from, and
 //! through which synapses it goes on, is the rule's ([`crate::block::How`]).
 
+pub use crate::param::{Init, ParamSpec, Role};
 use crate::phi::Phi;
 use reclra_compute::dense::Response;
 use reclra_compute::maps::{Extent, Room};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
 use std::sync::Arc;
-
-/// How a parameter begins.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// N(0, std^2).
-    Normal(f64),
-    /// All the same number.
-    Constant(f64),
-}
-
-/// What becomes of a parameter in training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It is updated.
-    Trained,
-    /// It stays as it is: a bias or shift that a batch norm behind it takes out again. Its gradient is zero, and an optimiser that
-    /// divides by the size of gradients would move it by rounding errors.
-    Held,
-    /// It follows the data.
-    Statistic,
-}
-
-/// A parameter of a layer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ParamSpec {
-    /// `W`, `b`, `scale`, `shift`, `mean`, `variance`.
-    pub name: &'static str,
-    /// Its shape; a vector has one dimension.
-    pub shape: [usize; 2],
-    /// How it begins.
-    pub init: Init,
-    /// What becomes of it in training.
-    pub role: Role,
-}
-
-impl ParamSpec {
-    /// Whether it is updated.
-    #[must_use]
-    pub fn is_trained(&self) -> bool {
-        self.role == Role::Trained
-    }
-
-    /// A matrix of weights: decays and is re-projected.
-    #[must_use]
-    pub fn is_weight(&self) -> bool {
-        self.shape[1] > 0
-    }
-
-    /// Numbers in it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape[0] * self.shape[1].max(1)
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The shape as a list.
-    #[must_use]
-    pub fn dims(&self) -> Vec<usize> {
-        if self.is_weight() { self.shape.to_vec() } else { vec![self.shape[0]] }
-    }
-
-    pub(crate) fn vector(name: &'static str, len: usize, value: f64, role: Role) -> ParamSpec {
-        ParamSpec { name, shape: [len, 0], init: Init::Constant(value), role }
-    }
-}
 
 /// What a layer remembers of a forward pass, besides its output.
 #[derive(Clone, Debug, Default)]

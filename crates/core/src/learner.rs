@@ -7,12 +7,12 @@ use crate::error::{Result, check};
 use crate::forward::forward;
 use crate::graph::Graph;
 use crate::optim::Optim;
+use crate::param::ParamId;
 use crate::params::transposed;
 pub use crate::params::{Named, Params};
 use crate::particles::Particles;
 use crate::rooms::Rooms;
-use crate::rule::{Activity, BlockUpdate, Errors, LocalUpdate, Param, Rule, Settle, Signal, Step};
-use crate::updates::own_deltas;
+use crate::rule::{Activity, Errors, Increment, Rule, Settle, Signal, Step, Update};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Descend, Local, Moments, Scratch};
 use reclra_compute::{Device, Tensor, Verdict};
@@ -44,12 +44,9 @@ pub struct Learner {
     pub(crate) params: Params,
     /// The moving average of weights and biases, if one is kept.
     pub(crate) average: Option<Params>,
-    pub(crate) updates: Vec<LocalUpdate>,
+    pub(crate) updates: Vec<Update>,
     /// One for each update.
     pub(crate) moments: Vec<Moments>,
-    pub(crate) block_updates: Vec<BlockUpdate>,
-    /// One for each.
-    pub(crate) block_moments: Vec<Moments>,
     pub(crate) activity: Activity,
     pub(crate) errors: Errors,
     /// What the forward pass leaves in each block.
@@ -78,11 +75,13 @@ impl Learner {
         check(std.is_finite() && std >= 0.0, "net.w_std", std, "must be 0 or a positive number")?;
         optim.check()?;
         let key = Key::new(seed);
-        let params = Params::new(&device, &graph, rule.own_synapses(&graph), std, key.child(WEIGHTS));
-        let updates = rule.local_updates(&graph);
-        let block_updates = rule.block_updates(&graph);
+        let params = Params::new(&device, &graph, rule.params(&graph), std, key.child(WEIGHTS));
+        let updates = rule.updates(&graph);
         let mut errors = Errors::new(&device, &graph, &rule.buffers(&graph));
-        errors.own_deltas = own_deltas(&device, &params.own, &block_updates);
+        let is_summed = |id| updates.iter().any(|u| u.param == id && u.increment == Increment::Summed);
+        let own = params.ids().filter(|&id| params.is_own(id));
+        let delta = |id| if is_summed(id) { device.zeros(params[id].shape()) } else { Tensor::default() };
+        errors.deltas.extend(own.map(delta));
         let mut learner = Learner {
             activity: Activity::new(&device, &graph),
             errors,
@@ -92,8 +91,6 @@ impl Learner {
             particles: Particles::new(rule.persistent(&graph), &graph),
             rooms: Rooms::default(),
             moments: Vec::new(),
-            block_moments: Vec::new(),
-            block_updates,
             average: None,
             steps: 0,
             device,
@@ -110,9 +107,8 @@ impl Learner {
     /// Drops what the optimiser remembers: moments, moving average, step count.
     fn forget(&mut self) {
         let descent = self.optim.descent(0, 1.0);
-        let moments = |param| Moments::new(&self.device, self.params.get(param).shape(), &descent);
-        self.moments = self.updates.iter().map(|u| moments(u.param)).collect();
-        self.block_moments = self.block_updates.iter().map(|u| moments(u.param)).collect();
+        let moments = |u: &Update| Moments::new(&self.device, self.params[u.param].shape(), &descent);
+        self.moments = self.updates.iter().map(moments).collect();
         self.average = self.optim.average.map(|_| self.params.of_network());
         self.steps = 0;
     }
@@ -191,10 +187,7 @@ impl Learner {
         self.rule.error_neurons(&mut Step {
             device: &self.device,
             graph: &self.graph,
-            weights: &self.params.weights,
-            biases: &self.params.biases,
-            own: &self.params.own,
-            blocks: (&self.params.inside, &self.params.fixed),
+            params: &self.params,
             insides: &mut self.insides,
             key: self.key.child(self.steps),
             activity: &self.activity,
@@ -203,78 +196,65 @@ impl Learner {
         verdict
     }
 
-    /// The third phase of a step: all local updates, in one pass.
+    /// The third phase of a step: all local updates, those that are outer products in one pass.
     pub fn update(&mut self) {
-        let Learner { device, params, errors, activity, updates, moments, optim, scratch, .. } = self;
+        let Learner {
+            device, graph, params, errors, activity, updates, moments, optim, scratch, insides, steps, ..
+        } = self;
         let signal = |s: Signal| s.of(activity, errors);
         let batch = activity.z[0].cols().max(1) as f64;
-        // Parameters are lent out of their lists for the pass and put back after it.
-        let mut lent: SmallVec<[(Tensor, Option<Tensor>); 64]> = updates
-            .iter()
-            .map(|u| {
-                let param = std::mem::take(params.get_mut(u.param));
-                (param, u.mirror.map(|n| std::mem::take(&mut params.own[n])))
-            })
-            .collect();
-        let mut locals: SmallVec<[Local<'_>; 64]> = updates
-            .iter()
-            .zip(&mut lent)
-            .zip(moments.iter_mut())
-            .map(|((u, (param, mirror)), moments)| Local {
-                param,
-                mirror: mirror.as_mut(),
-                moments,
-                post: signal(u.post),
-                pre: u.pre.map(signal),
-                scale: u.factor / batch,
-                radius: optim.radius,
-                descent: optim.descent(self.steps, u.rate),
-                decay: if matches!(u.param, Param::Weight { .. }) { optim.decay } else { 0.0 },
-            })
-            .collect();
-        device.update(&mut locals, scratch);
-        drop(locals);
-        for (u, (param, mirror)) in updates.iter().zip(lent) {
-            *params.get_mut(u.param) = param;
-            if let (Some(n), Some(mirror)) = (u.mirror, mirror) {
-                params.own[n] = mirror;
+        let own = graph.own(0);
+        let decay = |id: ParamId, is_weight: bool| if is_weight && id < own { optim.decay } else { 0.0 };
+        {
+            // Each tensor is lent to the one update that changes it.
+            let mut lent: SmallVec<[Option<&mut Tensor>; 64]> = params.tensors_mut().iter_mut().map(Some).collect();
+            let mut lend = |id: ParamId| lent[id.index()].take().expect("a parameter has one update");
+            let mut products: SmallVec<[Local<'_>; 64]> = SmallVec::new();
+            let mut sums: SmallVec<[Descend<'_>; 64]> = SmallVec::new();
+            for (u, moments) in updates.iter().zip(moments) {
+                let (param, mirror) = (lend(u.param), u.mirror.map(&mut lend));
+                let is_weight = param.shape().len() == 2;
+                let (scale, descent, decay) =
+                    (u.factor / batch, optim.descent(*steps, u.rate), decay(u.param, is_weight));
+                match u.increment {
+                    Increment::Outer { post, pre } => products.push(Local {
+                        param,
+                        mirror,
+                        moments,
+                        post: signal(post),
+                        pre: pre.map(signal),
+                        scale,
+                        radius: optim.radius,
+                        descent,
+                        decay,
+                    }),
+                    Increment::Summed => sums.push(Descend {
+                        param,
+                        mirror,
+                        moments,
+                        delta: &errors.deltas[u.param.index()],
+                        scale,
+                        radius: optim.radius.filter(|_| is_weight),
+                        descent,
+                        decay,
+                    }),
+                }
+            }
+            device.update(&mut products, scratch);
+            sums.into_iter().for_each(|sum| device.descend(sum));
+        }
+        // The statistics follow the batch.
+        for (region, inside) in graph.regions().iter().zip(&insides.blocks) {
+            if let (Some(block), Some(inside)) = (&region.inside, inside) {
+                block.follow(device, params.range_mut(&region.params), inside, batch as usize);
             }
         }
-        self.update_blocks(batch);
-        self.steps += 1;
-        let device = &self.device;
-        if let (Some(average), Some(decay)) = (&mut self.average, self.optim.average) {
+        *steps += 1;
+        if let (Some(average), Some(decay)) = (&mut self.average, optim.average) {
             // Young averages follow the weights closely, so that the initial weights are soon forgotten.
-            let decay = decay.min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));
-            let weights = average.weights.iter_mut().flatten().zip(self.params.weights.iter().flatten());
-            let biases = average.biases.iter_mut().flatten().zip(self.params.biases.iter().flatten());
-            let inside = average.inside.iter_mut().flatten().zip(self.params.inside.iter().flatten());
-            weights.chain(biases).chain(inside).for_each(|(a, v)| device.average(a, v, decay));
-        }
-    }
-
-    /// The updates whose deltas are there, then the statistics that follow the batch.
-    fn update_blocks(&mut self, batch: f64) {
-        let Learner { device, graph, params, errors, optim, steps, .. } = self;
-        for (u, moments) in self.block_updates.iter().zip(&mut self.block_moments) {
-            let mut param = std::mem::take(params.get_mut(u.param));
-            device.descend(Descend {
-                param: &mut param,
-                mirror: u.mirror.map(|n| &mut params.own[n]),
-                moments,
-                delta: u.delta(errors),
-                scale: u.factor / batch,
-                radius: optim.radius.filter(|_| u.is_weight),
-                descent: optim.descent(*steps, u.rate),
-                // A rule's own matrices do not decay.
-                decay: if u.is_weight && u.region().is_some() { optim.decay } else { 0.0 },
-            });
-            *params.get_mut(u.param) = param;
-        }
-        for (i, region) in graph.regions().iter().enumerate() {
-            if let (Some(block), Some(inside)) = (&region.inside, &self.insides.blocks[i]) {
-                block.follow(device, &mut params.inside[i], inside, batch as usize);
-            }
+            let decay = decay.min((1.0 + *steps as f64) / (10.0 + *steps as f64));
+            let both = average.tensors_mut().iter_mut().zip(params.tensors_mut());
+            both.for_each(|(a, v)| device.average(a, v, decay));
         }
     }
 
@@ -300,9 +280,9 @@ impl Learner {
         if !samples.is_empty() {
             particles.recall(samples, device, activity);
         }
-        let (weights, biases, buffers) = (&params.weights, &params.biases, &mut errors.buffers);
+        let buffers = &mut errors.buffers;
         if let Some(settles) = self.rule.settles() {
-            settles.infer(&mut Settle { device, graph, weights, biases, activity, buffers });
+            settles.infer(&mut Settle { device, graph, params, activity, buffers });
         }
     }
 
@@ -340,7 +320,7 @@ impl Learner {
     #[must_use]
     pub fn moment_bytes(&self) -> u64 {
         let size = |t: &Option<Tensor>| t.as_ref().map_or(0, |t| 4 * t.len() as u64);
-        self.moments.iter().chain(&self.block_moments).map(|m| size(&m.first) + size(&m.second)).sum()
+        self.moments.iter().map(|m| size(&m.first) + size(&m.second)).sum()
     }
 
     /// Bytes of the activities of evaluation, apart from those of training.
@@ -364,7 +344,7 @@ impl Learner {
     /// Every parameter by name: W, b, then the rule's own.
     #[must_use]
     pub fn parameters(&self) -> Vec<Named<'_>> {
-        self.params.named(&self.graph)
+        self.params.named().collect()
     }
 
     /// The masks of noise by name, `noise.b1.noise1`: drawn from the seed, trained by nothing, part of no state.
@@ -382,15 +362,14 @@ impl Learner {
     /// Every W and b of the moving average, if one is kept.
     #[must_use]
     pub fn averaged(&self) -> Option<Vec<Named<'_>>> {
-        let not_own = |n: &Named<'_>| !matches!(n.param, Param::Own(_));
-        self.average.as_ref().map(|a| a.named(&self.graph).into_iter().filter(not_own).collect())
+        self.average.as_ref().map(|a| a.named().collect())
     }
 
     /// Overwrites a parameter, row by row in the shape [`Named`] gives it, its moving average too.
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.
-    pub fn set(&mut self, param: Param, values: &[f64]) -> Result<()> {
+    pub fn set(&mut self, param: ParamId, values: &[f64]) -> Result<()> {
         self.set_from(param, values.iter().copied())
     }
 
@@ -398,7 +377,7 @@ impl Learner {
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.
-    pub fn set_from(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64> + Clone) -> Result<()> {
+    pub fn set_from(&mut self, param: ParamId, values: impl ExactSizeIterator<Item = f64> + Clone) -> Result<()> {
         self.params.fill(param, values.clone())?;
         self.set_averaged(param, values)
     }
@@ -407,9 +386,9 @@ impl Learner {
     ///
     /// # Errors
     /// If there are more or fewer values than the parameter has.
-    pub fn set_averaged(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
+    pub fn set_averaged(&mut self, param: ParamId, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
         match &mut self.average {
-            Some(average) if !matches!(param, Param::Own(_)) => average.fill(param, values),
+            Some(average) if !self.params.is_own(param) => average.fill(param, values),
             _ => Ok(()),
         }
     }

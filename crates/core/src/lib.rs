@@ -44,6 +44,7 @@ pub mod learner;
 mod measure;
 pub mod models;
 pub mod optim;
+pub mod param;
 mod params;
 mod particles;
 pub mod phi;

@@ -1,224 +1,132 @@
-//! [`Params`]: W, b and the rule's own synapses; their names, and how each is kept.
+//! [`Params`]: every number that is kept between steps, in one list: those of the network, then those of the rule.
 
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::layer::Init;
+use crate::param::{Init, Layout, ParamId, ParamSpec, Role};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
+use std::ops::{Index, IndexMut, Range};
 
-/// How a parameter of a rule is written in the paper, and how it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// E_{from->to}, n_to x n_from, kept as its transpose M, n_from x n_to: laid out like the forward synapse to->from
-    /// that it answers, for [`reclra_compute::dense::Message`].
-    Transposed,
-    /// n_to x n_from, kept as it is written, for [`reclra_compute::dense::Afferent`].
-    Plain,
-    /// A vector of n_to biases.
-    Bias,
-}
-
-/// A parameter that belongs to a rule: a synapse from->to, or biases.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OwnSynapse {
-    /// Name in saved models, `E.b2->b1` say.
-    pub name: String,
-    /// Units of the sender; 1 for biases.
-    pub from_width: usize,
-    /// Units of the receiver.
-    pub to_width: usize,
-    /// Standard deviation of the zero-mean Gaussian it starts from.
-    pub std: f64,
-    /// How it is kept.
-    pub layout: Layout,
-    /// Whether it is part of a state. What never learns can be drawn again from the seed.
-    pub stored: bool,
-}
-
-impl OwnSynapse {
-    /// `kind`.from->to between two regions, kept transposed: error synapses, feedback in place of W^T.
+impl ParamSpec {
+    /// `kind`.from->to between two regions, drawn from N(0, `std`^2) and kept transposed: error synapses, feedback in place
+    /// of W^T.
     #[must_use]
-    pub fn feedback(kind: &str, graph: &Graph, from: RegionId, to: RegionId, std: f64) -> OwnSynapse {
+    pub fn feedback(kind: &str, graph: &Graph, from: RegionId, to: RegionId, std: f64) -> ParamSpec {
         let [j, i] = [from, to].map(|r| &graph.regions()[r]);
         let name = format!("{kind}.{}->{}", j.name, i.name);
-        OwnSynapse { name, from_width: j.width, to_width: i.width, std, layout: Layout::Transposed, stored: true }
-    }
-
-    /// The shape the paper gives it.
-    #[must_use]
-    pub fn shape(&self) -> Vec<usize> {
-        if self.layout == Layout::Bias { vec![self.to_width] } else { vec![self.to_width, self.from_width] }
-    }
-
-    /// The shape in which it is kept.
-    #[must_use]
-    pub fn kept_shape(&self) -> Vec<usize> {
-        let mut shape = self.shape();
-        if self.layout == Layout::Transposed {
-            shape.reverse();
-        }
-        shape
+        ParamSpec { layout: Layout::Transposed, ..ParamSpec::new(name, [i.width, j.width], Init::Normal(std)) }
     }
 }
 
-/// A parameter of the network or of its rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Param {
-    /// W from the `source`-th of a region's sources.
-    Weight {
-        /// The region it leads into.
-        region: RegionId,
-        /// Place in its list of sources.
-        source: usize,
-    },
-    /// b of a region.
-    Bias(RegionId),
-    /// The rule's own synapse of that number.
-    Own(usize),
-    /// A parameter of a region that is a block.
-    Inside {
-        /// The region.
-        region: RegionId,
-        /// Place in [`crate::block::Block::params`].
-        n: usize,
-    },
-}
-
-/// W, b and the rule's own synapses.
+/// All parameters of a network and its rule.
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// W of each region, one for each of its sources; n_to x n_from.
-    pub weights: Vec<Vec<Tensor>>,
-    /// b of each region that has one.
-    pub biases: Vec<Option<Tensor>>,
-    /// The rule's own, each as its [`Layout`] says.
-    pub own: Vec<Tensor>,
-    /// The parameters of each region that is a block, in the block's order.
-    pub inside: Vec<Vec<Tensor>>,
-    /// Its numbers that never learn: not part of a state, as they are drawn from the seed.
-    pub fixed: Vec<Vec<Option<Tensor>>>,
-    /// What they are, one for each.
-    synapses: Vec<OwnSynapse>,
+    specs: Vec<ParamSpec>,
+    tensors: Vec<Tensor>,
+    /// Where the rule's own begin.
+    own: usize,
+    /// The numbers of each region's block that never learn: not part of a state, as they are drawn from the seed.
+    pub(crate) fixed: Vec<Vec<Option<Tensor>>>,
 }
 
 impl Params {
-    /// W drawn from N(0, `std`^2) and the rule's synapses from theirs, each by name under `key`; biases 0.
+    /// W of dense regions drawn from N(0, `w_std`^2), all else from what its spec says, each by name under `key`.
     #[must_use]
-    pub fn new(device: &Device, graph: &Graph, synapses: Vec<OwnSynapse>, std: f64, key: Key) -> Params {
-        let regions = graph.regions();
-        let draw = |name: &str, std: f64| key.child_named(name).normals(std);
-        let plain = |shape: &[usize], values: &mut dyn Iterator<Item = f64>| {
-            let mut tensor = device.zeros(shape);
-            tensor.place(values, |n| n);
+    pub fn new(device: &Device, graph: &Graph, own: Vec<ParamSpec>, w_std: f64, key: Key) -> Params {
+        let mut specs = graph.param_specs(w_std);
+        let first = specs.len();
+        specs.extend(own);
+        let one = |spec: &ParamSpec| {
+            let mut tensor = device.zeros(&spec.kept_dims());
+            // Drawn as the paper writes it, so that its numbers do not depend on how it is kept.
+            match spec.init {
+                Init::Normal(std) => tensor.place(key.child_named(&spec.name).normals(std), spec.kept()),
+                Init::Constant(value) => tensor.place(std::iter::repeat(value), |n| n),
+            }
             tensor
         };
-        let weights = regions
-            .iter()
-            .map(|r| {
-                let one = |&k: &usize| {
-                    let (from, shape) = (&regions[k], [r.width, regions[k].width]);
-                    let name = format!("W.{}->{}", from.name, r.name);
-                    plain(&shape, &mut draw(&name, std))
-                };
-                if r.inside.is_some() { Vec::new() } else { r.sources.iter().map(one).collect() }
-            })
-            .collect();
-        let biases = regions.iter().map(|r| r.bias.then(|| device.zeros(&[r.width]))).collect();
-        let own = synapses
-            .iter()
-            .map(|s| {
-                // Drawn as the paper writes it, so that its numbers do not depend on how it is kept.
-                let mut tensor = device.zeros(&s.kept_shape());
-                tensor.place(draw(&s.name, s.std), kept(s));
-                tensor
-            })
-            .collect();
-        let inside = |r: &crate::graph::Region| {
-            let Some(block) = &r.inside else { return Vec::new() };
-            let one = |(name, p): (String, crate::layer::ParamSpec)| match p.init {
-                Init::Normal(std) => plain(&p.dims(), &mut draw(&format!("{}.{name}", r.name), std)),
-                Init::Constant(value) => plain(&p.dims(), &mut std::iter::repeat(value)),
-            };
-            block.params().map(one).collect()
-        };
-        let fixed = regions.iter().map(|r| r.inside.as_ref().map_or_else(Vec::new, |b| b.fixed(device, key))).collect();
-        Params { weights, biases, own, inside: regions.iter().map(inside).collect(), fixed, synapses }
+        let tensors = specs.iter().map(one).collect();
+        let fixed = graph.blocks().map(|block| block.map_or_else(Vec::new, |b| b.fixed(device, key))).collect();
+        Params { specs, tensors, own: first, fixed }
     }
 
     /// The network's without the rule's own: what a moving average is kept of.
     pub(crate) fn of_network(&self) -> Params {
-        Params {
-            weights: self.weights.clone(),
-            biases: self.biases.clone(),
-            own: Vec::new(),
-            inside: self.inside.clone(),
-            fixed: self.fixed.clone(),
-            synapses: Vec::new(),
-        }
+        let (specs, tensors) = (self.specs[..self.own].to_vec(), self.tensors[..self.own].to_vec());
+        Params { specs, tensors, own: self.own, fixed: self.fixed.clone() }
     }
 
-    pub(crate) fn get(&self, param: Param) -> &Tensor {
-        match param {
-            Param::Weight { region, source } => &self.weights[region][source],
-            Param::Bias(region) => self.biases[region].as_ref().expect("only regions with a bias have it updated"),
-            Param::Own(n) => &self.own[n],
-            Param::Inside { region, n } => &self.inside[region][n],
-        }
+    /// What a parameter is.
+    #[must_use]
+    pub fn spec(&self, id: ParamId) -> &ParamSpec {
+        &self.specs[id.0]
     }
 
-    pub(crate) fn get_mut(&mut self, param: Param) -> &mut Tensor {
-        match param {
-            Param::Weight { region, source } => &mut self.weights[region][source],
-            Param::Bias(region) => self.biases[region].as_mut().expect("only regions with a bias have it updated"),
-            Param::Own(n) => &mut self.own[n],
-            Param::Inside { region, n } => &mut self.inside[region][n],
-        }
+    /// Whether a parameter is the rule's own.
+    #[must_use]
+    pub fn is_own(&self, id: ParamId) -> bool {
+        id.0 >= self.own
     }
 
-    /// Every parameter by name: W, b, then the rule's own.
-    pub(crate) fn named(&self, graph: &Graph) -> Vec<Named<'_>> {
-        let mut list = Vec::new();
-        let mut add = |name: String, shape: &[usize], param: Param, tensor| {
-            list.push(Named { name, shape: shape.to_vec(), param, tensor, layout: Layout::Plain });
-        };
-        let regions = graph.regions();
-        for (region, r) in regions.iter().enumerate() {
-            for (source, (&k, tensor)) in r.sources.iter().zip(&self.weights[region]).enumerate() {
-                let name = format!("W.{}->{}", regions[k].name, r.name);
-                add(name, tensor.shape(), Param::Weight { region, source }, tensor);
-            }
-            if let Some(tensor) = &self.biases[region] {
-                add(format!("b.{}", r.name), tensor.shape(), Param::Bias(region), tensor);
-            }
-            let names = r.inside.iter().flat_map(|block| block.params());
-            for (n, ((name, _), tensor)) in names.zip(&self.inside[region]).enumerate() {
-                add(format!("{}.{name}", r.name), tensor.shape(), Param::Inside { region, n }, tensor);
-            }
-        }
-        for (n, (s, tensor)) in self.synapses.iter().zip(&self.own).enumerate().filter(|(_, (s, _))| s.stored) {
-            let (param, layout) = (Param::Own(n), s.layout);
-            list.push(Named { name: s.name.clone(), shape: s.shape(), param, tensor, layout });
-        }
-        list
+    /// All places.
+    pub fn ids(&self) -> impl Iterator<Item = ParamId> + use<> {
+        (0..self.tensors.len()).map(ParamId)
+    }
+
+    /// The rule's own, in the order of [`crate::rule::Rule::params`].
+    #[must_use]
+    pub fn own(&self) -> &[Tensor] {
+        &self.tensors[self.own..]
+    }
+
+    /// Those of a region ([`crate::graph::Region::params`]).
+    pub(crate) fn range(&self, range: &Range<usize>) -> &[Tensor] {
+        &self.tensors[range.clone()]
+    }
+
+    pub(crate) fn range_mut(&mut self, range: &Range<usize>) -> &mut [Tensor] {
+        &mut self.tensors[range.clone()]
+    }
+
+    /// All tensors, in the order of their places.
+    pub(crate) fn tensors_mut(&mut self) -> &mut [Tensor] {
+        &mut self.tensors
+    }
+
+    /// Every parameter by name that is part of a state: the network's, then the rule's own.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let stored = self.specs.iter().zip(&self.tensors).enumerate().filter(|(_, (s, _))| s.role != Role::Drawn);
+        stored.map(|(n, (spec, tensor))| Named {
+            name: spec.name.clone().into_owned(),
+            shape: spec.dims(),
+            param: ParamId(n),
+            tensor,
+            layout: spec.layout,
+        })
     }
 
     /// Overwrites a parameter with values in the shape [`Named`] gives it.
-    pub(crate) fn fill(&mut self, param: Param, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
-        let len = self.get(param).len();
+    pub(crate) fn fill(&mut self, id: ParamId, values: impl ExactSizeIterator<Item = f64>) -> Result<()> {
+        let len = self[id].len();
         let want = format!("must hold {len} numbers");
         check(values.len() == len, "parameter", format!("{} numbers", values.len()), &want)?;
-        match param {
-            Param::Own(n) => self.own[n].place(values, kept(&self.synapses[n])),
-            _ => self.get_mut(param).place(values, |n| n),
-        }
+        self.tensors[id.0].place(values, self.specs[id.0].kept());
         Ok(())
     }
 }
 
-/// Where the n-th value, as the paper writes them, is kept.
-fn kept(s: &OwnSynapse) -> impl Fn(usize) -> usize + use<> {
-    let (turned, rows, cols) = (s.layout == Layout::Transposed, s.to_width, s.from_width.max(1));
-    move |n| if turned { n % cols * rows + n / cols } else { n }
+impl Index<ParamId> for Params {
+    type Output = Tensor;
+
+    fn index(&self, id: ParamId) -> &Tensor {
+        &self.tensors[id.0]
+    }
+}
+
+impl IndexMut<ParamId> for Params {
+    fn index_mut(&mut self, id: ParamId) -> &mut Tensor {
+        &mut self.tensors[id.0]
+    }
 }
 
 /// x^T for x rows x cols.
@@ -234,7 +142,7 @@ pub struct Named<'a> {
     /// As the paper writes it: W is n_to x n_from, E is n_to x n_from, b is n.
     pub shape: Vec<usize>,
     /// Which parameter.
-    pub param: Param,
+    pub param: ParamId,
     tensor: &'a Tensor,
     layout: Layout,
 }
@@ -261,7 +169,7 @@ impl Named<'_> {
     fn written<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
         match self.layout {
             Layout::Transposed => transposed(&values, self.shape[1], self.shape[0]),
-            Layout::Plain | Layout::Bias => values,
+            Layout::Plain => values,
         }
     }
 }

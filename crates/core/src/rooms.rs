@@ -37,7 +37,7 @@ impl Rooms {
             self.h.reshape(region.width, batch);
             let mut z = self.free.take(device, region.width, batch);
             if let Some(block) = &region.inside {
-                let (params, fixed) = (&params.inside[l], &params.fixed[l]);
+                let (params, fixed) = (params.range(&region.params), &params.fixed[l]);
                 let at =
                     Evaluation { device, params, fixed, free: &mut self.free, room: &mut self.room, training: None };
                 block.evaluate(at, &self.z[l - 1], &mut self.h);
@@ -47,11 +47,11 @@ impl Rooms {
                 continue;
             }
             device.forward(Forward {
-                afferents: (region.sources.iter().zip(&params.weights[l]))
+                afferents: (region.sources.iter().zip(params.range(&region.params)))
                     .map(|(&k, weight)| Afferent { weight, z: &self.z[k] })
                     .collect(),
                 messages: Default::default(),
-                bias: params.biases[l].as_ref(),
+                bias: graph.bias(l).map(|b| &params[b]),
                 shortcuts: region.shortcuts.iter().map(|&k| &self.z[k]).collect(),
                 phi: region.phi,
                 h: &mut self.h,

@@ -7,11 +7,11 @@
 use crate::block::{Evaluation, How, Insides, Lent};
 use crate::forward::activate;
 use crate::graph::{Graph, RegionId};
-pub use crate::params::{Layout, OwnSynapse, Param};
+pub use crate::param::{Init, Layout, ParamId, ParamSpec, Role};
+pub use crate::params::Params;
 use crate::phi::Phi;
 pub use crate::signals::{Activity, Errors, Signal};
-pub(crate) use crate::updates::block_updates;
-pub use crate::updates::{BlockUpdate, LocalUpdate, weight_updates};
+pub use crate::updates::{Increment, Update, network_updates};
 use reclra_compute::dense::{Message, Receive, Response, Sources};
 use reclra_compute::rng::Key;
 use reclra_compute::{Device, Tensor};
@@ -22,19 +22,15 @@ pub trait Rule: std::fmt::Debug + Send + Sync {
     /// Name, as after `--rule`.
     fn name(&self) -> &'static str;
 
-    /// The synapses it keeps besides W and b, in the order in which [`Step::own`] has them.
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse>;
-
-    /// The local updates of every step. All are independent of each other. Unless told: [`weight_updates`] of
-    /// every region.
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |_| true, &[])
+    /// The parameters it keeps besides those of the network, in the order of [`Params::own`]. Unless told: none.
+    fn params(&self, _graph: &Graph) -> Vec<ParamSpec> {
+        Vec::new()
     }
 
-    /// The updates of parameters whose deltas are summed already: those inside blocks, and of the rule's own those that it
-    /// sums itself. Unless told: of all parameters in blocks that are trained.
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        block_updates(graph)
+    /// The local updates of every step, at most one of each parameter. All are independent of each other. Unless told:
+    /// [`network_updates`] of every region.
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        network_updates(graph, |_| true, &[])
     }
 
     /// Units of each signal of its own that it keeps through a step, in the order of [`Errors::buffers`].
@@ -101,10 +97,8 @@ pub struct Settle<'a> {
     pub device: &'a Device,
     /// The network.
     pub graph: &'a Graph,
-    /// The forward weights.
-    pub weights: &'a [Vec<Tensor>],
-    /// The biases.
-    pub biases: &'a [Option<Tensor>],
+    /// The parameters: synapses and biases of the network.
+    pub params: &'a Params,
     /// h and z of every region, to be changed.
     pub activity: &'a mut Activity,
     /// The rule's own signals, as scratch.
@@ -120,14 +114,8 @@ pub struct Step<'a> {
     pub device: &'a Device,
     /// The network.
     pub graph: &'a Graph,
-    /// The forward weights, for rules that read them; rec-LRA does not.
-    pub weights: &'a [Vec<Tensor>],
-    /// The biases, for rules that run parts of the network again.
-    pub biases: &'a [Option<Tensor>],
-    /// The rule's own synapses, each as its [`Layout`] says.
-    pub own: &'a [Tensor],
-    /// The parameters of each block, and its numbers that never learn.
-    pub blocks: (&'a [Vec<Tensor>], &'a [Vec<Option<Tensor>>]),
+    /// The parameters: the rule's own, and those of the network for rules that read them; rec-LRA does not read W.
+    pub params: &'a Params,
     /// What the forward pass left in each block.
     pub insides: &'a mut Insides,
     /// Randomness of this step.
@@ -148,34 +136,41 @@ pub struct Inflow<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// The rule's own parameters, in the order of [`Rule::params`].
+    #[must_use]
+    pub fn own(&self) -> &'a [Tensor] {
+        self.params.own()
+    }
+
     /// Enters block `i` with its error neurons e_i and updates its inside; with `leave`, the signal that leaves at its input
     /// becomes what the region before it receives.
     pub fn enter(&mut self, i: RegionId, how: &How<'_>, leave: bool) {
-        let Step { device, graph, blocks, key, activity, errors, insides, .. } = self;
-        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides.blocks[i]) else { return };
+        let Step { device, graph, params, key, activity, errors, insides, .. } = self;
+        let region = &graph.regions()[i];
+        let (Some(block), Some(inside)) = (&region.inside, &mut insides.blocks[i]) else { return };
         let shared = &mut insides.shared;
         let Errors { e, d, deltas, .. } = &mut **errors;
         let lent = Lent {
             device,
-            params: &blocks.0[i],
-            fixed: &blocks.1[i],
+            params: params.range(&region.params),
+            fixed: &params.fixed[i],
             key: key.child(i as u64),
             training: true,
             inside,
             shared,
         };
         let d = leave.then(|| &mut d[i - 1]);
-        block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[i], d);
+        block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[region.params.clone()], d);
     }
 
     /// z of block `i` on another input `x`, by the statistics of this batch; what the forward pass left stays.
     pub fn again(&mut self, i: RegionId, x: &Tensor, key: Key, z: &mut Tensor) {
-        let Step { device, graph, blocks, insides, .. } = self;
+        let Step { device, graph, params, insides, .. } = self;
         let region = &graph.regions()[i];
         let Some(block) = &region.inside else { return };
         let mut h = insides.take(device, region.width, x.cols());
         let (free, room) = insides.spare();
-        let (params, fixed, training) = (&blocks.0[i], &blocks.1[i], Some(key));
+        let (params, fixed, training) = (params.range(&region.params), &params.fixed[i], Some(key));
         block.evaluate(Evaluation { device, params, fixed, free, room, training }, x, &mut h);
         activate(device, region.phi, &h, z);
         insides.give([h]);
@@ -183,11 +178,12 @@ impl<'a> Step<'a> {
 
     /// Block `i` learns by association alone: no error neuron enters it.
     pub fn associate(&mut self, i: RegionId) {
-        let Step { device, graph, blocks, key, activity, errors, insides, .. } = self;
-        let (Some(block), Some(inside)) = (&graph.regions()[i].inside, &mut insides.blocks[i]) else { return };
-        let (params, fixed, shared) = (&blocks.0[i], &blocks.1[i], &mut insides.shared);
+        let Step { device, graph, params, key, activity, errors, insides, .. } = self;
+        let region = &graph.regions()[i];
+        let (Some(block), Some(inside)) = (&region.inside, &mut insides.blocks[i]) else { return };
+        let (params, fixed, shared) = (params.range(&region.params), &params.fixed[i], &mut insides.shared);
         let lent = Lent { device, params, fixed, key: key.child(i as u64), training: true, inside, shared };
-        block.associate(lent, [&activity.z[i - 1], &activity.h[i]], &mut errors.deltas[i]);
+        block.associate(lent, [&activity.z[i - 1], &activity.h[i]], &mut errors.deltas[region.params.clone()]);
     }
 
     /// e_i from what block `i` has received, and its share of the discrepancy.

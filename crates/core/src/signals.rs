@@ -63,10 +63,9 @@ pub struct Errors {
     pub discrepancy: Vec<f64>,
     /// Signals of the rule's own, see [`crate::rule::Rule::buffers`].
     pub buffers: Vec<Tensor>,
-    /// The local updates of the parameters of each block, summed over the batch.
-    pub deltas: Vec<Vec<Tensor>>,
-    /// Those of the rule's own synapses that it sums itself ([`crate::rule::BlockUpdate`]); the others have none.
-    pub own_deltas: Vec<Tensor>,
+    /// The local updates that are summed over the batch ([`crate::rule::Increment::Summed`]), each at the place of its parameter:
+    /// of every parameter of a block, and of those of the rule that it sums itself. Others have none.
+    pub deltas: Vec<Tensor>,
 }
 
 impl Errors {
@@ -77,17 +76,9 @@ impl Errors {
         let buffers = buffers.iter().map(|&n| device.zeros(&[n, 0])).collect();
         let deltas = |r: &Region| match &r.inside {
             Some(block) => block.params().map(|(_, p)| device.zeros(&p.dims())).collect(),
-            None => Vec::new(),
+            None => vec![Tensor::default(); r.params.len()],
         };
-        let deltas = graph.regions().iter().map(deltas).collect();
-        Errors {
-            e: room(),
-            d: room(),
-            y: room(),
-            discrepancy: vec![0.0; graph.regions().len()],
-            buffers,
-            deltas,
-            own_deltas: Vec::new(),
-        }
+        let deltas = graph.regions().iter().flat_map(deltas).collect();
+        Errors { e: room(), d: room(), y: room(), discrepancy: vec![0.0; graph.regions().len()], buffers, deltas }
     }
 }

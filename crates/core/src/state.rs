@@ -3,10 +3,9 @@
 //! Everything else follows from the settings: the randomness of a step is a function of the seed and the step's number.
 
 use crate::error::{Error, Result};
-use crate::layer::Role;
 use crate::learner::Learner;
 use crate::params::Named;
-use crate::rule::{Param, Signal};
+use crate::rule::{ParamId, Role, Signal};
 use reclra_compute::Tensor;
 
 /// Prefixes of what belongs to a parameter: its moving average, its first and second moment.
@@ -46,7 +45,7 @@ impl Learner {
     pub fn state(&self) -> Vec<Kept> {
         let mut all: Vec<Kept> = self.parameters().iter().map(|n| Kept::named("", n)).collect();
         all.extend(self.averaged().unwrap_or_default().iter().map(|n| Kept::named(AVERAGE, n)));
-        for (param, moments) in self.updated().zip(self.moments.iter().chain(&self.block_moments)) {
+        for (param, moments) in self.updated().zip(&self.moments) {
             for (prefix, tensor) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
                 all.extend(tensor.iter().map(|t| Kept::of(format!("{prefix}{}", self.name_of(param)), t)));
             }
@@ -89,8 +88,8 @@ impl Learner {
             let kept = find(&format!("{AVERAGE}{name}"), Some(shape))?;
             self.set_averaged(*param, wide(kept))?;
         }
-        let names: Vec<String> = self.updated().map(|param| self.name_of(param)).collect();
-        for (name, moments) in names.iter().zip(self.moments.iter_mut().chain(&mut self.block_moments)) {
+        let names: Vec<String> = self.updated().map(|param| self.name_of(param).to_owned()).collect();
+        for (name, moments) in names.iter().zip(&mut self.moments) {
             for (prefix, tensor) in [(FIRST, &mut moments.first), (SECOND, &mut moments.second)] {
                 if let Some(tensor) = tensor {
                     tensor.copy_from_f32(&find(&format!("{prefix}{name}"), Some(tensor.shape()))?.values);
@@ -135,25 +134,18 @@ impl Learner {
     }
 
     /// Every parameter that has moments, in their order.
-    fn updated(&self) -> impl Iterator<Item = Param> {
-        self.updates.iter().map(|u| u.param).chain(self.block_updates.iter().map(|u| u.param))
+    fn updated(&self) -> impl Iterator<Item = ParamId> {
+        self.updates.iter().map(|u| u.param)
     }
 
-    fn name_of(&self, param: Param) -> String {
-        self.parameters().into_iter().find(|n| n.param == param).map_or(String::new(), |n| n.name)
+    fn name_of(&self, param: ParamId) -> &str {
+        &self.params.spec(param).name
     }
 
     /// Whether it is the moment of an offset that is held.
     fn is_held_moment(&self, name: &str) -> bool {
         let Some(of) = name.strip_prefix(FIRST).or_else(|| name.strip_prefix(SECOND)) else { return false };
-        let held = |param: Param| match param {
-            Param::Inside { region, n } => {
-                let block = self.graph.regions()[region].inside.as_ref();
-                block.and_then(|b| b.params().nth(n)).is_some_and(|(_, p)| p.role == Role::Held)
-            }
-            Param::Weight { .. } | Param::Bias(_) | Param::Own(_) => false,
-        };
-        self.parameters().iter().any(|p| p.name == of && held(p.param))
+        self.params.ids().map(|id| self.params.spec(id)).any(|p| p.name == of && p.role == Role::Held)
     }
 
     fn knows(&self, name: &str) -> bool {

@@ -1,99 +1,81 @@
-//! The local updates of a step, as data: which parameter changes, and from which signals.
+//! The local updates of a step, as data: which parameter changes, and from what.
 
 use crate::graph::{Graph, RegionId};
-use crate::params::Param;
-use crate::signals::{Errors, Signal};
-use reclra_compute::{Device, Tensor};
+use crate::param::ParamId;
+use crate::signals::Signal;
 
-/// One local update: param = descend(param, Nm(factor * mean over the batch of post pre^T)).
+/// What a parameter's local update is made from, summed over the samples of the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LocalUpdate {
+pub enum Increment {
+    /// post pre^T, which is never there as a tensor: it is formed while the parameter is updated.
+    Outer {
+        /// Rows of the outer product.
+        post: Signal,
+        /// Columns of the outer product; none for a vector.
+        pre: Option<Signal>,
+    },
+    /// What a block or the rule has summed in [`crate::signals::Errors::deltas`].
+    Summed,
+}
+
+/// One local update: param = descend(param, Nm(factor * mean over the batch of its increment)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
     /// What is updated.
-    pub param: Param,
-    /// The rule's own synapse that receives the very same increment, if one does.
-    pub mirror: Option<usize>,
-    /// Rows of the outer product.
-    pub post: Signal,
-    /// Columns of the outer product; none for a bias.
-    pub pre: Option<Signal>,
+    pub param: ParamId,
+    /// The parameter of the rule that receives the very same increment, if one does.
+    pub mirror: Option<ParamId>,
+    /// What it is made from.
+    pub increment: Increment,
     /// kappa, gamma, sign.
     pub factor: f64,
     /// Factor on the learning rate.
     pub rate: f64,
 }
 
-/// dW_{i->j} = kappa_j e_j z_i^T and db_j = kappa_j e_j, for each region that `learns`: what nearly all rules do once
-/// the error neurons are there (method section 1, item 4).
-pub fn weight_updates(graph: &Graph, learns: impl Fn(RegionId) -> bool, kappa: &[f64]) -> Vec<LocalUpdate> {
-    let mut updates = Vec::new();
-    let dense = |i: RegionId| graph.regions()[i].inside.is_none();
-    for (i, region) in graph.regions().iter().enumerate().skip(1).filter(|(i, _)| dense(*i) && learns(*i)) {
-        let factor = kappa.get(i - 1).copied().unwrap_or(1.0);
-        let common =
-            LocalUpdate { param: Param::Bias(i), mirror: None, post: Signal::E(i), pre: None, factor, rate: 1.0 };
-        for (source, &k) in region.sources.iter().enumerate() {
-            let param = Param::Weight { region: i, source };
-            updates.push(LocalUpdate { param, pre: Some(Signal::Z(k)), ..common });
-        }
-        if region.bias {
-            updates.push(common);
-        }
-    }
-    updates
-}
-
-/// The update of a parameter whose local update a block or the rule has summed over the samples already: param =
-/// descend(param, Nm(factor * mean over the batch of its delta)).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BlockUpdate {
-    /// [`Param::Inside`], whose delta is in [`Errors::deltas`], or [`Param::Own`], whose delta is in [`Errors::own_deltas`].
-    pub param: Param,
-    /// The rule's own synapse that receives the same increment, if one does.
-    pub mirror: Option<usize>,
-    /// kappa.
-    pub factor: f64,
-    /// Factor on the learning rate.
-    pub rate: f64,
-    /// True for a matrix, whose update is re-projected. Matrices of the network decay too, those of a rule do not.
-    pub is_weight: bool,
-}
-
-impl BlockUpdate {
-    /// The region it lies in; none for a rule's own.
+impl Update {
+    /// The update of `param` by an outer product.
     #[must_use]
-    pub fn region(&self) -> Option<RegionId> {
-        if let Param::Inside { region, .. } = self.param { Some(region) } else { None }
+    pub fn outer(param: ParamId, post: Signal, pre: Option<Signal>) -> Update {
+        Update { param, mirror: None, increment: Increment::Outer { post, pre }, factor: 1.0, rate: 1.0 }
     }
 
-    /// Its delta.
-    pub(crate) fn delta<'a>(&self, errors: &'a Errors) -> &'a Tensor {
-        match self.param {
-            Param::Inside { region, n } => &errors.deltas[region][n],
-            Param::Own(n) => &errors.own_deltas[n],
-            Param::Weight { .. } | Param::Bias(_) => unreachable!("dense regions sum no deltas"),
-        }
+    /// The update of `param` by what was summed.
+    #[must_use]
+    pub fn summed(param: ParamId) -> Update {
+        Update { param, mirror: None, increment: Increment::Summed, factor: 1.0, rate: 1.0 }
+    }
+
+    /// The same with a factor.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Update {
+        Update { factor, ..self }
+    }
+
+    /// The same at another rate.
+    #[must_use]
+    pub fn at_rate(self, rate: f64) -> Update {
+        Update { rate, ..self }
     }
 }
 
-/// Every trained parameter of every block.
-pub(crate) fn block_updates(graph: &Graph) -> Vec<BlockUpdate> {
+/// The updates of the regions that `learns`: dW_{i->j} = kappa_j e_j z_i^T and db_j = kappa_j e_j of a dense region, what was summed of
+/// every trained parameter of a block. This is what nearly all rules do once the error neurons are there (method section 1, item 4).
+/// `kappa` begins with region 1; where it ends, 1 follows.
+pub fn network_updates(graph: &Graph, learns: impl Fn(RegionId) -> bool, kappa: &[f64]) -> Vec<Update> {
     let mut updates = Vec::new();
-    for (region, r) in graph.regions().iter().enumerate() {
-        let params = r.inside.iter().flat_map(|block| block.params()).enumerate();
-        updates.extend(params.filter(|(_, (_, p))| p.is_trained()).map(|(n, (_, p))| BlockUpdate {
-            param: Param::Inside { region, n },
-            mirror: None,
-            factor: 1.0,
-            rate: 1.0,
-            is_weight: p.is_weight(),
-        }));
+    for (i, region) in graph.regions().iter().enumerate().skip(1).filter(|(i, _)| learns(*i)) {
+        let factor = kappa.get(i - 1).copied().unwrap_or(1.0);
+        if let Some(block) = &region.inside {
+            let trained = region.params.clone().zip(block.params()).filter(|(_, (_, p))| p.is_trained());
+            updates.extend(trained.map(|(n, _)| Update::summed(ParamId(n)).times(factor)));
+            continue;
+        }
+        for (source, &k) in region.sources.iter().enumerate() {
+            let (w, e, z) = (graph.weight(i, source), Signal::E(i), Signal::Z(k));
+            updates.push(Update::outer(w, e, Some(z)).times(factor));
+        }
+        updates.extend(graph.bias(i).map(|b| Update::outer(b, Signal::E(i), None).times(factor)));
     }
     updates
-}
-
-/// Room for the deltas that a rule sums of its `own` synapses.
-pub(crate) fn own_deltas(device: &Device, own: &[Tensor], updates: &[BlockUpdate]) -> Vec<Tensor> {
-    let is_summed = |n: usize| updates.iter().any(|u| u.param == Param::Own(n));
-    let one = |(n, own): (usize, &Tensor)| if is_summed(n) { device.zeros(own.shape()) } else { Tensor::default() };
-    own.iter().enumerate().map(one).collect()
 }

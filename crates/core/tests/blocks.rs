@@ -5,7 +5,7 @@ use reclra::compute::rng::Key;
 use reclra::layer::Noise;
 use reclra::layers::LayerSpec;
 use reclra::phi::CustomPhi;
-use reclra::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Param, Rule, Step};
+use reclra::rule::{ParamId, ParamSpec, Rule, Step, Update};
 use reclra::rules::blocks::{
     BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
     RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
@@ -158,7 +158,7 @@ fn feedback_that_is_w_makes_feedback_alignment_backprop() {
     let mut exact = learner(&graph, Box::new(BackpropBlocks), Device::oracle());
     exact.errors_of(&x, &labels);
     let mut net = learner(&graph, Box::new(FeedbackBlocks::new(1.0, &graph).unwrap()), Device::oracle());
-    let copies: Vec<(Param, Vec<f64>)> = net
+    let copies: Vec<(ParamId, Vec<f64>)> = net
         .parameters()
         .iter()
         .filter_map(|n| {
@@ -229,7 +229,7 @@ fn under_skip_nothing_crosses_the_border_of_a_block() {
             net.activate(&x, &[]);
             if changed {
                 // The weights of b1 after the forward pass: whoever sent a signal through them would send another.
-                let of_b1: Vec<(Param, usize)> = net
+                let of_b1: Vec<(ParamId, usize)> = net
                     .parameters()
                     .iter()
                     .filter(|n| n.name.starts_with("b1."))
@@ -239,11 +239,11 @@ fn under_skip_nothing_crosses_the_border_of_a_block() {
             }
             net.assign(&labels);
             // With whether it belongs to b1: its parameters, and the error synapses inside it.
-            let names: Vec<(Param, String)> = net.parameters().into_iter().map(|n| (n.param, n.name)).collect();
+            let names: Vec<(ParamId, String)> = net.parameters().into_iter().map(|n| (n.param, n.name)).collect();
             // A stem that is inside belongs to it too.
             let own =
                 |n: &str| n.starts_with("b1.") || n.starts_with("E.b1.") || (stem_inside && n.starts_with("stem."));
-            let of_b1 = |p: Param| names.iter().any(|(q, n)| *q == p && own(n));
+            let of_b1 = |p: ParamId| names.iter().any(|(q, n)| *q == p && own(n));
             net.updates().into_iter().map(|(p, d)| (p, of_b1(p), d)).collect::<Vec<_>>()
         };
         let (before, after) = (updates(false), updates(true));
@@ -266,16 +266,12 @@ impl Rule for Blind {
         "blind rec-LRA"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        self.0.own_synapses(graph)
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        self.0.params(graph)
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        self.0.local_updates(graph)
-    }
-
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        self.0.block_updates(graph)
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        self.0.updates(graph)
     }
 
     fn buffers(&self, graph: &Graph) -> Vec<usize> {
@@ -287,10 +283,13 @@ impl Rule for Blind {
             [_] => t.clone(), // a bias, or what a normalisation goes by
             shape => step.device.tensor(shape, &vec![f64::NAN; t.len()]),
         };
-        let params: Vec<Vec<Tensor>> = step.blocks.0.iter().map(|b| b.iter().map(blind).collect()).collect();
-        let Step { device, graph, weights, biases, own, blocks, key, activity, .. } = *step;
-        let (errors, insides, blocks) = (&mut *step.errors, &mut *step.insides, (&params[..], blocks.1));
-        self.0.error_neurons(&mut Step { device, graph, weights, biases, own, blocks, insides, key, activity, errors });
+        let mut params = step.params.clone();
+        for id in params.ids().filter(|&id| !step.params.is_own(id)) {
+            params[id] = blind(&params[id]);
+        }
+        let Step { device, graph, key, activity, .. } = *step;
+        let (params, errors, insides) = (&params, &mut *step.errors, &mut *step.insides);
+        self.0.error_neurons(&mut Step { device, graph, params, insides, key, activity, errors });
     }
 }
 

@@ -4,7 +4,7 @@
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::layers::LayerSpec;
-use reclra::rule::{Param, Rule};
+use reclra::rule::{ParamId, Rule};
 use reclra::rules::blocks::{BackpropBlocks, HebbianBlocks, TargetPropBlocks};
 use reclra::rules::{HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor};
@@ -50,7 +50,7 @@ fn config(eta: f64, sigma: f64) -> TargetPropConfig {
     TargetPropConfig { eta, sigma, std: 1.0, rate: 1.0 }
 }
 
-fn update(net: &Learner, param: Param) -> Tensor {
+fn update(net: &Learner, param: ParamId) -> Tensor {
     net.updates().into_iter().find(|(p, _)| *p == param).map(|(_, d)| d).unwrap()
 }
 
@@ -71,19 +71,19 @@ fn inverses_descend_what_they_miss() {
     let (l, own) = (3, 2);
     let mut net = learner(TargetPropBlocks::new(config(1e-12, 0.0), &graph()).unwrap());
     for n in [own, own + 1] {
-        let delta = update(&net, Param::Own(n)).to_vec();
-        let start = net.parameters().iter().find(|p| p.param == Param::Own(n)).unwrap().to_vec();
+        let delta = update(&net, net.graph().own(n)).to_vec();
+        let start = net.parameters().iter().find(|p| p.param == net.graph().own(n)).unwrap().to_vec();
         let mut slopes = Vec::new();
         for k in 0..start.len().min(40) {
             let mut at = |step: f64| {
                 let mut moved = start.clone();
                 moved[k] += step;
-                net.set(Param::Own(n), &moved).unwrap();
+                net.set(net.graph().own(n), &moved).unwrap();
                 missed(&mut net, l)
             };
             slopes.push((at(1e-5) - at(-1e-5)) / 2e-5);
         }
-        net.set(Param::Own(n), &start).unwrap();
+        net.set(net.graph().own(n), &start).unwrap();
         close(&slopes, &delta[..slopes.len()], 1e-6);
     }
 }
@@ -97,7 +97,7 @@ fn the_top_block_is_updated_as_by_backprop_whatever_eta() {
             learner(TargetPropBlocks::difference(config(eta, 0.1), &graph()).unwrap()),
         ] {
             for region in [3, 4] {
-                let w = Param::Inside { region, n: 0 };
+                let w = net.graph().inside(region, 0);
                 close(&update(&net, w).to_vec(), &update(&exact, w).to_vec(), 1e-12);
             }
         }
@@ -109,8 +109,8 @@ fn targets_of_an_inverse_that_is_constant() {
     let still = |rule: TargetPropBlocks| {
         let mut net = learner(rule);
         for n in [2, 3] {
-            let len = net.parameters().iter().find(|p| p.param == Param::Own(n)).unwrap().values().len();
-            net.set(Param::Own(n), &vec![if n == 2 { 0.0 } else { 0.5 }; len]).unwrap();
+            let len = net.parameters().iter().find(|p| p.param == net.graph().own(n)).unwrap().values().len();
+            net.set(net.graph().own(n), &vec![if n == 2 { 0.0 } else { 0.5 }; len]).unwrap();
         }
         again(&mut net);
         net
@@ -129,9 +129,9 @@ fn targets_of_an_inverse_that_is_constant() {
 fn noise_moves_what_inverses_learn_and_nothing_else() {
     let of = |sigma: f64| learner(TargetPropBlocks::difference(config(0.3, sigma), &graph()).unwrap());
     let (quiet, noisy) = (of(0.0), of(0.5));
-    assert_ne!(update(&quiet, Param::Own(0)).to_vec(), update(&noisy, Param::Own(0)).to_vec());
+    assert_ne!(update(&quiet, quiet.graph().own(0)).to_vec(), update(&noisy, noisy.graph().own(0)).to_vec());
     for region in 1..=4 {
-        let w = Param::Inside { region, n: 0 };
+        let w = quiet.graph().inside(region, 0);
         assert_eq!(update(&quiet, w).to_vec(), update(&noisy, w).to_vec());
     }
 }
@@ -179,7 +179,7 @@ fn hebbian_convolutions_learn_by_ojas_rule_at_every_place() {
                 }
             }
         }
-        close(&update(&net, Param::Inside { region: 1, n: 0 }).to_vec(), &naive, 1e-10);
+        close(&update(&net, net.graph().inside(1, 0)).to_vec(), &naive, 1e-10);
     }
 }
 

@@ -4,7 +4,7 @@
 use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::layers::LayerSpec;
-use reclra::rule::{Param, Rule};
+use reclra::rule::{ParamId, Rule};
 use reclra::rules::blocks::{BackpropBlocks, Message, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi};
 
@@ -46,7 +46,7 @@ fn step(net: &mut Learner) {
     net.errors_of(&x, &[0, 2, 1, 2]);
 }
 
-fn find(net: &Learner, name: &str) -> (Param, Vec<f64>) {
+fn find(net: &Learner, name: &str) -> (ParamId, Vec<f64>) {
     net.parameters().into_iter().find(|n| n.name == name).map(|n| (n.param, n.to_vec())).unwrap()
 }
 

@@ -6,7 +6,7 @@ mod common;
 use common::{clouds, learner};
 use reclra::compute::dense::Response;
 use reclra::models::{self, Plan};
-use reclra::rule::{OwnSynapse, Rule, Step};
+use reclra::rule::{Rule, Step};
 use reclra::rules::blocks::{Inner, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{
     BlockSpec, Device, Extent, Graph, LayerSpec, Learner, Mismatch, Optim, Phi, RecLra, RecLraConfig, Wiring,
@@ -140,10 +140,6 @@ struct Inward;
 impl Rule for Inward {
     fn name(&self) -> &'static str {
         "inward"
-    }
-
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {

@@ -2,7 +2,7 @@
 //! used: to 1e-12 through the oracle device, to 1e-6 absolute through the float32 kernels of every instruction set.
 
 use reclra::optim::{Method, Optim};
-use reclra::rule::Param;
+use reclra::rule::ParamId;
 use reclra::wiring::ErrorGraph;
 use reclra::{Device, Graph, Learner, Level, Phi, Plasticity, RecLra, RecLraConfig, Wiring};
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
         let rule = RecLra::new(config, &self.graph).expect("a valid wiring");
         let mut net = Learner::new(self.graph.clone(), Box::new(rule), 1.0, optim, self.device.clone(), 0)
             .expect("valid settings");
-        let wanted: Vec<(Param, String)> =
+        let wanted: Vec<(ParamId, String)> =
             net.parameters().iter().map(|p| (p.param, self.path(&self.key(p.param, ["W", "b", "E"])))).collect();
         for (param, path) in wanted {
             net.set(param, &self.golden.numbers(&path)).expect("the shapes of the file");
@@ -148,13 +148,17 @@ impl<'a> Case<'a> {
     }
 
     /// Where a parameter, or what belongs to it, stands in the file, under one of three headings.
-    fn key(&self, param: Param, [w, b, e]: [&str; 3]) -> String {
-        match param {
-            Param::Weight { region, source: 0 } => format!("{w}/{region}"),
-            Param::Bias(region) => format!("{b}/{region}"),
-            Param::Own(n) => format!("{e}/{}->{}", self.edges[n].0, self.edges[n].1),
-            other => panic!("no {other:?} in these networks"),
+    fn key(&self, param: ParamId, [w, b, e]: [&str; 3]) -> String {
+        let graph = &self.graph;
+        let Some(region) = graph.region_of(param) else {
+            let (from, to) = &self.edges[param.index() - graph.own(0).index()];
+            return format!("{e}/{from}->{to}");
+        };
+        if graph.bias(region) == Some(param) {
+            return format!("{b}/{region}");
         }
+        assert_eq!(param, graph.weight(region, 0), "one source a region in these networks");
+        format!("{w}/{region}")
     }
 
     fn errors_of(&self, net: &mut Learner) {
@@ -172,14 +176,14 @@ impl<'a> Case<'a> {
     }
 
     /// W, b and E of one plain step of rate 1, taken off what they were: the update as re-projection leaves it.
-    fn reprojected(&self) -> Vec<(Param, Vec<f64>)> {
+    fn reprojected(&self) -> Vec<(ParamId, Vec<f64>)> {
         let method = Method::Sgd { momentum: 0.0, nesterov: false };
         let optim = Optim { method, rate: 1.0, radius: Some(self.number("clip_c")), ..Optim::default() };
         let mut net = self.learner(Plasticity::Mirror, optim);
         let before: Vec<_> = net.parameters().iter().map(|p| (p.param, p.to_vec())).collect();
         self.errors_of(&mut net);
         net.update();
-        let change = |(param, old): (Param, Vec<f64>)| {
+        let change = |(param, old): (ParamId, Vec<f64>)| {
             let new = net.parameters().into_iter().find(|p| p.param == param).expect("it is still there").to_vec();
             (param, old.iter().zip(new).map(|(a, b)| a - b).collect())
         };
@@ -201,7 +205,7 @@ impl<'a> Case<'a> {
                 // E is kept as its transpose, and so is its update.
                 let (rows, cols, d) = (d.rows(), d.cols(), d.to_vec());
                 let turned = (0..rows * cols).map(|i| d[(i % rows) * cols + i / rows]).collect();
-                let d: Vec<f64> = if matches!(param, Param::Own(_)) { turned } else { d };
+                let d: Vec<f64> = if self.graph.region_of(param).is_none() { turned } else { d };
                 self.compare(&self.key(param, ["dW", "db", heading]), &d);
             }
         }

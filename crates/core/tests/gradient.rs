@@ -5,7 +5,7 @@ mod common;
 
 use common::{bits, clouds, graphs, graphs_of, learner};
 use reclra::optim::Optim;
-use reclra::rule::{LocalUpdate, OwnSynapse, Param, Rule, Step};
+use reclra::rule::{ParamId, ParamSpec, Rule, Step, Update};
 use reclra::rules::blocks::BackpropBlocks;
 use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
 use reclra::{BlockSpec, Device, Extent, Graph, Hebbian, HebbianConfig, LayerSpec, Learner, Phi};
@@ -17,7 +17,7 @@ fn assert_gradient(what: &str, net: &mut Learner) {
     net.errors_of(&data.x, &data.labels);
     let updates = net.updates();
     let exact = net.gradient();
-    assert_eq!(updates.len(), net.parameters().iter().filter(|p| !matches!(p.param, Param::Own(_))).count());
+    assert_eq!(updates.len(), net.parameters().iter().filter(|p| net.graph().region_of(p.param).is_some()).count());
     for ((param, d), (same, g)) in updates.into_iter().zip(exact) {
         assert!(param == same && d.to_vec() == g.to_vec(), "{what}: `gradient` is another than backprop's");
         let values = net.parameters().into_iter().find(|p| p.param == param).expect("a parameter").to_vec();
@@ -60,7 +60,7 @@ fn transposed(x: &[f64], rows: usize, cols: usize) -> Vec<f64> {
 
 /// Sets every B of `net` to `factor` times the transpose of the W it stands for, where there is such a W.
 fn feed_back_weights(net: &mut Learner, factor: f64) {
-    let list: Vec<(String, Vec<usize>, Param, Vec<f64>)> =
+    let list: Vec<(String, Vec<usize>, ParamId, Vec<f64>)> =
         net.parameters().iter().map(|p| (p.name.clone(), p.shape.clone(), p.param, p.to_vec())).collect();
     for (name, shape, param, _) in list.iter().filter(|p| p.0.starts_with("B.")) {
         let (j, i) = name[2..].split_once("->").unwrap();
@@ -71,7 +71,7 @@ fn feed_back_weights(net: &mut Learner, factor: f64) {
     }
 }
 
-fn updates_of(net: &mut Learner) -> Vec<(Param, Vec<f64>)> {
+fn updates_of(net: &mut Learner) -> Vec<(ParamId, Vec<f64>)> {
     let data = clouds(9, 4, 3, 6);
     net.errors_of(&data.x, &data.labels);
     net.updates().into_iter().map(|(p, d)| (p, d.to_vec())).collect()
@@ -150,13 +150,13 @@ impl Rule for LaterSources {
         "later-sources"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        self.0.own_synapses(graph)
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        self.0.params(graph)
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        let later = |u: &LocalUpdate| !matches!(u.param, Param::Weight { source: 0, .. });
-        self.0.local_updates(graph).into_iter().filter(later).collect()
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        let later = |u: &Update| (1..=graph.output()).all(|i| u.param != graph.weight(i, 0));
+        self.0.updates(graph).into_iter().filter(later).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
@@ -173,7 +173,7 @@ fn an_angle_is_over_all_sources_of_a_region() {
     net.errors_of(&data.x, &data.labels);
     let gradient = net.gradient();
     let square = |region: usize, source: usize| {
-        let (_, g) = gradient.iter().find(|(p, _)| *p == Param::Weight { region, source }).unwrap();
+        let (_, g) = gradient.iter().find(|(p, _)| *p == graph.weight(region, source)).unwrap();
         g.to_vec().iter().map(|v| v * v).sum::<f64>()
     };
     let want = |i: usize| (square(i, 1) / (square(i, 0) + square(i, 1))).sqrt().acos().to_degrees();

@@ -4,7 +4,7 @@
 use reclra::block::{BlockSpec, Evaluation, Inside, Lent, Shared};
 use reclra::compute::maps::Room;
 use reclra::compute::rng::Key;
-use reclra::layer::{Init, Noise, ParamSpec, Role};
+use reclra::layer::{Init, Noise, ParamSpec};
 use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::HeadOnly;
@@ -48,7 +48,7 @@ fn the_numbers_of_a_block_follow_from_its_layers() {
     let blocks = vec![block("b1", path(4, 1), None, Phi::Tanh), block("b2", path(6, 2), None, Phi::Tanh), head()];
     let graph = Graph::of_blocks(INPUT, blocks).unwrap();
     assert_eq!((BackpropBlocks.held(&graph), HeadOnly.held(&graph)), (2 * (120 + 54 + 3), 2 * 3));
-    let none = ParamSpec { name: "W", shape: [0, 3], init: Init::Constant(0.0), role: Role::Trained };
+    let none = ParamSpec::new("W", [0, 3], Init::Constant(0.0));
     assert!(none.is_empty());
 }
 

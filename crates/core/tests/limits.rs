@@ -5,7 +5,6 @@ mod common;
 
 use common::{Data, clouds, learner, parameter};
 use reclra::optim::{Method, Optim};
-use reclra::rule::Param;
 use reclra::{Device, Graph, Learner, Phi, RecLra, RecLraConfig};
 
 const WIDTHS: [usize; 5] = [4, 7, 6, 5, 3];
@@ -147,8 +146,8 @@ fn mirror_shares_the_update_of_w_only_where_nothing_distinguishes_them() {
     let graph = Graph::mlp(&WIDTHS, Phi::Tanh, None).unwrap();
     let own = |config: RecLraConfig| {
         let rule = RecLra::new(config, &graph).unwrap();
-        let updates = reclra::rule::Rule::local_updates(&rule, &graph);
-        updates.iter().filter(|u| matches!(u.param, Param::Own(_))).count()
+        let updates = reclra::rule::Rule::updates(&rule, &graph);
+        updates.iter().filter(|u| graph.region_of(u.param).is_none()).count()
     };
     assert_eq!(own(RecLraConfig::default()), 0);
     assert_eq!(own(RecLraConfig { rate: 0.5, ..RecLraConfig::default() }), 3);

@@ -7,7 +7,7 @@ use common::{clouds, learner, parameter};
 use reclra::compute::rng::Key;
 use reclra::graph::GraphBuilder;
 use reclra::optim::{Method, Optim};
-use reclra::rule::{Param, Rule};
+use reclra::rule::{ParamId, Rule};
 use reclra::rules::{EquilibriumProp, EquilibriumPropConfig, Hebbian, HebbianConfig, LraE, LraEConfig};
 use reclra::rules::{TargetProp, TargetPropConfig};
 use reclra::{Device, Graph, Learner, Phi, RecLra, RecLraConfig};
@@ -169,7 +169,7 @@ fn targets_through_exact_inverses_are_gauss_newton() {
         let config = TargetPropConfig { eta, ..TargetPropConfig::default() };
         let rule = if difference { TargetProp::difference } else { TargetProp::new };
         let mut net = learner(&graph, rule(config, &graph).unwrap(), 0.4, Optim::default(), &Device::oracle());
-        let names: Vec<(String, Param)> = net.parameters().iter().map(|p| (p.name.clone(), p.param)).collect();
+        let names: Vec<(String, ParamId)> = net.parameters().iter().map(|p| (p.name.clone(), p.param)).collect();
         let param = |name: &str| names.iter().find(|n| n.0 == name).expect("a parameter").1;
         for (l, [from, to]) in [(2, ["b1", "b2"]), (3, ["b2", "b3"])] {
             let [w, inverse] = invertible(5, Key::new(l));
@@ -206,8 +206,8 @@ fn targets_through_exact_inverses_are_gauss_newton() {
         assert!(net.errors().e[1].to_vec().iter().zip(&moves[0]).all(|(e, m)| (e + m).abs() < 1e-12));
         let angle = net.alignment()[2];
         assert!(angle.0 == 3 && angle.1 < 1e-4, "{angle:?}");
-        let of = |list: Vec<(Param, reclra::Tensor)>| {
-            let w3 = Param::Weight { region: 3, source: 0 };
+        let of = |list: Vec<(ParamId, reclra::Tensor)>| {
+            let w3 = graph.weight(3, 0);
             norm(&list.into_iter().find(|u| u.0 == w3).expect("W_3 learns").1.to_vec())
         };
         assert!((of(net.updates()) / of(net.gradient()) - 1.0).abs() < 1e-9);

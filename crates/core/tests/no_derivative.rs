@@ -7,7 +7,7 @@ use common::{bits, clouds, learner, loss_over};
 use reclra::compute::dense::{Receive, Response};
 use reclra::optim::Optim;
 use reclra::phi::CustomPhi;
-use reclra::rule::{LocalUpdate, OwnSynapse, Rule, Step};
+use reclra::rule::{ParamSpec, Rule, Step, Update};
 use reclra::{Device, Graph, Level, Phi, Plasticity, RecLra, RecLraConfig, Tensor, Wiring};
 
 /// Bent, odd, and without a derivative that anybody may ask for.
@@ -77,28 +77,29 @@ impl Rule for Blind {
         "blind rec-LRA"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        self.0.own_synapses(graph)
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        self.0.params(graph)
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        self.0.local_updates(graph)
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        self.0.updates(graph)
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
         let nan = |t: &Tensor| step.device.tensor(t.shape(), &vec![f64::NAN; t.len()]);
-        let weights: Vec<Vec<Tensor>> = match self.1 {
-            Blinded::WeightsAreNan => step.weights.iter().map(|list| list.iter().map(nan).collect()).collect(),
-            Blinded::NoWeights => Vec::new(),
-            _ => step.weights.to_vec(),
-        };
-        let own: Vec<Tensor> = match self.1 {
-            Blinded::OwnAreNan => step.own.iter().map(nan).collect(),
-            _ => step.own.to_vec(),
-        };
-        let Step { device, graph, biases, blocks, key, activity, .. } = *step;
-        let (weights, own, errors, insides) = (&weights, &own, &mut *step.errors, &mut *step.insides);
-        self.0.error_neurons(&mut Step { device, graph, weights, biases, own, blocks, insides, key, activity, errors });
+        let mut params = step.params.clone();
+        for id in params.ids() {
+            let is_weight = !params.is_own(id) && params.spec(id).is_weight();
+            match self.1 {
+                Blinded::WeightsAreNan if is_weight => params[id] = nan(&params[id]),
+                Blinded::NoWeights if is_weight => params[id] = Tensor::default(),
+                Blinded::OwnAreNan if params.is_own(id) => params[id] = nan(&params[id]),
+                _ => {}
+            }
+        }
+        let Step { device, graph, key, activity, .. } = *step;
+        let (params, errors, insides) = (&params, &mut *step.errors, &mut *step.insides);
+        self.0.error_neurons(&mut Step { device, graph, params, insides, key, activity, errors });
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{CLASSES, INPUTS, Sketch, bits, cases, clouds, learner, loss_over, parameter, sketch};
 use proptest::prelude::*;
 use reclra::optim::Optim;
-use reclra::rule::{Param, Rule};
+use reclra::rule::{ParamId, Rule};
 use reclra::rules::{EquilibriumProp, EquilibriumPropConfig};
 use reclra::wiring::ErrorGraph;
 use reclra::{Device, Graph, Learner, Mismatch, Phi, Plasticity, RecLra, RecLraConfig, Wiring};
@@ -115,12 +115,9 @@ proptest! {
         for _ in 0..5 {
             net.step(&data.x, &data.labels);
         }
-        let params: Vec<Param> = net.parameters().iter().map(|p| p.param).collect();
+        let params: Vec<ParamId> = net.parameters().iter().map(|p| p.param).collect();
         for (((name, old), (_, new)), param) in before.iter().zip(bits(&net)).zip(params) {
-            let learns = match param {
-                Param::Weight { region, .. } | Param::Bias(region) | Param::Inside { region, .. } => region == graph.output() || errors.reaches(region),
-                Param::Own(_) => true,
-            };
+            let learns = graph.region_of(param).is_none_or(|region| region == graph.output() || errors.reaches(region));
             prop_assert_eq!(*old != new, learns, "{} at depth {} of {:?}", name, depth, errors);
         }
     }
@@ -144,7 +141,7 @@ proptest! {
         prop_assert_eq!(plain.len(), scaled.len());
         for ((param, a), (other, b)) in plain.iter().zip(&scaled) {
             prop_assert_eq!(param, other);
-            let own = matches!(param, Param::Weight { region, .. } | Param::Bias(region) if *region == l + 1);
+            let own = graph.region_of(*param) == Some(l + 1);
             let factor = if own { 4.0 } else { 1.0 };
             prop_assert!(a.iter().zip(b).all(|(a, b)| factor * a == *b), "{:?} by {}", param, factor);
         }
@@ -199,7 +196,7 @@ fn a_shortcut_adds_the_activity_as_it_is() {
     for device in [Device::cpu(1), Device::oracle()] {
         let rule = RecLra::new(RecLraConfig::default(), &graph).unwrap();
         let mut net = learner(&graph, rule, 0.4, Optim::default(), &device);
-        net.set(Param::Weight { region: 4, source: 0 }, &[0.0; 36]).unwrap();
+        net.set(net.graph().weight(4, 0), &[0.0; 36]).unwrap();
         net.errors_of(&data.x, &data.labels);
         assert_eq!(net.activity().h[4].to_vec(), net.activity().z[2].to_vec());
     }

@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::spec::DataFacts;
 use reclra::Graph;
 use reclra::learner::Named;
-use reclra::rule::{Param, Rule};
+use reclra::rule::Rule;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -230,8 +230,8 @@ fn kind(model: &Model) -> &'static str {
 }
 
 fn forward(model: &Model, format: Format, input: Input) -> Forward {
-    let all = model.learner.averaged().unwrap_or_else(|| model.learner.parameters());
-    let ours = all.into_iter().filter(|p| !matches!(p.param, Param::Own(_)));
+    let (all, graph) = (model.learner.averaged().unwrap_or_else(|| model.learner.parameters()), model.learner.graph());
+    let ours = all.into_iter().filter(|p| graph.region_of(p.param).is_some());
     let kernels = kernels(model.learner.graph());
     let shape = |name: &str, shape: Vec<usize>| kernels.get(name).map_or(shape, |k| k.to_vec());
     let tensor = |p: Named<'_>| Tensor { values: p.values(), shape: shape(&p.name, p.shape), name: p.name };

@@ -7,7 +7,7 @@ use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch
 use crate::judge::alignment;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
-use reclra::rule::Param;
+use reclra::rule::ParamId;
 use reclra::state::Kept;
 use reclra::{Device, Learner, StepReport};
 use serde::{Deserialize, Serialize};
@@ -250,7 +250,7 @@ pub enum Start {
     #[default]
     Fresh,
     /// With these, and those not named drawn from the seed.
-    Weights(Vec<(Param, Vec<f64>)>),
+    Weights(Vec<(ParamId, Vec<f64>)>),
     /// Where it was left.
     Kept(Box<Left>),
 }

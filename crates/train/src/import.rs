@@ -14,7 +14,7 @@ use crate::model;
 use crate::spec::{RunSpec, SpecError};
 use half::{bf16, f16};
 use plan::{Link, Origin, plan};
-use reclra::rule::Param;
+use reclra::rule::ParamId;
 use reclra::{Device, Learner};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// Which parameter.
-    pub param: Param,
+    pub param: ParamId,
     /// Its name: `W.in->b1`, `b.b1`.
     pub name: String,
     /// Its shape: W is n_to x n_from, b is n_to.
@@ -52,11 +52,13 @@ pub struct Weights {
 /// A parameter the network has, and so needs values for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
-    pub(crate) param: Param,
+    pub(crate) param: ParamId,
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     /// The shape that other programs give the W of a convolution: outputs, inputs of a group, rows, columns.
     pub(crate) kernel: Option<[usize; 4]>,
+    /// Whether it is W or b of a dense region; else its name ends in that of its layer and what it is there.
+    pub(crate) is_dense: bool,
 }
 
 impl Wanted {
@@ -128,7 +130,7 @@ pub fn read(path: &Path, map: Option<&NameMap>, spec: &RunSpec) -> Result<Weight
 ///
 /// # Errors
 /// As [`read`].
-pub fn weights_of(path: &Path, spec: &RunSpec) -> Result<Vec<(Param, Vec<f64>)>, FileError> {
+pub fn weights_of(path: &Path, spec: &RunSpec) -> Result<Vec<(ParamId, Vec<f64>)>, FileError> {
     Ok(read(path, None, spec)?.tensors.into_iter().map(|i| (i.param, i.values)).collect())
 }
 
@@ -158,30 +160,23 @@ fn wanted(spec: &RunSpec) -> Result<Vec<Wanted>, FileError> {
         what: e.to_string(),
         remedy: "mend the spec",
     })?;
-    let (regions, mut list) = (graph.regions(), Vec::new());
-    for (region, r) in regions.iter().enumerate() {
-        if let Some(block) = &r.inside {
-            let kernels = block.stages().flat_map(|s| {
-                let own = s.layer.params().into_iter();
-                own.map(|p| s.layer.kernel().filter(|_| p.is_weight()))
-            });
-            let all = block.params().zip(kernels).enumerate();
-            list.extend(all.map(|(n, ((name, p), kernel))| Wanted {
-                param: Param::Inside { region, n },
-                name: format!("{}.{name}", r.name),
-                shape: p.dims(),
-                kernel,
-            }));
-            continue;
-        }
-        for (source, &k) in r.sources.iter().enumerate() {
-            let (name, shape) = (format!("W.{}->{}", regions[k].name, r.name), vec![r.width, regions[k].width]);
-            list.push(Wanted { param: Param::Weight { region, source }, name, shape, kernel: None });
-        }
-        if r.bias {
-            let (name, shape) = (format!("b.{}", r.name), vec![r.width]);
-            list.push(Wanted { param: Param::Bias(region), name, shape, kernel: None });
-        }
+    let mut list = Vec::new();
+    let mut specs = graph.param_specs(0.0).into_iter();
+    for (region, r) in graph.regions().iter().enumerate() {
+        let kernels = r.inside.iter().flat_map(|block| block.stages()).flat_map(|s| {
+            let own = s.layer.params().into_iter();
+            own.map(|p| s.layer.kernel().filter(|_| p.is_weight()))
+        });
+        // A dense region has no kernels.
+        let kernels = kernels.chain(std::iter::repeat(None));
+        let all = specs.by_ref().take(r.params.len()).zip(kernels).enumerate();
+        list.extend(all.map(|(n, (p, kernel))| Wanted {
+            param: graph.inside(region, n),
+            name: p.name.to_string(),
+            shape: p.dims(),
+            kernel,
+            is_dense: r.inside.is_none(),
+        }));
     }
     Ok(list)
 }

@@ -5,7 +5,7 @@ use crate::fit::ALIGNED;
 use crate::judge::EVALUATED;
 use crate::judge::evaluated;
 use crate::spec::{DataFacts, RunSpec, SpecError};
-use reclra::rule::{LocalUpdate, Param, Rule, Signal};
+use reclra::rule::{Increment, ParamSpec, Rule, Signal};
 use reclra::{Graph, Optim, evaluation_numbers};
 use serde::Serialize;
 
@@ -175,28 +175,15 @@ impl Memory {
     #[must_use]
     pub fn of(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize, samples: usize) -> Memory {
         let regions = graph.regions();
-        let own: Vec<usize> = rule.own_synapses(graph).iter().map(|s| s.shape().iter().product()).collect();
+        let own = rule.params(graph);
+        let sizes: Vec<usize> = graph.param_specs(0.0).iter().chain(&own).map(ParamSpec::len).collect();
+        let own: usize = own.iter().map(ParamSpec::len).sum();
         let moments = optim.descent(0, 1.0).moments();
-        let updated = rule.local_updates(graph).into_iter().map(|u| match u.param {
-            Param::Weight { region, source } => regions[region].width * regions[regions[region].sources[source]].width,
-            Param::Bias(region) => regions[region].width,
-            Param::Own(n) => own[n],
-            Param::Inside { .. } => 0,
-        });
+        let updates = rule.updates(graph);
+        let updated: usize = updates.iter().map(|u| sizes[u.param.index()]).sum();
         let blocks = || regions.iter().filter_map(|r| r.inside.as_ref());
         let inside: Vec<(usize, usize)> =
             blocks().flat_map(|b| b.params().map(|(_, p)| (p.len(), p.len() * usize::from(p.is_trained())))).collect();
-        let in_blocks = rule
-            .block_updates(graph)
-            .iter()
-            .map(|u| match u.param {
-                Param::Inside { region, n } => {
-                    regions[region].inside.as_ref().and_then(|b| b.params().nth(n)).map_or(0, |(_, p)| p.len())
-                }
-                Param::Own(n) => own[n],
-                Param::Weight { .. } | Param::Bias(_) => 0,
-            })
-            .sum::<usize>();
         let statistics = inside.iter().map(|i| i.0).sum::<usize>() - blocks().map(|b| b.parameters()).sum::<usize>();
         // What blocks leave, one block's signals on their way back, and what fast convolutions transform.
         let rooms = blocks().map(|b| b.room());
@@ -215,17 +202,15 @@ impl Memory {
         let bytes = |numbers: usize| FLOAT * numbers as u64;
         // The local updates inside blocks are tensors of their own.
         let weights = bytes(graph.parameters() + statistics);
-        let summed = rule.block_updates(graph).into_iter();
-        let of_rule = summed.map(|u| if let Param::Own(n) = u.param { own[n] } else { 0 }).sum::<usize>();
+        let of_rule = updates.iter().filter(|u| u.increment == Increment::Summed && graph.region_of(u.param).is_none());
+        let of_rule: usize = of_rule.map(|u| sizes[u.param.index()]).sum();
         let deltas: usize = inside.iter().map(|i| i.1).sum::<usize>() + of_rule;
-        let sizes = regions.iter().flat_map(|r| r.sources.iter().map(|&k| r.width * regions[k].width));
-        let largest = sizes.chain(own.iter().copied()).chain(blocks().flat_map(|b| b.params().map(|(_, p)| p.len())));
-        let largest = largest.max().unwrap_or(0);
+        let largest = sizes.into_iter().max().unwrap_or(0);
         let mut memory = Memory {
             weights,
             average: if optim.average.is_some() { weights } else { 0 },
-            rule: bytes(own.iter().sum()),
-            moments: bytes(moments * (updated.sum::<usize>() + in_blocks)),
+            rule: bytes(own),
+            moments: bytes(moments * updated),
             signals: bytes(rows).saturating_mul(batch as u64) + bytes(deltas),
             kernels: if graph.has_blocks() { ROOMS } else { bytes(laid_out(graph, rule, optim, batch)) },
             evaluation: bytes(held),
@@ -286,10 +271,14 @@ fn laid_out(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize) -> usiz
     }
     // A message of a rule that draws none goes back through W.
     wave(&mut regions.iter().skip(1).map(|r| r.width).max().into_iter(), batch);
-    let updates = rule.local_updates(graph);
-    let distinct = |of: &dyn Fn(&LocalUpdate) -> Option<Signal>| {
+    let products: Vec<(Signal, Option<Signal>)> = rule
+        .updates(graph)
+        .into_iter()
+        .filter_map(|u| if let Increment::Outer { post, pre } = u.increment { Some((post, pre)) } else { None })
+        .collect();
+    let distinct = |of: &dyn Fn((Signal, Option<Signal>)) -> Option<Signal>| {
         let mut all: Vec<Signal> = Vec::new();
-        updates.iter().filter_map(of).for_each(|s| {
+        products.iter().filter_map(|&p| of(p)).for_each(|s| {
             if !all.contains(&s) {
                 all.push(s)
             }
@@ -301,12 +290,12 @@ fn laid_out(graph: &Graph, rule: &dyn Rule, optim: &Optim, batch: usize) -> usiz
         Signal::Buffer(n) => rule.buffers(graph).get(n).copied().unwrap_or(0),
     };
     let turned: usize =
-        distinct(&|u| u.pre).iter().map(|s| units(s).next_multiple_of(PANEL).saturating_mul(batch)).sum();
-    let cheap = |u: &LocalUpdate| {
-        let (n, m) = (units(&u.post), units(&u.pre?));
+        distinct(&|(_, pre)| pre).iter().map(|s| units(s).next_multiple_of(PANEL).saturating_mul(batch)).sum();
+    let cheap = |(post, pre): (Signal, Option<Signal>)| {
+        let (n, m) = (units(&post), units(&pre?));
         (batch.saturating_mul(n + m) <= n.saturating_mul(m)).then_some(())
     };
-    let factors = distinct(&|u| cheap(u).map(|()| u.post)).len() + distinct(&|u| cheap(u).and(u.pre)).len();
+    let factors = distinct(&|p| cheap(p).map(|()| p.0)).len() + distinct(&|p| cheap(p).and(p.1)).len();
     let grams = if optim.radius.is_some() { factors.saturating_mul(batch * batch) } else { 0 };
     rooms.iter().sum::<usize>() + turned + grams
 }

@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::runs::view::locked;
 use crate::runs::{CHECKPOINTS, RESULT, checkpoint};
 use crate::spec::{DataFacts, RunSpec, Settings};
-use reclra::rule::Param;
+use reclra::rule::ParamId;
 use reclra::state::Kept;
 use reclra::{Device, Learner};
 use safetensors::{Dtype, SafeTensors};
@@ -146,7 +146,7 @@ pub fn load(path: &Path, device: Device) -> Result<Model, FileError> {
     let mut learner = Learner::new(graph, rule, spec.net.w_std, spec.optim(1), device, spec.seed)
         .map_err(|e| bad(path, e.to_string()))?;
     let own = |n: &reclra::learner::Named<'_>| (n.name.clone(), n.shape.clone(), n.param);
-    let wanted: Vec<(String, Vec<usize>, Param)> = learner.parameters().iter().map(own).collect();
+    let wanted: Vec<(String, Vec<usize>, ParamId)> = learner.parameters().iter().map(own).collect();
     let averaged: Vec<_> = learner.averaged().unwrap_or_default().iter().map(own).collect();
     let read = |name: &str, shape: &[usize]| {
         let view = file.tensor(name).map_err(|_| bad(path, format!("lacks the tensor {name}")))?;

@@ -59,7 +59,7 @@ impl Record {
             spec: spec.to_toml(),
             rule: rule.name().to_owned(),
             parameters: graph.parameters(),
-            own_parameters: rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum(),
+            own_parameters: rule.params(&graph).iter().map(|p| p.len()).sum(),
             warnings: rule.warnings(&graph),
             // A sum of nothing is -0.0.
             seconds: epochs.iter().map(|e| e.seconds).sum::<f64>() + 0.0,

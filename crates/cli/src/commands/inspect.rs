@@ -51,7 +51,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     if args.dot {
         return voice.result(dot(&graph, &*rule).trim_end());
     }
-    let own: usize = rule.own_synapses(&graph).iter().map(|s| s.from_width * s.to_width).sum();
+    let own: usize = rule.params(&graph).iter().map(|p| p.len()).sum();
     let name = |i: usize| graph.regions()[i].name.as_str();
     let edges: Vec<String> = rule.error_edges().iter().map(|&(j, i)| format!("{}->{}", name(j), name(i))).collect();
     let waves: Vec<Vec<&str>> = rule.waves(&graph).iter().map(|w| w.iter().map(|&i| name(i)).collect()).collect();

@@ -74,7 +74,7 @@ impl Layer for Conv {
 /// W drawn from N(0, gain^2 / inputs), gain^2 = 2 as He et al. 2015 have it; b zero.
 pub(super) fn weights(shape: [usize; 2], bias: Option<Role>, gain: f64) -> Vec<ParamSpec> {
     let init = Init::Normal(gain / (shape[1] as f64).sqrt());
-    let mut list = vec![ParamSpec { name: "W", shape, init, role: Role::Trained }];
+    let mut list = vec![ParamSpec::new("W", shape, init)];
     list.extend(bias.map(|role| ParamSpec::vector("b", shape[0], 0.0, role)));
     list
 }

@@ -11,7 +11,7 @@
 //! matrix products of the size of W: one forward, one back (the first layer sends none), one for updates.
 
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Inflow, OwnSynapse, Rule, Step};
+use crate::rule::{Inflow, Rule, Step};
 use reclra_compute::dense::Response;
 
 /// Settings of backprop: there are none.
@@ -43,15 +43,12 @@ impl Rule for Backprop {
         "backprop"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
-    }
-
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let weights = step.weights;
+        let (graph, params) = (step.graph, step.params);
         for i in step.graph.hidden().rev() {
             // d_i = sum of W_{i->j}^T e_j + e_j; e_i = d_i * phi'(h_i)
-            let messages = self.targets.synapses(i).map(|(j, source, _)| (&weights[j][source], j)).collect();
+            let messages =
+                self.targets.synapses(i).map(|(j, source, _)| (&params[graph.weight(j, source)], j)).collect();
             let shortcuts = self.targets.shortcuts(i).collect();
             let inflow = Inflow { messages, shortcuts };
             step.receive(&[i], Response::Derivative, |_| inflow.clone());

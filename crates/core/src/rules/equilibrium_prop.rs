@@ -33,9 +33,7 @@ use super::shared::{chain, finite};
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::phi::{self, Phi};
-use crate::rule::{
-    Errors, LocalUpdate, OwnSynapse, Param, Rule, Settle, Settles, Signal, Step, errors, weight_updates,
-};
+use crate::rule::{Errors, Params, Rule, Settle, Settles, Signal, Step, Update, errors, network_updates};
 use reclra_compute::dense::{Afferent, Forward, Message};
 use reclra_compute::{Device, Tensor};
 use std::ops::Range;
@@ -129,8 +127,7 @@ impl Slots {
 struct Net<'a> {
     device: &'a Device,
     graph: &'a Graph,
-    weights: &'a [Vec<Tensor>],
-    biases: &'a [Option<Tensor>],
+    params: &'a Params,
     /// W_1 x + b_1, which no sweep changes
     drive: &'a Tensor,
 }
@@ -143,16 +140,24 @@ fn dense(device: &Device, (w, b): (&Tensor, Option<&Tensor>), x: &Tensor, phi: P
 }
 
 impl Net<'_> {
+    fn weight(&self, l: RegionId) -> &Tensor {
+        &self.params[self.graph.weight(l, 0)]
+    }
+
+    fn bias(&self, l: RegionId) -> Option<&Tensor> {
+        self.graph.bias(l).map(|b| &self.params[b])
+    }
+
     /// s_l = phi_l(W_l s_{l-1} + b_l + M^T u) for a signal u from above; lists begin with region 1.
     fn renew(&self, l: RegionId, h: &mut [Tensor], s: &mut [Tensor], above: Option<(&Tensor, &Tensor)>) {
         let (below, rest) = s.split_at_mut(l - 1);
         let (s_l, s_above) = rest.split_first_mut().expect("region l is in the list");
-        let afferent = below.last().map(|z| Afferent { weight: &self.weights[l][0], z });
+        let afferent = below.last().map(|z| Afferent { weight: self.weight(l), z });
         // W_{l+1}^T s_{l+1}, unless another signal comes from above
-        let next = s_above.first().map(|s| (&self.weights[l + 1][0], s));
+        let next = s_above.first().map(|s| (self.weight(l + 1), s));
         let message = above.or(next).map(|(synapse, e)| Message { synapse, e });
         self.device.forward(Forward {
-            bias: afferent.and_then(|_| self.biases[l].as_ref()),
+            bias: afferent.and_then(|_| self.bias(l)),
             shortcuts: if l == 1 { [self.drive].into_iter().collect() } else { Default::default() },
             afferents: afferent.into_iter().collect(),
             messages: message.into_iter().collect(),
@@ -165,7 +170,7 @@ impl Net<'_> {
     /// z_L = softmax(W_L s_{L-1} + b_L)
     fn read_out(&self, top: &Tensor, h: &mut Tensor, z: &mut Tensor) {
         let (out, phi) = (self.graph.output(), self.graph.regions()[self.graph.output()].phi);
-        dense(self.device, (&self.weights[out][0], self.biases[out].as_ref()), top, phi, [h, z]);
+        dense(self.device, (self.weight(out), self.bias(out)), top, phi, [h, z]);
     }
 
     /// One sweep over the hidden regions, from the top down.
@@ -180,7 +185,7 @@ impl Net<'_> {
         let [h_out, z_out, pull] = readout else { unreachable!("h_L, z_L and the nudge") };
         self.read_out(&s[top - 1], h_out, z_out);
         self.device.blend((beta, y), (-beta, z_out), pull);
-        self.renew(top, h, s, Some((&self.weights[top + 1][0], pull)));
+        self.renew(top, h, s, Some((self.weight(top + 1), pull)));
         (1..top).rev().for_each(|l| self.renew(l, h, s, None));
     }
 }
@@ -188,10 +193,6 @@ impl Net<'_> {
 impl Rule for EquilibriumProp {
     fn name(&self) -> &'static str {
         "equilibrium-prop"
-    }
-
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
     }
 
     fn buffers(&self, graph: &Graph) -> Vec<usize> {
@@ -224,7 +225,7 @@ impl Rule for EquilibriumProp {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let Step { device, graph, weights, biases, activity, .. } = *step;
+        let Step { device, graph, params, activity, .. } = *step;
         let (z, out, slots) = (&activity.z, graph.output(), self.slots);
         let Errors { e, y, discrepancy, buffers, .. } = &mut *step.errors;
         if slots.hidden == 0 {
@@ -235,7 +236,7 @@ impl Rule for EquilibriumProp {
         if slots.hidden == 1 {
             device.lay(&[(1.0, &activity.h[1])], &mut drive[0]); // else it is there since the free phase
         }
-        let net = Net { device, graph, weights, biases, drive: &drive[0] };
+        let net = Net { device, graph, params, drive: &drive[0] };
         let (states, rest) = buffers.split_at_mut(slots.scratch().start);
         let (scratch, contrasts) = rest.split_at_mut(slots.scratch().len());
         let (plus, minus) = states.split_at_mut(slots.hidden);
@@ -265,19 +266,16 @@ impl Rule for EquilibriumProp {
         device.lay(&[(1.0, &z[0]), (1.0, &z[0])], &mut contrasts[slots.pre(0) - first]);
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
         // dW_L = e_L s_{L-1}^T, db_L = e_L
-        let mut updates = weight_updates(graph, |i| i == graph.output(), &[]);
+        let mut updates = network_updates(graph, |i| i == graph.output(), &[]);
         for l in graph.hidden() {
             // dW_l = -(s+_l s+_{l-1}^T - s-_l s-_{l-1}^T) / (2 beta), the phases side by side
-            let (param, pre) = (Param::Weight { region: l, source: 0 }, Some(Signal::Buffer(self.slots.pre(l - 1))));
-            let (post, factor) = (Signal::Buffer(self.slots.post(l)), -1.0 / self.divisor());
-            let rate = self.config.fall.powi(l as i32 - 1);
-            let weight = LocalUpdate { param, mirror: None, post, pre, factor, rate };
-            updates.push(weight);
-            if graph.regions()[l].bias {
-                updates.push(LocalUpdate { param: Param::Bias(l), pre: None, ..weight });
-            }
+            let (post, pre) = (Signal::Buffer(self.slots.post(l)), Signal::Buffer(self.slots.pre(l - 1)));
+            let (factor, rate) = (-1.0 / self.divisor(), self.config.fall.powi(l as i32 - 1));
+            let weight = Update::outer(graph.weight(l, 0), post, Some(pre));
+            let bias = graph.bias(l).map(|b| Update::outer(b, post, None));
+            updates.extend([weight].into_iter().chain(bias).map(|u| u.times(factor).at_rate(rate)));
         }
         updates
     }
@@ -304,12 +302,12 @@ impl Rule for EquilibriumProp {
 impl Settles for EquilibriumProp {
     /// The free phase.
     fn infer(&self, settle: &mut Settle<'_>) {
-        let Settle { device, graph, weights, biases, ref mut activity, ref mut buffers } = *settle;
+        let Settle { device, graph, params, ref mut activity, ref mut buffers } = *settle;
         let (hidden, out) = (self.slots.hidden, graph.output());
         // The state begins as the forward pass has it, and h_1 = W_1 x + b_1 there.
         let drive = &mut buffers[self.slots.drive()];
         device.lay(&[(1.0, &activity.h[1])], drive);
-        let net = Net { device, graph, weights, biases, drive };
+        let net = Net { device, graph, params, drive };
         let s = &mut activity.z[1..];
         let h = &mut activity.h[1..];
         for _ in 0..self.config.free {

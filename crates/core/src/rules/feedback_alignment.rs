@@ -17,7 +17,7 @@
 use super::backprop::Targets;
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Inflow, OwnSynapse, Rule, Step};
+use crate::rule::{Inflow, ParamSpec, Rule, Step};
 use reclra_compute::dense::Response;
 
 /// Settings of both.
@@ -62,13 +62,13 @@ impl Rule for FeedbackAlignment {
         "feedback-alignment"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         // One for each W_{i->j}, laid out like it.
-        self.targets.pairs().map(|(i, j)| OwnSynapse::feedback("B", graph, j, i, self.config.std)).collect()
+        self.targets.pairs().map(|(i, j)| ParamSpec::feedback("B", graph, j, i, self.config.std)).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let b = step.own;
+        let b = step.own();
         for i in step.graph.hidden().rev() {
             // d_i = sum of B_{j->i} e_j + e_j; e_i = d_i * phi'(h_i)
             let messages = self.targets.synapses(i).map(|(j, _, n)| (&b[n], j)).collect();
@@ -110,13 +110,13 @@ impl Rule for DirectFeedbackAlignment {
         "direct-feedback-alignment"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        let from_output = |&i: &RegionId| OwnSynapse::feedback("B", graph, graph.output(), i, self.config.std);
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        let from_output = |&i: &RegionId| ParamSpec::feedback("B", graph, graph.output(), i, self.config.std);
         self.hidden.iter().map(from_output).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let (b, out) = (step.own, step.graph.output());
+        let (b, out) = (step.own(), step.graph.output());
         // d_i = B_{L->i} e_L, e_i = d_i * phi'(h_i), all regions at once: B_{L->i} is the i-th, counted from 1.
         step.receive(&self.hidden, Response::Derivative, |i| Inflow {
             messages: [(&b[i - 1], out)].into_iter().collect(),

@@ -5,7 +5,7 @@
 
 use crate::block::How;
 use crate::graph::Graph;
-use crate::rule::{BlockUpdate, LocalUpdate, OwnSynapse, Rule, Step, block_updates, errors, weight_updates};
+use crate::rule::{Rule, Step, Update, errors, network_updates};
 use reclra_compute::dense::Response;
 
 /// Only the output learns.
@@ -17,16 +17,8 @@ impl Rule for HeadOnly {
         "head-only"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
-    }
-
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        weight_updates(graph, |i| i == graph.output(), &[])
-    }
-
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        block_updates(graph).into_iter().filter(|u| u.region() == Some(graph.output())).collect()
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        network_updates(graph, |i| i == graph.output(), &[])
     }
 
     fn uses_derivative(&self) -> bool {

@@ -18,7 +18,7 @@
 use super::shared::finite;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, errors, weight_updates};
+use crate::rule::{Rule, Signal, Step, Update, errors, network_updates};
 use reclra_compute::dense::{Forward, Message};
 use reclra_compute::pointwise::Phi;
 
@@ -75,10 +75,6 @@ impl Rule for Hebbian {
         "hebbian"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
-    }
-
     /// For the n-th synapse W_{k->i}: 2n holds W^T h_i, 2n + 1 what it exceeds z_k by.
     fn buffers(&self, graph: &Graph) -> Vec<usize> {
         self.synapses.iter().flat_map(|&(_, _, k)| [graph.regions()[k].width; 2]).collect()
@@ -89,11 +85,14 @@ impl Rule for Hebbian {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
+        let (graph, params) = (step.graph, step.params);
         for (&(i, source, k), buffers) in self.synapses.iter().zip(step.errors.buffers.chunks_exact_mut(2)) {
             let [back, excess] = buffers else { unreachable!("chunks of two") };
             step.device.forward(Forward {
                 afferents: Default::default(),
-                messages: [Message { synapse: &step.weights[i][source], e: &step.activity.h[i] }].into_iter().collect(),
+                messages: [Message { synapse: &params[graph.weight(i, source)], e: &step.activity.h[i] }]
+                    .into_iter()
+                    .collect(),
                 bias: None,
                 shortcuts: Default::default(),
                 phi: Phi::Identity,
@@ -105,13 +104,12 @@ impl Rule for Hebbian {
         }
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        let mut updates = weight_updates(graph, |i| i == graph.output(), &[]);
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        let mut updates = network_updates(graph, |i| i == graph.output(), &[]);
         for (n, &(region, source, _)) in self.synapses.iter().enumerate() {
-            let (param, pre) = (Param::Weight { region, source }, Some(Signal::Buffer(2 * n + 1)));
             // -dW_{k->i} = h_i (W^T h_i - z_k)^T
-            let (post, rate) = (Signal::H(region), self.config.rate);
-            updates.push(LocalUpdate { param, mirror: None, post, pre, factor: 1.0, rate });
+            let (h, excess) = (Signal::H(region), Signal::Buffer(2 * n + 1));
+            updates.push(Update::outer(graph.weight(region, source), h, Some(excess)).at_rate(self.config.rate));
         }
         updates
     }

@@ -18,7 +18,7 @@ use super::rec_lra::{RecLra, RecLraConfig};
 use super::shared::{chain, finite};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
+use crate::rule::{ParamSpec, Rule, Signal, Step, Update, network_updates};
 
 /// Settings of LRA-E.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,21 +66,21 @@ impl Rule for LraE {
         "lra-e"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
-        self.inner.own_synapses(graph)
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
+        self.inner.params(graph)
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
         self.inner.error_neurons(step);
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
         let LraEConfig { gamma, rate, .. } = self.config;
-        let mut updates = weight_updates(graph, |_| true, &[]);
+        let mut updates = network_updates(graph, |_| true, &[]);
         for (n, s) in self.inner.error_graph().synapses().iter().enumerate() {
             // dE = gamma (dW)^T; M = E^T, so it is gamma e_{l+1} z_l^T.
-            let (param, post, pre) = (Param::Own(n), Signal::E(s.from), Some(Signal::Z(s.to)));
-            updates.push(LocalUpdate { param, mirror: None, post, pre, factor: gamma, rate });
+            let (e, z) = (Signal::E(s.from), Signal::Z(s.to));
+            updates.push(Update::outer(graph.own(n), e, Some(z)).times(gamma).at_rate(rate));
         }
         updates
     }

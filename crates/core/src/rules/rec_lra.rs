@@ -27,7 +27,7 @@
 use super::shared::{check_mismatch, count_output};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Inflow, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, weight_updates};
+use crate::rule::{Inflow, ParamSpec, Rule, Signal, Step, Update, network_updates};
 use crate::wiring::{ErrorGraph, Wiring};
 use reclra_compute::dense::Response;
 use reclra_compute::pointwise::Mismatch;
@@ -147,16 +147,16 @@ impl Rule for RecLra {
         "rec-lra"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         let synapses = self.errors.synapses().iter();
-        synapses.map(|s| OwnSynapse::feedback("E", graph, s.from, s.to, self.config.std)).collect()
+        synapses.map(|s| ParamSpec::feedback("E", graph, s.from, s.to, self.config.std)).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
         // Alg. 1, line 19: e_L = z_L - y_L is there; down from it, wave by wave (lines 20-25).
         // Alg. 1, lines 24 and 19: y_i = phi(h_i - beta d_i), e_i = z_i - y_i.
         let response = Response::Target { beta: self.config.beta, mismatch: self.config.mismatch };
-        let own = step.own;
+        let own = step.own();
         for wave in self.errors.waves() {
             // Alg. 1, line 24: d_i = E_{j->i} e_j, summed over all parents j before the region fires.
             let from = |n: usize| (&own[n], self.errors.synapses()[n].from);
@@ -169,11 +169,11 @@ impl Rule for RecLra {
         step.errors.discrepancy[out] *= self.kappa(out);
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
         let config = &self.config;
         let learns = |i: RegionId| i == graph.output() || self.errors.reaches(i);
         // Alg. 1, line 8: dW_{i->j} = e_j z_i^T; db_j = e_j likewise.
-        let mut updates = weight_updates(graph, learns, &config.kappa);
+        let mut updates = network_updates(graph, learns, &config.kappa);
         for (n, s) in self.errors.synapses().iter().enumerate() {
             let (j, i) = (s.from, s.to);
             // M = E^T, so each product is written the other way round.
@@ -192,13 +192,12 @@ impl Rule for RecLra {
             if let Some(source) = twin
                 && config.plasticity == Plasticity::Mirror
                 && (config.gamma, config.rate, self.kappa(j)) == (1.0, 1.0, 1.0)
-                && let Some(w) = updates.iter_mut().find(|u| u.param == Param::Weight { region: j, source })
+                && let Some(w) = updates.iter_mut().find(|u| u.param == graph.weight(j, source))
             {
-                w.mirror = Some(n);
+                w.mirror = Some(graph.own(n));
                 continue;
             }
-            let param = Param::Own(n);
-            updates.push(LocalUpdate { param, mirror: None, post, pre: Some(pre), factor, rate: config.rate });
+            updates.push(Update::outer(graph.own(n), post, Some(pre)).times(factor).at_rate(config.rate));
         }
         updates
     }

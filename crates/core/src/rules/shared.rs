@@ -3,7 +3,7 @@
 use crate::block::Sender;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Layout, OwnSynapse, Step};
+use crate::rule::{Init, ParamSpec, Step};
 use reclra_compute::pointwise::Mismatch;
 
 /// True if a setting is a finite number of 0 or more.
@@ -54,15 +54,14 @@ pub(super) fn chain(rule: &'static str, why: &'static str, graph: &Graph) -> Res
 
 /// A synapse of the shape of each matrix of weights of a block, to stand in its place on the way back: names and He's
 /// deviation times `factor`.
-pub(super) fn twins(kind: &str, graph: &Graph, i: RegionId, factor: f64) -> Vec<OwnSynapse> {
+pub(super) fn twins(kind: &str, graph: &Graph, i: RegionId, factor: f64) -> Vec<ParamSpec> {
     let r = &graph.regions()[i];
     let Some(block) = &r.inside else { return Vec::new() };
     let one = |sender: Sender<'_>| {
         let stage = sender.stage;
-        let [to_width, from_width] = stage.layer.params()[0].shape;
-        let std = factor * (2.0 / from_width as f64).sqrt();
-        let name = format!("{kind}.{}.{}", r.name, stage.name);
-        OwnSynapse { name, from_width, to_width, std, layout: Layout::Plain, stored: true }
+        let shape = stage.layer.params()[0].shape;
+        let std = factor * (2.0 / shape[1] as f64).sqrt();
+        ParamSpec::new(format!("{kind}.{}.{}", r.name, stage.name), shape, Init::Normal(std))
     };
     block.synapses().map(one).collect()
 }

@@ -27,9 +27,7 @@
 use super::shared::{chain, finite};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{
-    Errors, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, surrogate_warning, weight_updates,
-};
+use crate::rule::{Errors, Init, ParamSpec, Rule, Signal, Step, Update, network_updates, surrogate_warning};
 use reclra_compute::dense::{Afferent, Forward, Message};
 use reclra_compute::pointwise::Phi;
 use reclra_compute::{Device, Tensor};
@@ -130,22 +128,14 @@ impl Rule for TargetProp {
     }
 
     /// V_l and c_l, for each l.
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         let mut list = Vec::new();
         for l in TargetProp::inverted(graph) {
             let [above, below] = [l, l - 1].map(|i| &graph.regions()[i]);
-            let (name, to_width) = (format!("{}->{}", above.name, below.name), below.width);
-            let v = format!("V.{name}");
-            list.push(OwnSynapse {
-                name: v,
-                from_width: above.width,
-                to_width,
-                std: self.config.std,
-                layout: Layout::Plain,
-                stored: true,
-            });
-            let c = format!("c.{name}");
-            list.push(OwnSynapse { name: c, from_width: 1, to_width, std: 0.0, layout: Layout::Bias, stored: true });
+            let name = format!("{}->{}", above.name, below.name);
+            let shape = [below.width, above.width];
+            list.push(ParamSpec::new(format!("V.{name}"), shape, Init::Normal(self.config.std)));
+            list.push(ParamSpec::new(format!("c.{name}"), [below.width, 0], Init::Constant(0.0)));
         }
         list
     }
@@ -162,8 +152,8 @@ impl Rule for TargetProp {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let Step { device, graph, weights, biases, own, key, activity, .. } = *step;
-        let (h, z, out) = (&activity.h, &activity.z, graph.output());
+        let Step { device, graph, params, key, activity, .. } = *step;
+        let (h, z, own, out) = (&activity.h, &activity.z, params.own(), graph.output());
         let phi = |i: RegionId| graph.regions()[i].phi;
         let batch = z[0].cols().max(1) as f64;
         let Errors { e, d, y, discrepancy, buffers, .. } = &mut *step.errors;
@@ -182,7 +172,7 @@ impl Rule for TargetProp {
         let [back, same] = pair else { unreachable!("two") };
         device.forward(Forward {
             afferents: Default::default(),
-            messages: [Message { synapse: &weights[out][0], e: &e[out] }].into_iter().collect(),
+            messages: [Message { synapse: &params[graph.weight(out, 0)], e: &e[out] }].into_iter().collect(),
             bias: None,
             shortcuts: Default::default(),
             phi: Phi::Identity,
@@ -210,23 +200,23 @@ impl Rule for TargetProp {
             discrepancy[l - 1] = aim(l - 1, &d[l - 1], &mut y[l - 1], &mut e[l - 1]);
             // What the inverse learns from: zt = z_{l-1} + sigma noise, f = phi_l(W_l zt + b_l), r = (g_l(f) - zt) * phi'.
             device.perturb(&z[l - 1], self.config.sigma, key.child(l as u64), zt);
-            dense(device, &weights[l][0], biases[l].as_ref(), zt, phi(l), [f_h, f]);
+            let (w, b) = (&params[graph.weight(l, 0)], graph.bias(l).map(|b| &params[b]));
+            dense(device, w, b, zt, phi(l), [f_h, f]);
             inverse(f, a, g);
             device.blend((1.0, g), (-1.0, zt), miss);
             device.slope(miss, phi(l - 1), a, r);
         }
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
         let hidden = |l: usize| if l < graph.output() { 1.0 / self.config.eta } else { 1.0 };
         let scale: Vec<f64> = (1..=graph.output()).map(hidden).collect();
-        let mut updates = weight_updates(graph, |_| true, &scale);
+        let mut updates = network_updates(graph, |_| true, &scale);
         for (n, _) in TargetProp::inverted(graph).enumerate() {
             let of = |place: usize| Signal::Buffer(2 + n * KEPT + place);
             // dV_l = r f^T, dc_l = r
-            for (param, pre) in [(Param::Own(2 * n), Some(of(F))), (Param::Own(2 * n + 1), None)] {
-                let (post, factor, rate) = (of(R), 1.0, self.config.rate);
-                updates.push(LocalUpdate { param, mirror: None, post, pre, factor, rate });
+            for (n, pre) in [(2 * n, Some(of(F))), (2 * n + 1, None)] {
+                updates.push(Update::outer(graph.own(n), of(R), pre).at_rate(self.config.rate));
             }
         }
         updates

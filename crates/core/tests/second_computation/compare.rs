@@ -2,7 +2,7 @@
 
 use crate::build::{self, Spec};
 use crate::images;
-use reclra::rule::Param;
+use reclra::rule::ParamId;
 use reclra::{Device, Graph, Learner, StepReport};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,7 +140,7 @@ fn run(numbers: &Numbers, case: Spec<'_>, device: &Device, within: Tolerance) ->
     let rule = (numbers.rule)(case.at("rule"), &graph);
     let mut net = Learner::new(graph.clone(), rule, 1.0, build::optim(case.at("optim")), device.clone(), 1)
         .expect("valid settings");
-    let named: Vec<(Param, String, usize)> =
+    let named: Vec<(ParamId, String, usize)> =
         net.parameters().iter().map(|n| (n.param, n.name.clone(), n.shape.iter().product())).collect();
     for (param, name, len) in &named {
         net.set(*param, &start(&numbers.root, case, name, *len)).expect("as many numbers");
@@ -184,7 +184,7 @@ fn step(
     net: &Learner,
     n: usize,
     report: StepReport,
-    named: &[(Param, String, usize)],
+    named: &[(ParamId, String, usize)],
     within: Tolerance,
 ) {
     let expected = Spec(&run.expected.list("steps")[n]);
@@ -206,8 +206,8 @@ fn step(
             }
         }
     }
-    let name = |param: Param| named.iter().find(|(p, ..)| *p == param).map_or("?", |(_, name, _)| name.as_str());
-    let update = |(param, d): (Param, reclra::Tensor)| {
+    let name = |param: ParamId| named.iter().find(|(p, ..)| *p == param).map_or("?", |(_, name, _)| name.as_str());
+    let update = |(param, d): (ParamId, reclra::Tensor)| {
         let name = name(param).to_owned();
         let d = written(&name, d.shape(), d.to_vec());
         (name, d)

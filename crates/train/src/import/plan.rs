@@ -3,7 +3,6 @@
 use super::{NameMap, Wanted, nearest};
 use crate::files::FileError;
 use crate::model::AVERAGE;
-use reclra::rule::Param;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -102,10 +101,10 @@ const KINDS: [(&str, &[&str]); 4] = [
 
 /// Place in [`KINDS`] of a parameter, and the layer it belongs to.
 fn layer_of(wanted: &Wanted) -> (&str, usize) {
-    match wanted.param {
-        Param::Weight { .. } => (wanted.name.rsplit_once("->").map_or("", |n| n.1), 0),
-        Param::Bias(_) => (wanted.name.split_once('.').map_or("", |n| n.1), 1),
-        _ => {
+    match wanted.name.split_once('.').filter(|_| wanted.is_dense) {
+        Some(("W", synapse)) => (synapse.rsplit_once("->").map_or("", |n| n.1), 0),
+        Some((_, region)) => (region, 1),
+        None => {
             let (layer, kind) = wanted.name.rsplit_once('.').unwrap_or(("", &wanted.name));
             (layer, KINDS.iter().position(|k| k.1.contains(&kind)).unwrap_or(0))
         }

@@ -6,7 +6,6 @@ use crate::fit::best;
 use crate::judge::evaluated;
 use crate::metrics::Confusion;
 use reclra::Learner;
-use reclra::rule::Param;
 
 /// Mistakes shown.
 const MISTAKES: usize = 24;
@@ -101,9 +100,9 @@ impl Findings {
 fn first_weights(learner: &Learner, shape: ImageShape) -> (Vec<Vec<f32>>, usize, ImageShape) {
     let region = &learner.graph().regions()[1];
     let (first, window) = match &region.inside {
-        None => (region.sources.first() == Some(&0)).then_some((Param::Weight { region: 1, source: 0 }, shape)),
+        None => (region.sources.first() == Some(&0)).then_some((learner.graph().weight(1, 0), shape)),
         Some(block) => block.path().first().and_then(|stage| stage.layer.window()).map(|[height, width]| {
-            (Param::Inside { region: 1, n: 0 }, ImageShape { channels: shape.channels, height, width })
+            (learner.graph().inside(1, 0), ImageShape { channels: shape.channels, height, width })
         }),
     }
     .filter(|(_, window)| window.height * window.width > 1)

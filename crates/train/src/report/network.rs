@@ -46,7 +46,7 @@ pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
 
 /// What leads errors from region to region.
 fn carrier(graph: &Graph, rule: &dyn Rule) -> &'static str {
-    if rule.own_synapses(graph).is_empty() { "error path" } else { "error synapse" }
+    if rule.params(graph).is_empty() { "error path" } else { "error synapse" }
 }
 
 fn body(graph: &Graph, rule: &dyn Rule) -> Markup {
@@ -83,7 +83,7 @@ fn sentence(graph: &Graph, rule: &dyn Rule) -> Markup {
         @if edges.is_empty() {
             p { (rule.name()) " has no error synapses: no region tells another its error." }
         } @else {
-            @if rule.own_synapses(graph).is_empty() { p { (rule.name()) " has no error synapses of its own: errors go back along the forward synapses." } }
+            @if rule.params(graph).is_empty() { p { (rule.name()) " has no error synapses of its own: errors go back along the forward synapses." } }
             p { "Errors go from " (edges.join(", ")) "." }
             p { "Regions of one wave get their error neurons at the same time; in order: " (waves.join(" | ")) "." }
         }

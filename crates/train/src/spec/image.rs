@@ -209,7 +209,7 @@ pub(super) fn rec_lra(r: &mut Reader<'_>, image: &ImageNet) -> Result<RecLraBloc
     };
     let graph = Graph::of_blocks(image.input, image.blocks.clone())?;
     let drawn = |twin_std: f64| -> Result<_> {
-        Ok(RecLraBlocks::new(RecLraBlocksConfig { twin_std, ..config.clone() }, &graph)?.own_synapses(&graph))
+        Ok(RecLraBlocks::new(RecLraBlocksConfig { twin_std, ..config.clone() }, &graph)?.params(&graph))
     };
     let by = "error synapses of an operation's shape only, which these settings have none of; set rule.wiring = \"layer\" or \
               rule.inner = \"rec-lra\"";

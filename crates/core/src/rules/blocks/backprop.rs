@@ -1,8 +1,8 @@
 //! Backprop through blocks: e_i = d_i * phi_i'(h_i), d_{i-1} what comes back through path and shortcut of block i. Exact.
 
 use crate::block::How;
-use crate::graph::{Graph, RegionId};
-use crate::rule::{OwnSynapse, Rule, Step};
+use crate::graph::RegionId;
+use crate::rule::{Rule, Step};
 use reclra_compute::dense::Response;
 
 /// Backprop on an image network.
@@ -12,10 +12,6 @@ pub struct BackpropBlocks;
 impl Rule for BackpropBlocks {
     fn name(&self) -> &'static str {
         "backprop"
-    }
-
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {

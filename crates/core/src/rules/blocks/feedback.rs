@@ -9,7 +9,7 @@
 use crate::block::{Given, How};
 use crate::error::{Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Layout, OwnSynapse, Rule, Step};
+use crate::rule::{Init, Layout, ParamSpec, Rule, Step};
 use crate::rules::shared::twins;
 use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
@@ -41,12 +41,12 @@ impl Rule for FeedbackBlocks {
         "feedback-alignment"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         (0..=graph.output()).flat_map(|i| twins("B", graph, i, self.factor)).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let (out, own) = (step.graph.output(), step.own);
+        let (out, own) = (step.graph.output(), step.own());
         for i in (1..=out).rev() {
             if i < out {
                 step.respond(i, Response::Derivative);
@@ -97,14 +97,10 @@ impl Rule for DirectBlocks {
         "direct-feedback-alignment"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        let one = |(name, to): &(String, Extent)| OwnSynapse {
-            name: format!("B.out->{name}"),
-            from_width: self.classes,
-            to_width: to.channels,
-            std: self.std,
-            layout: Layout::Transposed,
-            stored: true,
+    fn params(&self, _: &Graph) -> Vec<ParamSpec> {
+        let one = |(name, to): &(String, Extent)| {
+            let (name, shape) = (format!("B.out->{name}"), [to.channels, self.classes]);
+            ParamSpec { layout: Layout::Transposed, ..ParamSpec::new(name, shape, Init::Normal(self.std)) }
         };
         self.targets.iter().flatten().map(one).collect()
     }
@@ -159,5 +155,5 @@ fn send(step: &mut Step<'_>, n: usize, channels: usize, d: &mut Tensor) {
     let e = &step.errors.e[out];
     let (from, window) = (Extent::new(channels, 1, 1), Window::square(1, 1, 0));
     let conv = Convolution { from, out: e.rows(), window, groups: 1 };
-    step.device.convolve_back(&conv, &step.own[n], e, d, false, step.insides.room());
+    step.device.convolve_back(&conv, &step.own()[n], e, d, false, step.insides.room());
 }

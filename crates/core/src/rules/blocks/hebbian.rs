@@ -14,7 +14,7 @@
 use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{BlockUpdate, OwnSynapse, Rule, Step, block_updates};
+use crate::rule::{Rule, Step, Update, network_updates};
 use crate::rules::HebbianConfig;
 use crate::rules::shared::finite;
 use reclra_compute::dense::Response;
@@ -53,16 +53,12 @@ impl Rule for HebbianBlocks {
         "hebbian"
     }
 
-    fn own_synapses(&self, _: &Graph) -> Vec<OwnSynapse> {
-        Vec::new()
-    }
-
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        let out = graph.output();
-        let rate =
-            |u: BlockUpdate| if u.region() == Some(out) { u } else { BlockUpdate { rate: self.config.rate, ..u } };
-        let learns = |u: &BlockUpdate| u.region() == Some(out) || (self.config.oja && u.is_weight);
-        block_updates(graph).into_iter().filter(learns).map(rate).collect()
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        let specs = graph.param_specs(0.0);
+        let is_output = |u: &Update| graph.region_of(u.param) == Some(graph.output());
+        let learns = |u: &Update| is_output(u) || (self.config.oja && specs[u.param.index()].is_weight());
+        let rate = |u: Update| if is_output(&u) { u } else { u.at_rate(self.config.rate) };
+        network_updates(graph, |_| true, &[]).into_iter().filter(learns).map(rate).collect()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {

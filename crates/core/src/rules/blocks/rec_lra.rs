@@ -30,7 +30,7 @@ pub use config::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraB
 use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, block_updates};
+use crate::rule::{Init, Layout, ParamSpec, Role, Rule, Signal, Step, Update, network_updates};
 use crate::rules::shared::{channels, check_mismatch, count_output, twins};
 use crate::wiring::{ErrorGraph, ErrorSynapse};
 use reclra_compute::dense::Response;
@@ -241,19 +241,15 @@ impl Rule for RecLraBlocks {
         "rec-lra"
     }
 
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         let (config, mut list) = (&self.config, Vec::new());
-        let stored = config.synapse != MapSynapse::Seeded;
+        let role = if config.synapse == MapSynapse::Seeded { Role::Drawn } else { Role::Trained };
         for (i, skip) in self.skips.iter().enumerate() {
             let Some(skip) = skip else { continue };
             let name = format!("E.out->{}", graph.regions()[i].name);
-            let one = |name: String, from_width: usize, to_width: usize, std: f64| OwnSynapse {
-                name,
-                from_width,
-                to_width,
-                std,
-                layout: Layout::Transposed,
-                stored,
+            let one = |name: String, from: usize, to: usize, std: f64| {
+                let spec = ParamSpec::new(name, [to, from], Init::Normal(std));
+                ParamSpec { layout: Layout::Transposed, role, ..spec }
             };
             match config.synapse {
                 MapSynapse::LowRank(r) => {
@@ -285,7 +281,7 @@ impl Rule for RecLraBlocks {
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
-        let (own, out) = (step.own, step.graph.output());
+        let (own, out) = (step.own(), step.graph.output());
         // e_L = z_L - y_L is there.
         let feedback = |n: usize| self.twins[out].get(n).copied().flatten().map(|n| &own[n]);
         step.enter(out, &How { response: self.inner(), feedback: &feedback, given: None }, false);
@@ -295,18 +291,14 @@ impl Rule for RecLraBlocks {
         count_output(self.config.mismatch, step);
     }
 
-    fn local_updates(&self, graph: &Graph) -> Vec<LocalUpdate> {
-        let mut updates = Vec::new();
-        if !self.config.learns() {
-            return updates;
-        }
-        let out = graph.output();
-        for (i, skip) in self.skips.iter().enumerate() {
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        let (mut updates, out) = (Vec::new(), graph.output());
+        let skips = self.skips.iter().enumerate().filter(|_| self.config.learns());
+        for (i, skip) in skips {
             let Some(skip) = skip else { continue };
             let (pooled, q) = (Signal::Buffer(skip.buffer), Signal::Buffer(skip.buffer + 2));
             let mut learn = |own: usize, post: Signal, pre: Signal| {
-                let (param, rate) = (Param::Own(own), self.config.rate);
-                updates.push(LocalUpdate { param, mirror: None, post, pre: Some(pre), factor: 1.0, rate });
+                updates.push(Update::outer(graph.own(own), post, Some(pre)).at_rate(self.config.rate));
             };
             // M = E^T, so each product is written the other way round.
             let post = if self.config.plasticity == MapPlasticity::Readout { q } else { Signal::E(out) };
@@ -320,11 +312,7 @@ impl Rule for RecLraBlocks {
                 _ => learn(skip.own, post, pooled),
             }
         }
-        updates
-    }
-
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        let mut updates = block_updates(graph);
+        updates.extend(network_updates(graph, |_| true, &[]));
         if !self.config.twins_learn {
             return updates;
         }
@@ -332,9 +320,9 @@ impl Rule for RecLraBlocks {
             let Some(block) = &graph.regions()[i].inside else { continue };
             for (n, sender) in block.synapses().enumerate() {
                 if let Some(own) = self.twins[i].get(n).copied().flatten() {
-                    let w = Param::Inside { region: i, n: sender.stage.first };
-                    let of_w = |u: &&mut BlockUpdate| u.param == w;
-                    updates.iter_mut().find(of_w).into_iter().for_each(|u| u.mirror = Some(own));
+                    let w = graph.inside(i, sender.stage.first);
+                    let of_w = |u: &&mut Update| u.param == w;
+                    updates.iter_mut().find(of_w).into_iter().for_each(|u| u.mirror = Some(graph.own(own)));
                 }
             }
         }

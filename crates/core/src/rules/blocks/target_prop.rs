@@ -22,9 +22,7 @@
 use crate::block::How;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{
-    BlockUpdate, Layout, LocalUpdate, OwnSynapse, Param, Rule, Signal, Step, block_updates, surrogate_warning,
-};
+use crate::rule::{Init, ParamSpec, Rule, Signal, Step, Update, network_updates, surrogate_warning};
 use crate::rules::TargetPropConfig;
 use reclra_compute::Tensor;
 use reclra_compute::dense::Response;
@@ -83,7 +81,8 @@ impl TargetPropBlocks {
     /// Pre-activation and activity of g_l(u).
     fn invert(&self, step: &mut Step<'_>, l: RegionId, u: &Tensor, [a, g]: [&mut Tensor; 2]) {
         let n = l - 2;
-        let Step { device, own, graph, insides, .. } = step;
+        let own = step.own();
+        let Step { device, graph, insides, .. } = step;
         device.convolve_back(&self.inverses[n], &own[2 * n], u, g, false, insides.room());
         device.perturb_units(g, Some(&own[2 * n + 1]), Phi::Identity, a);
         device.perturb_units(a, None, graph.regions()[l - 1].phi, g);
@@ -103,9 +102,9 @@ impl TargetPropBlocks {
         step.device.blend((1.0, g), (-1.0, &zt), &mut miss);
         let n = l - 2;
         let Step { device, errors, insides, graph, .. } = step;
-        let r = &mut errors.buffers[n];
+        let (r, delta) = (&mut errors.buffers[n], &mut errors.deltas[graph.own(2 * n).index()]);
         device.slope(&miss, graph.regions()[l - 1].phi, a, r);
-        device.correlate(&self.inverses[n], &f, r, 1.0, &mut errors.own_deltas[2 * n], insides.room());
+        device.correlate(&self.inverses[n], &f, r, 1.0, delta, insides.room());
         insides.give([zt, f, miss]);
     }
 }
@@ -138,7 +137,7 @@ impl Rule for TargetPropBlocks {
     }
 
     /// V_l and c_l, for each l.
-    fn own_synapses(&self, graph: &Graph) -> Vec<OwnSynapse> {
+    fn params(&self, graph: &Graph) -> Vec<ParamSpec> {
         let mut list = Vec::new();
         for (l, conv) in (2..).zip(&self.inverses) {
             let [above, below] = [l, l - 1].map(|i| &graph.regions()[i]);
@@ -147,10 +146,8 @@ impl Rule for TargetPropBlocks {
             // Each unit of z_{l-1} hears from so many channels and places.
             let places = conv.window.taps() as f64 / conv.window.stride.iter().product::<usize>() as f64;
             let std = self.config.std / (to_width as f64 * places).sqrt();
-            let (layout, stored) = (Layout::Plain, true);
-            list.push(OwnSynapse { name: format!("V.{name}"), from_width, to_width, std, layout, stored });
-            let (layout, to_width) = (Layout::Bias, below.width);
-            list.push(OwnSynapse { name: format!("c.{name}"), from_width: 1, to_width, std: 0.0, layout, stored });
+            list.push(ParamSpec::new(format!("V.{name}"), [to_width, from_width], Init::Normal(std)));
+            list.push(ParamSpec::new(format!("c.{name}"), [below.width, 0], Init::Constant(0.0)));
         }
         list
     }
@@ -197,31 +194,16 @@ impl Rule for TargetPropBlocks {
         }
     }
 
-    fn local_updates(&self, _: &Graph) -> Vec<LocalUpdate> {
-        let bias = |n: usize| LocalUpdate {
-            param: Param::Own(2 * n + 1),
-            mirror: None,
-            post: Signal::Buffer(n),
-            pre: None,
-            factor: 1.0,
-            rate: self.config.rate,
-        };
-        (0..self.inverses.len()).map(bias).collect()
-    }
-
-    fn block_updates(&self, graph: &Graph) -> Vec<BlockUpdate> {
-        let mut updates = block_updates(graph);
-        for u in updates.iter_mut().filter(|u| u.region() != Some(graph.output())) {
-            u.factor = 1.0 / self.eta;
+    fn updates(&self, graph: &Graph) -> Vec<Update> {
+        // Division by eta in all blocks that have a target.
+        let scale = |i: RegionId| if i < graph.output() { 1.0 / self.eta } else { 1.0 };
+        let scale: Vec<f64> = (1..=graph.output()).map(scale).collect();
+        let mut updates = network_updates(graph, |_| true, &scale);
+        for n in 0..self.inverses.len() {
+            let (v, c) = (graph.own(2 * n), graph.own(2 * n + 1));
+            let both = [Update::outer(c, Signal::Buffer(n), None), Update::summed(v)];
+            updates.extend(both.map(|u| u.at_rate(self.config.rate)));
         }
-        let inverse = |n: usize| BlockUpdate {
-            param: Param::Own(2 * n),
-            mirror: None,
-            factor: 1.0,
-            rate: self.config.rate,
-            is_weight: true,
-        };
-        updates.extend((0..self.inverses.len()).map(inverse));
         updates
     }
 

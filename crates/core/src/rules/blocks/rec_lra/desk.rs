@@ -73,7 +73,7 @@ impl RecLraBlocks {
             e: std::mem::take(&mut errors.e[i]),
             buffers,
             gate: std::mem::take(&mut errors.buffers[self.gates[i]]),
-            deltas: std::mem::take(&mut errors.deltas[i]),
+            deltas: errors.deltas[step.graph.regions()[i].params.clone()].iter_mut().map(std::mem::take).collect(),
             inside: step.insides.blocks[i].take(),
             below: leaves.then(|| std::mem::take(&mut errors.d[i - 1])),
             discrepancy: 0.0,
@@ -87,7 +87,10 @@ impl RecLraBlocks {
                 errors.buffers[skip.buffer + n] = buffer;
             }
         }
-        (errors.d[i], errors.e[i], errors.deltas[i]) = (desk.d, desk.e, desk.deltas);
+        (errors.d[i], errors.e[i]) = (desk.d, desk.e);
+        for (n, delta) in step.graph.regions()[i].params.clone().zip(desk.deltas) {
+            errors.deltas[n] = delta;
+        }
         errors.buffers[self.gates[i]] = desk.gate;
         errors.discrepancy[i] = desk.discrepancy;
         step.insides.blocks[i] = desk.inside;
@@ -123,9 +126,9 @@ impl RecLraBlocks {
             device.gather(&block.to(), 1, &desk.e, &mut desk.gate);
             Given::Gate(&desk.gate)
         });
-        let feedback = |n: usize| self.twins[i].get(n).copied().flatten().map(|n| &step.own[n]);
+        let feedback = |n: usize| self.twins[i].get(n).copied().flatten().map(|n| &step.own()[n]);
         let how = How { response: self.inner(), feedback: &feedback, given };
-        let (params, fixed) = (&step.blocks.0[i][..], &step.blocks.1[i][..]);
+        let (params, fixed) = (step.params.range(&region.params), &step.params.fixed[i][..]);
         let lent = Lent { device, params, fixed, key: step.key.child(i as u64), training: true, inside, shared };
         block.down(lent, &how, [&activity.z[i - 1], h], &desk.e, &mut desk.deltas, desk.below.as_mut());
     }
@@ -144,7 +147,7 @@ impl RecLraBlocks {
             Message::Readout => &*q,
             Message::Both => both.as_ref().unwrap_or(q),
         };
-        let (own, room) = (step.own, &mut shared.room);
+        let (own, room) = (step.own(), &mut shared.room);
         match self.config.synapse {
             MapSynapse::LowRank(r) => {
                 device.convolve_back(&product(r, self.classes), &own[skip.own], e, rank, false, room);
@@ -178,13 +181,13 @@ impl RecLraBlocks {
         }
         if let MapSynapse::LowRank(r) = self.config.synapse {
             let units = product(skip.extent.units(), r);
-            device.convolve(&units, &step.own[skip.own + 1], None, z, pooled, room);
+            device.convolve(&units, &step.own()[skip.own + 1], None, z, pooled, room);
             return;
         }
         if self.config.plasticity == MapPlasticity::Readout {
             let x = if self.config.synapse.is_pooled() { &*pooled } else { z };
             let mut logits = device.zeros(&[self.classes, 0]);
-            device.convolve(&product(x.rows(), self.classes), &step.own[skip.own], None, x, &mut logits, room);
+            device.convolve(&product(x.rows(), self.classes), &step.own()[skip.own], None, x, &mut logits, room);
             let mut p = device.zeros(&[self.classes, 0]);
             crate::forward::activate(device, crate::phi::Phi::Softmax, &logits, &mut p);
             device.blend((1.0, &p), (-1.0, y), q);
