@@ -8,11 +8,9 @@
 //! A rule gives the block the error neurons e_i at h_i; then the block is entered and its inside updated by a rule of its own
 //! ([`How`]), which sees nothing outside. Only if it is asked to does a signal leave at its input.
 
-mod evaluate;
 mod stages;
 mod way;
 
-pub use evaluate::Evaluation;
 pub use stages::Stage;
 pub use way::{Given, How};
 
@@ -199,6 +197,14 @@ pub struct Inside {
 }
 
 impl Inside {
+    /// For a forward pass that keeps nothing.
+    fn passing(device: &Device, block: &Block, training: bool) -> Inside {
+        let outs = |stages: Option<&[Stage]>| vec![Tensor::default(); stages.map_or(0, <[Stage]>::len)];
+        let kept = |s: &Stage| if training { s.layer.kept(device) } else { Kept::default() };
+        let kept = block.stages().map(kept).collect();
+        Inside { outs: outs(Some(&block.path)), shortcut_outs: outs(block.shortcut()), kept }
+    }
+
     /// Room for a block's activities.
     #[must_use]
     pub fn new(device: &Device, block: &Block) -> Inside {
@@ -227,6 +233,11 @@ impl Shared {
     /// Gives tensors back that are no longer needed.
     pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
         self.signals.give(tensors);
+    }
+
+    /// Bytes of the tensors that are free.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.signals.bytes()
     }
 
     /// Deals what is free out to others.
@@ -260,11 +271,6 @@ impl Insides {
         self.shared.take(device, rows, cols)
     }
 
-    /// Free tensors, and room that kernels need.
-    pub(crate) fn spare(&mut self) -> (&mut Spare, &mut Room) {
-        (&mut self.shared.signals, &mut self.shared.room)
-    }
-
     /// Gives tensors back that are no longer needed.
     pub(crate) fn give(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
         self.shared.give(tensors);
@@ -289,10 +295,8 @@ pub struct Lent<'a> {
     pub fixed: &'a [Option<Tensor>],
     /// Randomness of this step and block.
     pub key: Key,
-    /// Whether it learns from this batch.
+    /// Whether normalisations go by the batch and dropout drops.
     pub training: bool,
-    /// Its activities.
-    pub inside: &'a mut Inside,
     /// Room that blocks share.
     pub shared: &'a mut Shared,
 }
@@ -305,40 +309,59 @@ impl Block {
         self.stages().map(|s| s.layer.fixed(device, own.child_named(&s.name))).collect()
     }
 
-    /// h = path(x) + shortcut(x): everything that the way back needs is kept. In training normalisations go by the batch and
-    /// dropout drops, else as in [`Block::evaluate`].
-    pub fn forward(&self, lent: Lent<'_>, x: &Tensor, h: &mut Tensor) {
-        let Lent { device, params, fixed, key, training, inside, shared } = lent;
-        let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
-        let mut run = |stages: &[Stage], outs: &mut [Tensor], offset: usize, mut end: Option<&mut Tensor>| {
+    /// h = path(x) + shortcut(x). Everything that the way back needs is kept `inside`; without it, activities are given up as soon
+    /// as they have been read.
+    pub fn forward(&self, lent: Lent<'_>, inside: Option<&mut Inside>, x: &Tensor, h: &mut Tensor) {
+        let Lent { device, params, fixed, key, training, shared } = lent;
+        let (is_kept, mut passing) = (inside.is_some(), None);
+        let inside = inside.unwrap_or_else(|| passing.insert(Inside::passing(device, self, training)));
+        let Inside { outs, shortcut_outs, kept } = inside;
+        let (kept, shortcut_kept) = kept.split_at_mut(self.path.len());
+        let run = |shared: &mut Shared,
+                   (stages, offset): (&[Stage], usize),
+                   outs: &mut [Tensor],
+                   kept: &mut [Kept],
+                   end: &mut Tensor| {
             for (k, stage) in stages.iter().enumerate() {
-                if outs[k].bytes() == 0 && (end.is_none() || k + 1 < stages.len()) {
-                    outs[k] = signals.take(device, stage.layer.to().units(), x.cols());
+                let (n, is_last) = (offset + k, k + 1 == stages.len());
+                if outs[k].bytes() == 0 && !is_last {
+                    outs[k] = shared.take(device, stage.layer.to().units(), x.cols());
                 }
                 let (before, rest) = outs.split_at_mut(k);
-                let y = end.as_deref_mut().filter(|_| k + 1 == stages.len()).unwrap_or(&mut rest[0]);
-                let n = offset + k;
+                let y = if is_last { &mut *end } else { &mut rest[0] };
                 let mut pass = Pass {
                     device,
                     params: &params[stage.first..stage.first + stage.params],
                     fixed: fixed[n].as_ref(),
                     training,
                     key: key.child(n as u64),
-                    room,
+                    room: &mut shared.room,
                 };
-                stage.layer.forward(&mut pass, before.last().unwrap_or(x), y, &mut kept[n]);
+                stage.layer.forward(&mut pass, before.last().unwrap_or(x), y, &mut kept[k]);
+                if !is_kept {
+                    shared.give(before.last_mut().map(std::mem::take));
+                }
             }
         };
-        run(&self.path, outs, 0, Some(&mut *h));
-        if let Some(shortcut) = &self.shortcut {
-            run(shortcut, shortcut_outs, self.path.len(), None);
-            device.add(1.0, shortcut_outs.last().unwrap_or(x), h);
+        run(shared, (&self.path, 0), outs, kept, h);
+        match self.shortcut() {
+            None => {}
+            Some([]) => device.add(1.0, x, h),
+            Some(shortcut) => {
+                let (last, outs) = (shortcut.len() - 1, shortcut_outs);
+                let mut end = std::mem::take(&mut outs[last]);
+                if end.bytes() == 0 {
+                    end = shared.take(device, h.rows(), x.cols());
+                }
+                run(shared, (shortcut, self.path.len()), outs, shortcut_kept, &mut end);
+                device.add(1.0, &end, h);
+                if is_kept {
+                    outs[last] = end;
+                } else {
+                    shared.give([end]);
+                }
+            }
         }
-    }
-
-    /// h of a batch that nothing is learned from; `free` of `at` holds tensors for what lies between, and gets them back.
-    pub fn evaluate(&self, at: Evaluation<'_>, x: &Tensor, h: &mut Tensor) {
-        evaluate::evaluate(&self.path, self.shortcut(), at, x, h);
     }
 
     /// Brings the error neurons `e` at h down through the block: sets the local updates of all parameters, summed over the
@@ -347,13 +370,13 @@ impl Block {
     pub fn down(
         &self,
         lent: Lent<'_>,
+        inside: &mut Inside,
         how: &How<'_>,
-        [x, h]: [&Tensor; 2],
-        e: &Tensor,
+        [x, h, e]: [&Tensor; 3],
         deltas: &mut [Tensor],
         mut d: Option<&mut Tensor>,
     ) {
-        let Lent { device, params, fixed, key, inside, shared, .. } = lent;
+        let Lent { device, params, fixed, key, shared, .. } = lent;
         let (Inside { outs, shortcut_outs, kept }, Shared { signals, room }) = (inside, shared);
         let mut way = Way { device, params, key, how, kept, fixed, signals, room, deltas, x, e };
         way.down(&self.path, Outs { outs, end: Some(h) }, how.given, [0, 0], d.as_deref_mut());
@@ -376,8 +399,8 @@ impl Block {
 
     /// Sets the local updates of all weights by association of what each operation is given and gives
     /// ([`crate::layer::Layer::associate`]); nothing comes from outside.
-    pub fn associate(&self, lent: Lent<'_>, [x, h]: [&Tensor; 2], deltas: &mut [Tensor]) {
-        let Lent { device, params, inside, shared, .. } = lent;
+    pub fn associate(&self, lent: Lent<'_>, inside: &Inside, [x, h]: [&Tensor; 2], deltas: &mut [Tensor]) {
+        let Lent { device, params, shared, .. } = lent;
         let paths = [
             (&self.path[..], &inside.outs, Some(h)),
             (self.shortcut().unwrap_or_default(), &inside.shortcut_outs, None),

@@ -4,14 +4,13 @@ mod evaluate;
 
 use crate::block::Insides;
 use crate::error::{Result, check};
-use crate::forward::forward;
+use crate::forward::{Network, Passing};
 use crate::graph::Graph;
 use crate::optim::Optim;
 use crate::param::ParamId;
 use crate::params::transposed;
 pub use crate::params::{Named, Params};
 use crate::particles::Particles;
-use crate::rooms::Rooms;
 use crate::rule::{Activity, Errors, Increment, Rule, Settle, Signal, Step, Update};
 use reclra_compute::rng::Key;
 use reclra_compute::update::{Descend, Local, Moments, Scratch};
@@ -53,7 +52,7 @@ pub struct Learner {
     pub(crate) insides: Insides,
     scratch: Scratch,
     pub(crate) particles: Particles,
-    rooms: Rooms,
+    passing: Passing,
     pub(crate) steps: u64,
     /// Randomness of the rule, one child a step.
     pub(crate) key: Key,
@@ -89,7 +88,7 @@ impl Learner {
             key: key.child(RULE),
             scratch: Scratch::default(),
             particles: Particles::new(rule.persistent(&graph), &graph),
-            rooms: Rooms::default(),
+            passing: Passing::default(),
             moments: Vec::new(),
             average: None,
             steps: 0,
@@ -276,7 +275,8 @@ impl Learner {
     fn infer(&mut self, averaged: bool, samples: &[u32]) {
         let Learner { device, graph, activity, errors, params, average, particles, insides, .. } = self;
         let params = average.as_ref().filter(|_| averaged).unwrap_or(params);
-        forward(device, graph, params, activity, (insides, !averaged), self.key.child(self.steps));
+        let network = Network { device, graph, params, training: !averaged, key: self.key.child(self.steps) };
+        network.keep(activity, insides);
         if !samples.is_empty() {
             particles.recall(samples, device, activity);
         }
@@ -326,7 +326,7 @@ impl Learner {
     /// Bytes of the activities of evaluation, apart from those of training.
     #[must_use]
     pub fn evaluation_bytes(&self) -> u64 {
-        self.rooms.bytes()
+        self.passing.bytes()
     }
 
     /// h and z of the last batch that it learned from.

@@ -48,7 +48,6 @@ pub mod param;
 mod params;
 mod particles;
 pub mod phi;
-mod rooms;
 pub mod rule;
 pub mod rules;
 mod signals;
@@ -59,6 +58,7 @@ pub mod wiring;
 
 pub use block::{Block, BlockSpec};
 pub use error::{Error, Result};
+pub use forward::evaluation_numbers;
 pub use graph::{Graph, GraphBuilder};
 pub use layer::Noise;
 pub use layers::LayerSpec;
@@ -70,7 +70,6 @@ pub use reclra_compute as compute;
 pub use reclra_compute::maps::{Extent, Window};
 pub use reclra_compute::pointwise::Mismatch;
 pub use reclra_compute::{Device, Level, Tensor, Verdict};
-pub use rooms::evaluation_numbers;
 pub use rules::{Backprop, BackpropConfig, Plasticity, RecLra, RecLraConfig};
 pub use rules::{DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig, LraE, LraEConfig};
 pub use rules::{

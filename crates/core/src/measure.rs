@@ -1,7 +1,7 @@
 //! What one looks at beside training: the local updates as tensors, the exact gradient, and the angle between them.
 
 use crate::block::Insides;
-use crate::forward::forward;
+use crate::forward::Network;
 use crate::graph::RegionId;
 use crate::learner::Learner;
 use crate::rule::{Activity, Errors, Increment, ParamId, Rule, Step, Update};
@@ -50,7 +50,8 @@ impl Learner {
         let (mut activity, mut errors) = (Activity::new(device, graph), Errors::new(device, graph, &[]));
         activity.z[0].clone_from(&self.activity.z[0]);
         let mut left = Insides::new(device, graph.blocks());
-        forward(device, graph, params, &mut activity, (&mut left, true), self.key.child(self.steps));
+        let network = Network { device, graph, params, training: true, key: self.key.child(self.steps) };
+        network.keep(&mut activity, &mut left);
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);
         let rule: Box<dyn Rule> =

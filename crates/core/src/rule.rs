@@ -4,7 +4,7 @@
 //! local updates follow from its signals; at each step it fills the error neurons. The outer product, the mean over the
 //! batch, re-projection and optimiser are the same for all rules.
 
-use crate::block::{Evaluation, How, Insides, Lent};
+use crate::block::{How, Insides, Lent};
 use crate::forward::activate;
 use crate::graph::{Graph, RegionId};
 pub use crate::param::{Init, Layout, ParamId, ParamSpec, Role};
@@ -156,11 +156,17 @@ impl<'a> Step<'a> {
             fixed: &params.fixed[i],
             key: key.child(i as u64),
             training: true,
-            inside,
             shared,
         };
         let d = leave.then(|| &mut d[i - 1]);
-        block.down(lent, how, [&activity.z[i - 1], &activity.h[i]], &e[i], &mut deltas[region.params.clone()], d);
+        block.down(
+            lent,
+            inside,
+            how,
+            [&activity.z[i - 1], &activity.h[i], &e[i]],
+            &mut deltas[region.params.clone()],
+            d,
+        );
     }
 
     /// z of block `i` on another input `x`, by the statistics of this batch; what the forward pass left stays.
@@ -169,9 +175,8 @@ impl<'a> Step<'a> {
         let region = &graph.regions()[i];
         let Some(block) = &region.inside else { return };
         let mut h = insides.take(device, region.width, x.cols());
-        let (free, room) = insides.spare();
-        let (params, fixed, training) = (params.range(&region.params), &params.fixed[i], Some(key));
-        block.evaluate(Evaluation { device, params, fixed, free, room, training }, x, &mut h);
+        let (params, fixed, shared) = (params.range(&region.params), &params.fixed[i], &mut insides.shared);
+        block.forward(Lent { device, params, fixed, key, training: true, shared }, None, x, &mut h);
         activate(device, region.phi, &h, z);
         insides.give([h]);
     }
@@ -182,8 +187,8 @@ impl<'a> Step<'a> {
         let region = &graph.regions()[i];
         let (Some(block), Some(inside)) = (&region.inside, &mut insides.blocks[i]) else { return };
         let (params, fixed, shared) = (params.range(&region.params), &params.fixed[i], &mut insides.shared);
-        let lent = Lent { device, params, fixed, key: key.child(i as u64), training: true, inside, shared };
-        block.associate(lent, [&activity.z[i - 1], &activity.h[i]], &mut errors.deltas[region.params.clone()]);
+        let lent = Lent { device, params, fixed, key: key.child(i as u64), training: true, shared };
+        block.associate(lent, inside, [&activity.z[i - 1], &activity.h[i]], &mut errors.deltas[region.params.clone()]);
     }
 
     /// e_i from what block `i` has received, and its share of the discrepancy.

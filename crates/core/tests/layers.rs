@@ -1,8 +1,7 @@
 //! Blocks and layers by their numbers: extents, parameters, multiplications and storage, what is too large, the properties of each
 //! kind of layer, and statistics that follow the batch.
 
-use reclra::block::{BlockSpec, Evaluation, Inside, Lent, Shared};
-use reclra::compute::maps::Room;
+use reclra::block::{BlockSpec, Inside, Lent, Shared};
 use reclra::compute::rng::Key;
 use reclra::layer::{Init, Noise, ParamSpec};
 use reclra::layers::LayerSpec;
@@ -144,23 +143,14 @@ fn an_evaluation_in_training_is_the_forward_pass_of_a_step() {
     let (x, fixed) = (tensor(&[INPUT.units(), BATCH], 100), block.fixed(&device, Key::new(7)));
     let [mut h, mut again, mut other] = [(); 3].map(|()| device.zeros(&[block.to().units(), BATCH]));
     let (mut inside, mut shared) = (Inside::new(&device, &block), Shared::default());
-    let lent = Lent {
-        device: &device,
-        params: &params,
-        fixed: &fixed,
-        key: Key::new(3),
-        training: true,
-        inside: &mut inside,
-        shared: &mut shared,
+    let (device, params, fixed) = (&device, &params[..], &fixed[..]);
+    let mut run = |key, inside: Option<&mut Inside>, h: &mut Tensor| {
+        let lent = Lent { device, params, fixed, key: Key::new(key), training: true, shared: &mut shared };
+        block.forward(lent, inside, &x, h);
     };
-    block.forward(lent, &x, &mut h);
-    let (mut free, mut room) = (Default::default(), Room::default());
-    for (key, h) in [(3, &mut again), (4, &mut other)] {
-        let training = Some(Key::new(key));
-        let at =
-            Evaluation { device: &device, params: &params, fixed: &fixed, free: &mut free, room: &mut room, training };
-        block.evaluate(at, &x, h);
-    }
+    run(3, Some(&mut inside), &mut h);
+    run(3, None, &mut again);
+    run(4, None, &mut other);
     assert_eq!(h.to_vec(), again.to_vec());
     assert_ne!(h.to_vec(), other.to_vec());
 }

@@ -1,6 +1,7 @@
 //! A [`Learner`] on batches that it does not learn from.
 
 use super::Learner;
+use crate::forward::Network;
 use crate::params::transposed;
 use reclra_compute::{Device, Tensor, Verdict};
 
@@ -33,7 +34,8 @@ impl Learner {
     fn evaluated<T>(&mut self, x: &[f32], of: impl FnOnce(&Device, [&Tensor; 2], bool) -> T) -> T {
         let output = if self.rule.settles().is_none() {
             let params = self.average.as_ref().unwrap_or(&self.params);
-            self.rooms.forward(&self.device, &self.graph, params, x)
+            let (device, graph, key) = (&self.device, &self.graph, self.key);
+            Network { device, graph, params, training: false, key }.free(x, &mut self.passing)
         } else {
             self.activate_evaluated(x);
             let out = self.graph.output();

@@ -147,7 +147,7 @@ impl Rule for TargetPropBlocks {
             let places = conv.window.taps() as f64 / conv.window.stride.iter().product::<usize>() as f64;
             let std = self.config.std / (to_width as f64 * places).sqrt();
             list.push(ParamSpec::new(format!("V.{name}"), [to_width, from_width], Init::Normal(std)));
-            list.push(ParamSpec::new(format!("c.{name}"), [below.width, 0], Init::Constant(0.0)));
+            list.push(ParamSpec::new(format!("c.{name}"), [below.width, 0], Init::Normal(0.0)));
         }
         list
     }

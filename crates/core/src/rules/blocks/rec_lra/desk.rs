@@ -129,8 +129,8 @@ impl RecLraBlocks {
         let feedback = |n: usize| self.twins[i].get(n).copied().flatten().map(|n| &step.own()[n]);
         let how = How { response: self.inner(), feedback: &feedback, given };
         let (params, fixed) = (step.params.range(&region.params), &step.params.fixed[i][..]);
-        let lent = Lent { device, params, fixed, key: step.key.child(i as u64), training: true, inside, shared };
-        block.down(lent, &how, [&activity.z[i - 1], h], &desk.e, &mut desk.deltas, desk.below.as_mut());
+        let lent = Lent { device, params, fixed, key: step.key.child(i as u64), training: true, shared };
+        block.down(lent, inside, &how, [&activity.z[i - 1], h, &desk.e], &mut desk.deltas, desk.below.as_mut());
     }
 
     /// beta d_i = beta spread(E e_L), into `d`; with q, which is there, in place of e_L or added to it.
