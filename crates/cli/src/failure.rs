@@ -163,8 +163,8 @@ impl From<FetchError> for Failure {
 
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
-        // A path that leads nowhere was written wrongly; what is there and cannot be read or written is another matter.
-        if e.missing() { Failure::Usage(e.to_string()) } else { Failure::Other(e.to_string()) }
+        // A path that leads nowhere, or to something else, was written wrongly; what cannot be read or written is another matter.
+        if e.misnamed() { Failure::Usage(e.to_string()) } else { Failure::Other(e.to_string()) }
     }
 }
 

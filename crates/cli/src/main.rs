@@ -10,7 +10,6 @@ mod progress;
 mod signals;
 mod tui;
 
-use clap::Parser;
 use failure::Failure;
 use reclra_compute::alloc::{self, Telling};
 use reclra_train::files;
@@ -43,6 +42,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let cli = args::Cli::try_parse()?;
+    let cli = args::parse()?;
     commands::run(cli)
 }

@@ -11,7 +11,7 @@ mod store;
 mod table;
 
 pub use plan::{MOST_SEEDS, Plan, plan};
-pub use results::{Results, replaceable};
+pub use results::{Results, TABLE, replaceable};
 pub use store::{CompareError, Watch, run};
 pub use table::{Row, rows, tried_rows};
 
@@ -45,6 +45,24 @@ impl Request {
     pub fn seed(&self) -> u64 {
         self.base.get("seed").and_then(Value::as_integer).map_or(0, |s| s.max(0) as u64)
     }
+}
+
+/// The folder, in that of a comparison, of the runs on which settings were tried.
+pub const TRIED: &str = "settings-tried";
+
+/// True of the folder of a run on which a comparison tried a setting: no result of it is reported.
+#[must_use]
+pub fn is_tried(run: &Path) -> bool {
+    run.ancestors().nth(2).and_then(Path::file_name).is_some_and(|name| name == TRIED)
+}
+
+/// The specs of the runs that a comparison in a folder reports, in the order of its table; none where there is no table.
+#[must_use]
+pub fn reported(folder: &Path) -> Vec<String> {
+    let told = results::told(folder).unwrap_or_default();
+    let runs =
+        told["rows"].as_array().into_iter().flatten().flat_map(|row| row["runs"].as_array().into_iter().flatten());
+    runs.filter_map(|run| run["spec"].as_str().map(str::to_owned)).collect()
 }
 
 /// One setting of one rule: a row of the table.

@@ -20,12 +20,22 @@ pub struct FileError {
 
 /// What is said of a path that leads nowhere.
 const MISSING: &str = "there is no such file or folder";
+/// What is said where a folder stands in a file's place, and the other way round.
+const FOLDER: &str = "is a folder, not a file";
+const FILE: &str = "is a file, where a folder belongs";
+const INSIDE: &str = "a part of this path is a file, not a folder";
 
 impl FileError {
     /// Whether it is about a file or folder that was to be read and is not there: that is for who named it to mend.
     #[must_use]
     pub fn missing(&self) -> bool {
         self.what == MISSING
+    }
+
+    /// Whether another path would have been right: none is there, or a folder in a file's place, or a file in a folder's.
+    #[must_use]
+    pub fn misnamed(&self) -> bool {
+        [MISSING, FOLDER, FILE, INSIDE].contains(&self.what.as_str())
     }
 
     /// From an operating system error.
@@ -38,8 +48,8 @@ impl FileError {
         let what = match error.kind() {
             K::NotFound => MISSING.to_owned(),
             K::PermissionDenied => "permission denied".to_owned(),
-            K::IsADirectory => "is a folder, not a file".to_owned(),
-            K::NotADirectory => "a part of this path is a file, not a folder".to_owned(),
+            K::IsADirectory => FOLDER.to_owned(),
+            K::NotADirectory => INSIDE.to_owned(),
             K::StorageFull => "the disk is full".to_owned(),
             K::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
             // EMFILE and ENFILE: this file is not to blame, so what else would help with it does not.
@@ -64,6 +74,17 @@ pub const NUMBERS: u64 = 1 << 40;
 
 /// What is shorter fits into the memory of any machine.
 const SMALL: u64 = 64 << 20;
+
+/// Checks that what should be a folder is no file.
+///
+/// # Errors
+/// Names the file.
+pub fn no_file(folder: &Path, remedy: &'static str) -> Result<(), FileError> {
+    if folder.is_file() {
+        return Err(FileError { path: folder.to_owned(), what: FILE.to_owned(), remedy });
+    }
+    Ok(())
+}
 
 /// Opens a file. A device, a pipe or a socket is none: who waits for its end may wait for ever.
 ///
@@ -254,10 +275,7 @@ pub fn writable_folder(folder: &Path) -> Result<(), FileError> {
         std::fs::create_dir_all(folder)?;
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map(|_| ())
     };
-    if folder.is_file() {
-        let what = "is a file, where a folder belongs".to_owned();
-        return Err(FileError { path: folder.to_owned(), what, remedy: "choose another folder with --out" });
-    }
+    no_file(folder, "choose another folder with --out")?;
     probe().map_err(|e| unwritten(folder, &e, "choose a folder you may write to with --out"))
 }
 

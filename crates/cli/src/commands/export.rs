@@ -34,6 +34,12 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
         let line = format!("{}: is a file that a run keeps; name another file with --out", path.display());
         return Err(Failure::Usage(line));
     }
+    let others = [Format::Safetensors, Format::Npz, Format::Onnx].into_iter().filter(|f| *f != format);
+    let is_end = |other: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(other));
+    if let Some(other) = others.map(Format::name).find(|other| is_end(other)) {
+        let line = format!("{}: ends as a file of --format {other}; end it in .{}", path.display(), format.name());
+        return Err(Failure::Usage(line));
+    }
     let named = |e: ExportError| match e {
         ExportError::Unprepared => Failure::Other(format!("{}: {e}", args.run.display())),
         e => e.into(),

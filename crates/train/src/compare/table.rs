@@ -50,7 +50,23 @@ impl Row {
             let why = first.failed.as_deref().unwrap_or_default();
             notes.push(format!("diverged ({} of {}): {why}", failed.len(), self.records.len()));
         }
-        notes.extend(self.records.first().into_iter().flat_map(|r| r.warnings.clone()));
+        // Each once, with the runs that it is about if it is not about all.
+        let mut warnings: Vec<&String> = Vec::new();
+        for warning in self.records.iter().flat_map(|r| &r.warnings) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        for warning in warnings {
+            let warned = |r: &&Record| r.warnings.contains(warning);
+            let of: Vec<String> =
+                self.records.iter().zip(self.trial.runs()).filter(|(r, _)| warned(r)).map(|(_, s)| part(s)).collect();
+            notes.push(if of.len() == self.records.len() {
+                warning.clone()
+            } else {
+                format!("{}: {warning}", of.join(", "))
+            });
+        }
         notes.join("; ")
     }
 
@@ -141,6 +157,11 @@ fn own_defaults(rows: &[Row]) -> Vec<Vec<String>> {
 /// True if the label of a row gives the value of a key.
 fn labelled(row: &Row, key: &str) -> bool {
     row.trial.label.split(' ').any(|part| part.split('=').next() == Some(key))
+}
+
+/// Seed or fold of a run.
+fn part(spec: &RunSpec) -> String {
+    spec.data.fold.map_or_else(|| format!("seed {}", spec.seed), |fold| format!("fold {fold}"))
 }
 
 /// A mean with its deviation over the runs.
@@ -256,11 +277,31 @@ impl Results<'_> {
         if let Some(first) = &first {
             let _ = write!(text, "\n{}\n", self.meaning_of_p(first));
         }
-        let meaning = self.columns.meaning();
-        if !meaning.is_empty() {
-            let _ = write!(text, "\n{meaning}\n");
-        }
+        let _ = write!(text, "\n{}\n", self.meaning());
         text + &self.by_fold()
+    }
+
+    /// What the columns are.
+    fn meaning(&self) -> String {
+        let mut text = "Train error: mean over the batches of the last epoch, each as it was trained on and before its update. Validation \
+                        and test error: of the network after the last epoch. s / epoch: median over the epochs. Of the rule: parameters \
+                        that the rule has beside those of the network."
+            .to_owned();
+        if self.jobs > 1 {
+            let _ = write!(
+                text,
+                " Times are of {} runs at a time, which slow each other down; `--jobs 1` times them one by one.",
+                self.jobs
+            );
+        }
+        let measured = self.rows.iter().flat_map(|r| &r.records).any(|r| r.peak_memory.is_some());
+        if self.columns.iter().any(|c| c == Column::Memory) && !measured {
+            text.push_str(
+                " Memory is known only of runs made one at a time: add `--jobs 1` and name a new folder with --out.",
+            );
+        }
+        let columns = self.columns.meaning();
+        if columns.is_empty() { text } else { format!("{text} {columns}") }
     }
 
     /// What the column of p is; nothing where it is empty.
@@ -273,15 +314,13 @@ impl Results<'_> {
             Some(_) => ("validation error", "fold", tests.len()),
             None => ("test error", "seed", tests.len()),
         };
-        let comparisons = if count == 1 { "one comparison".to_owned() } else { format!("{count} comparisons") };
+        let several =
+            if count == 1 { String::new() } else { format!("; {count} comparisons, p not corrected for their number") };
         let overlap = match self.folds() {
             Some(_) => " Training parts of folds overlap, so that p is rather too small.",
             None => "",
         };
-        format!(
-            "p: paired two-sided t-test of the {error} against {first} over {pairs} {unit}s; {comparisons}, p not corrected for \
-             their number.{overlap}"
-        )
+        format!("p: paired two-sided t-test of the {error} against {first} over {pairs} {unit}s{several}.{overlap}")
     }
 
     /// The validation error of each fold, in cross-validation.

@@ -56,7 +56,7 @@ fn reported(request: &Request) -> Vec<Trial> {
 }
 
 fn shown<'a>(rows: &'a [Row], columns: &'a Columns) -> Results<'a> {
-    Results { rows, tried: &[], target: 5.0, columns }
+    Results { rows, tried: &[], target: 5.0, columns, jobs: 2 }
 }
 
 fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Record>>, Vec<Ended>) {
@@ -186,7 +186,7 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
         assert_eq!(tested, [cells[at("stage")] == "report"; 3], "{line}");
     }
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
-    let paths = results.write(dir.path(), &machine, "2 runs at a time").unwrap();
+    let paths = results.write(dir.path(), &machine).unwrap();
     let text = std::fs::read_to_string(dir.path().join("compare.md")).unwrap();
     assert!(text.contains("## Settings tried") && text.contains("a machine"));
     assert_eq!(paths.len(), 5);
@@ -204,6 +204,32 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
     }
     std::fs::write(dir.path().join("compare.json"), "{}").unwrap();
     assert!(!may(&plan));
+}
+
+/// What is to be known of one run alone is told with its seed, what holds of all without.
+#[test]
+fn warnings_name_the_runs_that_they_are_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let trials = reported(&request(&["rec-lra"], &[]));
+    let mut records = made(&trials, dir.path(), 1).0;
+    records[0][1].warnings = vec!["one is odd".to_owned(), "all are".to_owned()];
+    records[0][0].warnings = vec!["all are".to_owned()];
+    let rows = rows(trials, records);
+    assert_eq!(rows[0].note(), "all are; seed 1: one is odd");
+    let none = Columns::default();
+    let text = |columns, jobs| Results { jobs, ..shown(&rows, columns) }.markdown();
+    assert!(text(&none, 2).contains("Times are of 2 runs at a time") && !text(&none, 1).contains("at a time"));
+    // Memory is measured of runs that are made alone: else it is said why there is none.
+    let memory = Columns::try_from(vec!["memory".to_owned()]).unwrap();
+    let why = "Memory is known only of runs made one at a time";
+    assert!(!text(&none, 2).contains(why));
+    let rows = rows_without_memory(&rows);
+    assert!(Results { jobs: 2, ..shown(&rows, &memory) }.markdown().contains(why));
+}
+
+fn rows_without_memory(rows: &[Row]) -> Vec<Row> {
+    let without = |r: &Record| Record { peak_memory: None, ..r.clone() };
+    rows.iter().map(|row| Row { records: row.records.iter().map(without).collect(), ..row.clone() }).collect()
 }
 
 #[test]
@@ -375,8 +401,7 @@ fn the_table_says_what_was_run_and_why_a_figure_is_missing() {
         "{}",
         results.heading()
     );
-    let svg =
-        results.write(dir.path(), &Machine { version: "0".into(), description: "m".into(), threads: 1 }, "").unwrap();
+    let svg = results.write(dir.path(), &Machine { version: "0".into(), description: "m".into(), threads: 1 }).unwrap();
     let svg = std::fs::read_to_string(&svg[3]).unwrap();
     assert!(svg.contains("validation error %") && !svg.contains("range"), "{svg}");
 }

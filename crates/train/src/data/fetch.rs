@@ -10,7 +10,7 @@ mod transfer;
 
 use super::content::{self, Verdict};
 use super::registry::{Entry, FileEntry, data_home, entries, names};
-use crate::files::FileError;
+use crate::files::{FileError, no_file};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -271,10 +271,7 @@ fn look(file: &FileEntry, folder: &Path) -> Result<Found, FetchError> {
 /// Makes the folder and keeps others from fetching into it for as long as the file is open.
 fn lock(folder: &Path) -> Result<File, FetchError> {
     let failed = |e: &std::io::Error| FileError::io(folder, e, "name a folder you may write to with --data-dir");
-    if folder.is_file() {
-        let what = "is a file, where a folder belongs".to_owned();
-        return Err(FileError { path: folder.to_owned(), what, remedy: "name a folder with --data-dir" }.into());
-    }
+    no_file(folder, "name a folder with --data-dir")?;
     std::fs::create_dir_all(folder).map_err(|e| failed(&e))?;
     let options = OpenOptions::new().create(true).append(true).open(folder.join(LOCK));
     let file = options.map_err(|e| failed(&e))?;

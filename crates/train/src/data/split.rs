@@ -1,4 +1,4 @@
-//! Which samples are trained on and which validate: some drawn with the seed, or one of several parts of equal size.
+//! Which samples are trained on and which validate: some drawn with the seed, or one of several parts whose sizes differ by one at most.
 
 use super::{DataError, Dataset, Part, Result};
 use crate::spec::RunSpec;
@@ -53,8 +53,8 @@ impl Split {
         }
     }
 
-    /// Shuffles the training part with the seed, cuts it into parts of equal size and validates on one of them. All parts of a
-    /// seed together are the whole training part, samples that were published for validation included.
+    /// Shuffles the training part with the seed, cuts it into parts whose sizes differ by one at most, and validates on one of them.
+    /// All parts of a seed together are the whole training part, samples that were published for validation included.
     ///
     /// # Errors
     /// If there are fewer samples than parts.
@@ -83,7 +83,7 @@ impl Split {
     }
 }
 
-/// One of several parts of equal size that the training part is cut into for cross-validation.
+/// One of several parts, whose sizes differ by one at most, that the training part is cut into for cross-validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fold {
     /// Which part validates, from 1.

@@ -56,7 +56,7 @@ fn words(run: &Subject<'_>, several: bool) -> Vec<String> {
                 false => format!("this run validates on part {}", fold.part),
             };
             format!(
-                " The training part is cut with {seed} into {} parts of equal size, whatever the class: {part}, {}, and the \
+                " The training part is cut with {seed} into {} parts whose sizes differ by one image at most, whatever the class: {part}, {}, and the \
                  other {} are trained on. The test part is judged once, after the last epoch, and chooses nothing.",
                 fold.of,
                 count(n, "image"),

@@ -120,6 +120,7 @@ pub fn distinct_names(folders: &[&Path]) -> Vec<String> {
 /// # Errors
 /// Names the file that is missing or damaged. A last line of the metrics that was cut off is no damage.
 pub fn read(folder: &Path) -> Result<View, FileError> {
+    files::no_file(folder, REMEDY)?;
     let path = folder.join(SPEC);
     let text = text(&path)?.ok_or_else(|| FileError::io(&path, &ErrorKind::NotFound.into(), REMEDY))?;
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;

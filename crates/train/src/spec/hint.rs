@@ -42,7 +42,15 @@ fn candidates<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
     if (1..=MOST).contains(&near.len()) {
         return near;
     }
-    let likeness = |k: &str| strsim::jaro_winkler(word, k).max(strsim::jaro_winkler(last(word), last(k)) * 0.97);
+    let section = |key: &str| key.rsplit_once('.').map(|(section, _)| section.to_owned());
+    let likeness = |k: &str| {
+        let name = strsim::jaro_winkler(last(word), last(k));
+        // In the right section, only the name can be wrong: the section's letters make nothing alike.
+        if section(word).is_some() && section(word) == section(k) {
+            return name;
+        }
+        strsim::jaro_winkler(word, k).max(name * 0.97)
+    };
     let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     best.filter(|k| likeness(k) > 0.72).into_iter().collect()
 }
@@ -71,6 +79,7 @@ mod tests {
             ("optim.bet", ", did you mean `optim.beta1` or `optim.beta2`?"),
             ("arc", ", did you mean `net.arch`?"),
             ("optim.lrr", ", did you mean `optim.lr`?"),
+            ("net.foo", ""),
         ] {
             assert_eq!(did_you_mean(word, &keys), want, "{word}");
         }

@@ -64,7 +64,9 @@ impl Settings {
     /// If there is no such key.
     pub fn put(&mut self, path: &str, value: impl Into<Value>, origin: &str) -> Result<()> {
         if keys::find(path).is_none() {
-            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections()).collect();
+            // A section that is there is no hint.
+            let sections = sections().into_iter().filter(|s| path.split('.').next() != Some(s));
+            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
             let (origin, key) = (origin.to_owned(), files::plain(path));
             let within = KEYS.iter().find(|k| k.path.split('.').next() == Some(path));
             let hint = within.map_or_else(|| did_you_mean(path, &known), |k| format!(", did you mean `{}`?", k.path));
