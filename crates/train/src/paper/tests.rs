@@ -83,6 +83,10 @@ fn the_contradictions_that_are_noted_are_there() {
         let mean = (value(row, Precision) + value(row, Recall)) / 2.0;
         assert!((value(row, F1) - mean).abs() < 1e-9, "{row}");
         assert!((100.0 - value(row, Accuracy) - value(&row.replace("table3", "table1/imagenet"), Test)).abs() < 0.02);
+        assert_eq!(claim(row).unwrap().notes().count(), 1);
+    }
+    for row in ["table2/backprop", "table2/rec-lra", "table3/backprop", "table3/rec-lra"] {
+        assert!(value(row, Accuracy) > value(row, Recall) + 0.5, "{row}");
     }
     // rec-LRA is the faster one.
     let ratio = |most| value("wall-clock/rec-lra", EpochLeast) / value("wall-clock/backprop", most);
