@@ -341,7 +341,7 @@ fn cross_validation_covers_the_training_part_and_pairs_folds() {
     assert_eq!(results.against_first(&rows[1]), Ok(test));
     let text = results.markdown();
     assert!(text.contains(&format!("| {} |", crate::paired::shown(test.p))), "{text}");
-    assert!(text.contains("t-test of the validation error against rec-lra over 3 folds; one comparison"), "{text}");
+    assert!(text.contains("t-test of the validation error against rec-lra over 3 folds. Training parts"), "{text}");
     let each: Vec<String> = errors(1).iter().map(|e| format!("{:.2}", e.unwrap())).collect();
     assert!(text.contains(&format!("| hebbian | {} |", each.join(" | "))), "{text}");
     let json = results.json();
@@ -378,7 +378,7 @@ fn the_table_says_what_was_run_and_why_a_figure_is_missing() {
             && text.contains("| equilibrium-prop [2] |"),
         "{text}"
     );
-    assert!(text.contains("the test error against rec-lra over 3 seeds; one comparison"), "{text}");
+    assert!(text.contains("the test error against rec-lra over 3 seeds."), "{text}");
     // Where rows differ, each has its own value.
     let varied = |lr: &str| plan(&request(&["backprop"], &[lr]), &facts()).unwrap().reported(&[]).remove(0);
     let two = [Trial { rule: "hebbian".into(), ..varied("optim.lr=1e-3") }, varied("optim.lr=0.5")];

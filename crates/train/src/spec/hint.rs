@@ -43,13 +43,15 @@ fn candidates<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
         return near;
     }
     let section = |key: &str| key.rsplit_once('.').map(|(section, _)| section.to_owned());
+    // Where the section is right, only the name in it can be wrong: the section's letters make nothing alike.
+    let within = section(word).is_some() && known.iter().any(|k| section(word) == section(k));
     let likeness = |k: &str| {
         let name = strsim::jaro_winkler(last(word), last(k));
-        // In the right section, only the name can be wrong: the section's letters make nothing alike.
-        if section(word).is_some() && section(word) == section(k) {
-            return name;
+        match within {
+            true if section(word) != section(k) => 0.0,
+            true => name,
+            false => strsim::jaro_winkler(word, k).max(name * 0.97),
         }
-        strsim::jaro_winkler(word, k).max(name * 0.97)
     };
     let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     best.filter(|k| likeness(k) > 0.72).into_iter().collect()
