@@ -5,7 +5,7 @@
 
 use crate::args::Voice;
 use crate::failure::Failure;
-pub(crate) use reclra_train::report::{count, grouped};
+pub(crate) use reclra_train::text::{count, grouped};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};

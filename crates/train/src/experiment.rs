@@ -18,10 +18,9 @@ use crate::columns::Columns;
 use crate::data::{self, Dataset};
 use crate::files::{self, FileError, write_atomically};
 use crate::fit::Observer;
-use crate::plot;
-use crate::record::Record;
+use crate::record::{Record, Seeds};
 use crate::run::RunError;
-use crate::runs::{self, Environment, Keeping, Shared, data_files};
+use crate::runs::{self, Environment, Keeping, Shared, WriteReport, data_files};
 use crate::spec::{DataFacts, RunSpec, SpecError};
 use crate::warnings;
 use reclra::Device;
@@ -165,7 +164,14 @@ pub struct Work<'a> {
     pub keeping: Keeping,
     /// Set to end it.
     pub stop: &'a AtomicBool,
+    /// Writes the report of each run.
+    pub report: WriteReport,
+    /// Draws the errors by epoch, of one line or several over their seeds.
+    pub plot: Plot,
 }
+
+/// Makes a picture of lines; the second argument says what each is a mean over.
+pub type Plot = fn(&[Seeds<'_>], &str) -> Result<String, String>;
 
 /// A run with a seed, ready to be made.
 #[derive(Clone)]
@@ -305,6 +311,7 @@ impl Experiment {
                 environment: &environment,
                 keeping: work.keeping,
                 stop: work.stop,
+                report: work.report,
             };
             let (device, folder) = (Device::cpu(work.machine.threads), self.folder(planned, work.runs));
             let mut lines = Vec::new();
@@ -340,7 +347,7 @@ impl Experiment {
         let records = |run: &Run| done.iter().filter(|d| d.name == run.name).map(|d| &d.record).collect();
         if self.plot {
             let lines: Vec<_> = self.run.iter().map(|run| (run.name.clone(), records(run))).collect();
-            let (path, svg) = (file("svg"), plot::by_epoch(&lines, "seeds"));
+            let (path, svg) = (file("svg"), (work.plot)(&lines, "seeds"));
             write_atomically(&path, svg.map_err(|e| ExperimentError::Plot(path.clone(), e))?.as_bytes())?;
         }
         let specs: Vec<(usize, &RunSpec)> = plan.iter().map(|p| (p.run, &p.spec)).collect();

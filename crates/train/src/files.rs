@@ -122,7 +122,7 @@ fn whole(file: std::fs::File, path: &Path, most: u64, remedy: &'static str) -> R
     let io = |e: std::io::Error| FileError::io(path, &e, remedy);
     let length = file.metadata().map_err(io)?.len();
     // To ask the system takes milliseconds; what is small fits.
-    let free = if length > SMALL { crate::memory::available() } else { None };
+    let free = if length > SMALL { crate::system::available() } else { None };
     let most = most.min(free.unwrap_or(u64::MAX));
     let long = |found: String| {
         let what = format!("is {found} long, and no more than {most} can be read");

@@ -1,11 +1,13 @@
 //! SVG plots of several runs: validation error by epoch, with bands over the seeds, and by time.
 
+use crate::compare::{CompareError, Results};
 use crate::fonts;
-use crate::record::Record;
-use crate::report::short;
+use crate::record::Seeds;
+use crate::text::short;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::path::Path;
 
 /// Colours that stay apart for the colour-blind and in print (Okabe and Ito), then their darker kin.
 const COLOURS: [(u8, u8, u8); 9] = [
@@ -59,10 +61,13 @@ fn error(all: &[Seeds<'_>], units: &str) -> String {
 }
 
 /// A name and points (x, y).
-pub(crate) type Curve = (String, Vec<(f64, f64)>);
+pub type Curve = (String, Vec<(f64, f64)>);
 
 /// Curves over two logarithmic axes.
-pub(crate) fn log_log(curves: &[Curve], x: &str, y: &str) -> Result<String, String> {
+///
+/// # Errors
+/// If they could not be drawn.
+pub fn log_log(curves: &[Curve], x: &str, y: &str) -> Result<String, String> {
     let line = |(name, points): &Curve| Line {
         name: name.clone(),
         points: points.iter().map(|&(x, y)| (x, y, y, y)).collect(),
@@ -70,19 +75,36 @@ pub(crate) fn log_log(curves: &[Curve], x: &str, y: &str) -> Result<String, Stri
     draw(&curves.iter().map(line).collect::<Vec<_>>(), &Frame { log: true, x, y, top: None })
 }
 
-/// What one line shows: its name, and one record a seed.
-pub(crate) type Seeds<'a> = (String, Vec<&'a Record>);
-
 /// Error by epoch; the band reaches from the lowest to the highest of a line's `units`, seeds or folds.
-pub(crate) fn by_epoch(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
+///
+/// # Errors
+/// If it could not be drawn.
+pub fn by_epoch(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
     let y = &error(all, units);
     draw(&lines(all, |epoch, _| epoch as f64), &Frame { log: false, x: "epoch", y, top: Some(100.0) })
 }
 
 /// Error by seconds of training, evaluation included, on a logarithmic axis: rules may be ten times apart.
-pub(crate) fn by_time(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
+///
+/// # Errors
+/// If it could not be drawn.
+pub fn by_time(all: &[Seeds<'_>], units: &str) -> Result<String, String> {
     let y = &error(all, units);
     draw(&lines(all, |_, seconds| seconds), &Frame { log: true, x: "wall-clock time, seconds", y, top: Some(100.0) })
+}
+
+/// The plots of a comparison in a folder, by epoch and by time.
+///
+/// # Errors
+/// Names the plot that could not be drawn.
+pub fn of_comparison(results: &Results<'_>, folder: &Path) -> Result<[String; 2], CompareError> {
+    let (series, units) = (results.series(), format!("{}s", results.unit()));
+    let failed = |name: &str| {
+        let path = folder.join(name);
+        move |e| CompareError::Plot(path, e)
+    };
+    let by_epoch = by_epoch(&series, &units).map_err(failed("error-by-epoch.svg"))?;
+    Ok([by_epoch, by_time(&series, &units).map_err(failed("error-by-time.svg"))?])
 }
 
 /// `x` of (epoch, mean seconds since the start).

@@ -25,16 +25,14 @@ mod words;
 
 pub use drawing::picture;
 pub use findings::{Findings, Mistake};
-pub(crate) use words::short;
-pub use words::{count, grouped};
 
 use crate::bench::{self, Ceiling, StepTimes};
 use crate::data::{DataError, Dataset};
 use crate::files::{FileError, write_atomically};
 use crate::model;
 use crate::run::{self, RunError};
-use crate::runs::view::distinct_names;
-use crate::runs::{REPORT, View};
+use crate::runs::view::{self, distinct_names};
+use crate::runs::{REPORT, View, load_model};
 use crate::spec::DataFacts;
 use reclra::{Device, Learner};
 use std::path::{Path, PathBuf};
@@ -105,7 +103,7 @@ impl<'a> Subject<'a> {
 
 /// What the saved network makes of the test part, or why it cannot be asked.
 fn found(view: &View, options: &Options) -> Result<Result<Findings, String>, RunError> {
-    let mut model = model::load(&view.folder, options.device.clone())?;
+    let mut model = load_model(&view.folder, options.device.clone())?;
     if model.spec != view.spec {
         return Ok(Err(format!("{} was trained with another spec than {}.", model::FILE, model::SPEC_FILE)));
     }
@@ -154,6 +152,22 @@ pub fn write(view: &View, learner: &mut Learner, dataset: &dyn Dataset) -> Resul
     let path = view.folder.join(REPORT);
     save(&path, &render(&[Subject::with(view, learner, dataset)?]), false)?;
     Ok(path)
+}
+
+/// Writes the report of a run that is over into its folder: what [`crate::runs::WriteReport`] asks for.
+///
+/// # Errors
+/// If the folder or a sample cannot be read, or the file cannot be written.
+pub fn write_at_end(folder: &Path, judged: Option<(&mut Learner, &dyn Dataset)>) -> Result<PathBuf, RunError> {
+    let view = view::read(folder)?;
+    match judged {
+        Some((learner, dataset)) => write(&view, learner, dataset),
+        None => {
+            let path = folder.join(REPORT);
+            save(&path, &render(&[Subject::bare(&view)]), true)?;
+            Ok(path)
+        }
+    }
 }
 
 /// Writes a report. A file that is there must be a report too, unless `overwrite` says that it may go.

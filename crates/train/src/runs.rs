@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod environment;
 mod folder;
 mod keeper;
+mod load;
 mod make;
 mod once;
 pub mod view;
@@ -38,7 +39,8 @@ pub fn is_kept(path: &std::path::Path) -> bool {
 pub use environment::{DataFile, Environment, cpu, data_files, now, sha256};
 pub use folder::{RunFolder, fresh};
 pub use keeper::Keeping;
-pub use make::{End, Task, make, resume};
+pub use load::load_model;
+pub use make::{End, Task, WriteReport, make, resume};
 pub use once::{Shared, environment, finished, once, place};
 pub use view::{StepRow, View};
 

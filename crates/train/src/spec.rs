@@ -6,7 +6,6 @@
 
 mod data;
 mod facts;
-mod hint;
 mod image;
 pub mod keys;
 mod layers;
@@ -18,7 +17,6 @@ mod words;
 
 pub use data::DataSpec;
 pub use facts::DataFacts;
-pub use hint::did_you_mean;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, same};

@@ -2,8 +2,8 @@
 
 use crate::data::{Dataset, Part};
 use crate::record::Record;
-use crate::report::count;
 use crate::spec::{DataFacts, RunSpec, SpecError};
+use crate::text::count;
 
 /// Images below which the error of a part is coarse.
 const FEW: usize = 100;

@@ -10,7 +10,8 @@ use reclra::Device;
 use reclra_train::columns::Columns;
 use reclra_train::compare::{self, Request, Results, Row, Trial};
 use reclra_train::data::Dataset;
-use reclra_train::report::replaceable;
+use reclra_train::plot::of_comparison;
+use reclra_train::report::{replaceable, write_at_end};
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, canonical, rule_names};
@@ -96,7 +97,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     };
     let rows = work.make(plan.reported(&tried), Stage::Report)?;
     let results = Results { rows: &rows, tried: &tried, target: args.target, columns: &columns, jobs };
-    let mut paths = results.write(&out, &machine(args.machine))?;
+    let mut paths = results.write(&out, &machine(args.machine), &of_comparison(&results, &out)?)?;
     paths.push(super::report::of_many(&out, rows.iter().flat_map(|row| row.trial.folders(&out, &facts)))?);
     let mut object = results.json();
     object["files"] = paths.iter().map(path_text).collect();
@@ -132,6 +133,7 @@ impl Work<'_> {
             environment: &self.environment,
             keeping: self.keeping,
             stop: &self.stop,
+            report: write_at_end,
         };
         let folder = match stage {
             Stage::Trial => &self.out.join(compare::TRIED),

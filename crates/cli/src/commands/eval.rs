@@ -8,13 +8,13 @@ use crate::progress::percent;
 use reclra_train::data::{Part, Split};
 use reclra_train::fit::judge;
 use reclra_train::metrics::{Scores, top5_tells};
-use reclra_train::model;
 use reclra_train::run::dataset_for;
+use reclra_train::runs;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
-    let mut model = model::load(&args.run, device(args.machine)?)?;
+    let mut model = runs::load_model(&args.run, device(args.machine)?)?;
     let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
     let facts = DataFacts::of(&*dataset);
     if !facts.same_data(&model.facts) {

@@ -10,6 +10,8 @@ use reclra::Device;
 use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
 use reclra_train::files::writable_folder;
 use reclra_train::fit::Observer;
+use reclra_train::plot::by_epoch;
+use reclra_train::report::write_at_end;
 use reclra_train::runs::{Keeping, RunFolder};
 use reclra_train::spec::RunSpec;
 use serde_json::json;
@@ -84,6 +86,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
         environment: &environment,
         keeping: args.keep.keeping(Keeping::OF_MANY),
         stop: &stop,
+        report: write_at_end,
+        plot: by_epoch,
     };
     let mut shown = Shown { voice, total: plan.len(), started: 0 };
     let done = experiment.make(&plan, &work, &mut shown)?;

@@ -13,6 +13,7 @@ use reclra_train::files::{self, FileError, write_atomically};
 use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::metrics::top5_tells;
+use reclra_train::report::write_at_end;
 use reclra_train::run::{Prepared, prepare_shown, resolve};
 use reclra_train::runs::checkpoint::Manifest;
 use reclra_train::runs::view::Standing;
@@ -211,7 +212,7 @@ impl Run<'_> {
         all.extend(board.as_mut().map(|b| b as &mut dyn Observer));
         all.extend(tui.as_mut().map(|t| t as &mut dyn Observer));
         let mut all = Many(all);
-        let task = Task { folder, spec, facts, dataset, device, keeping };
+        let task = Task { folder, spec, facts, dataset, device, keeping, report: write_at_end };
         let mut warn = |line: &str| voice.warn(line);
         let end = match begun {
             None => runs::make(&task, &mut all, &stop, &mut warn),

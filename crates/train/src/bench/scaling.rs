@@ -3,7 +3,7 @@
 use super::StepTimes;
 use crate::files::{FileError, write_atomically};
 use crate::plot;
-use crate::report::count;
+use crate::text::count;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

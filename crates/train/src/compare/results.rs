@@ -6,8 +6,7 @@ use super::{Plan, Trial};
 use crate::columns::Columns;
 use crate::experiment::Machine;
 use crate::files::{self, FileError, write_atomically};
-use crate::plot;
-use crate::record::{Record, deviation, mean};
+use crate::record::{Record, Seeds, deviation, mean};
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use serde_json::{Value, json};
@@ -168,22 +167,23 @@ impl Results<'_> {
         })
     }
 
-    /// Writes `compare.json`, `.md`, `.csv` and the plots into `folder`. Their paths, in the order in which they were written.
+    /// What the plots of the errors show: a line for each row that has runs.
+    #[must_use]
+    pub fn series(&self) -> Vec<Seeds<'_>> {
+        let made = self.rows.iter().filter(|row| !row.records.is_empty());
+        made.map(|row| (row.trial.name(), row.records.iter().collect())).collect()
+    }
+
+    /// Writes `compare.json`, `.md`, `.csv` and the plots, by epoch and by time, into `folder`. Their paths, in the order in which they were written.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, folder: &Path, machine: &Machine) -> Result<Vec<PathBuf>, CompareError> {
-        let series: Vec<plot::Seeds<'_>> = self
-            .rows
-            .iter()
-            .filter(|row| !row.records.is_empty())
-            .map(|row| (row.trial.name(), row.records.iter().collect()))
-            .collect();
-        let units = format!("{}s", self.unit());
-        let by_epoch =
-            plot::by_epoch(&series, &units).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
-        let by_time =
-            plot::by_time(&series, &units).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
+    pub fn write(
+        &self,
+        folder: &Path,
+        machine: &Machine,
+        [by_epoch, by_time]: &[String; 2],
+    ) -> Result<Vec<PathBuf>, CompareError> {
         let tried = self.tried();
         let trials = if tried.is_empty() { tried } else { format!("\n## Settings tried\n\n{tried}") };
         let text = format!(

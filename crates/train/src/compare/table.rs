@@ -228,7 +228,8 @@ impl Results<'_> {
     }
 
     /// What figures are paired by.
-    pub(super) fn unit(&self) -> &'static str {
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
         if self.folds().is_some() { "fold" } else { "seed" }
     }
 

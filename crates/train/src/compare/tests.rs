@@ -5,6 +5,7 @@ use crate::columns::Columns;
 use crate::data::digits;
 use crate::experiment::Machine;
 use crate::fit::Observer;
+use crate::plot::of_comparison;
 use crate::record::Record;
 use crate::runs::{Environment, Keeping, Shared};
 use std::sync::Mutex;
@@ -68,6 +69,7 @@ fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Rec
         environment: &environment,
         keeping: Keeping::OF_MANY,
         stop: &stop,
+        report: crate::report::write_at_end,
     };
     let records = run(trials, &shared, folder, (jobs, 1), &heard).unwrap();
     let mut heard = heard.0.into_inner().unwrap();
@@ -186,7 +188,7 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
         assert_eq!(tested, [cells[at("stage")] == "report"; 3], "{line}");
     }
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
-    let paths = results.write(dir.path(), &machine).unwrap();
+    let paths = results.write(dir.path(), &machine, &of_comparison(&results, dir.path()).unwrap()).unwrap();
     let text = std::fs::read_to_string(dir.path().join("compare.md")).unwrap();
     assert!(text.contains("## Settings tried") && text.contains("a machine"));
     assert_eq!(paths.len(), 5);
@@ -401,7 +403,8 @@ fn the_table_says_what_was_run_and_why_a_figure_is_missing() {
         "{}",
         results.heading()
     );
-    let svg = results.write(dir.path(), &Machine { version: "0".into(), description: "m".into(), threads: 1 }).unwrap();
+    let machine = Machine { version: "0".into(), description: "m".into(), threads: 1 };
+    let svg = results.write(dir.path(), &machine, &of_comparison(&results, dir.path()).unwrap()).unwrap();
     let svg = std::fs::read_to_string(&svg[3]).unwrap();
     assert!(svg.contains("validation error %") && !svg.contains("range"), "{svg}");
 }

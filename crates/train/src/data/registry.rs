@@ -4,7 +4,8 @@ use super::digits::digits;
 use super::error::{DataError, Result};
 use super::{Dataset, ImageShape, Opening, cifar, folder, idx_set};
 use crate::files;
-use crate::spec::{DataFacts, did_you_mean};
+use crate::hint::did_you_mean;
+use crate::spec::DataFacts;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 
 use super::{Experiment, ExperimentError, KNOWN};
 use crate::files;
-use crate::spec::{Settings, did_you_mean, line_of};
+use crate::hint::did_you_mean;
+use crate::spec::{Settings, line_of};
 use std::path::Path;
 
 impl Experiment {

@@ -2,9 +2,10 @@
 
 use super::ExperimentError;
 use crate::columns::Column;
+use crate::hint::did_you_mean;
 use crate::paper::{self, Claim, Measure};
 use crate::record::{Record, mean};
-use crate::spec::{DataFacts, RunSpec, Settings, did_you_mean};
+use crate::spec::{DataFacts, RunSpec, Settings};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;

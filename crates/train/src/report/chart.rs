@@ -2,7 +2,7 @@
 //! no way to ask for a value; these carry their numbers along, so that the page's script can show them.
 
 use super::scale::{Kind, Scale};
-use super::words::short;
+use crate::text::short;
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write as _;
 

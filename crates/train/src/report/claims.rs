@@ -2,9 +2,9 @@
 
 use super::Subject;
 use super::page::{each, wide};
-use super::words::percent;
 use crate::paper::{Claim, Measure, SOURCE, claimed, data_of, differences};
 use crate::record::Record;
+use crate::text::percent;
 use maud::{Markup, html};
 
 /// A figure of the paper beside that of a run.

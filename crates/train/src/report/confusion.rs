@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::page::{absent, all_absent, each, wide};
-use super::words::{NONE, grouped};
 use crate::metrics::Confusion;
+use crate::text::{NONE, grouped};
 use maud::{Markup, html};
 
 /// Classes beyond which the matrix has too many cells to be looked at.

@@ -5,9 +5,9 @@ use super::Subject;
 use super::chart::{Axis, Chart, Point, Series};
 use super::groups::{Group, groups};
 use super::page::wide;
-use super::words::{grouped, percent, short};
 use crate::fit::EpochReport;
 use crate::runs::StepRow;
+use crate::text::{grouped, percent, short};
 use maud::{Markup, html};
 
 /// Something of an epoch that is drawn.

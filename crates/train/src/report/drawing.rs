@@ -1,7 +1,7 @@
 //! The network as a drawing: regions in a row in forward order, what skips regions in lanes above, errors in lanes below.
 
 use super::chart::rounded;
-use super::words::{count, grouped};
+use crate::text::{count, grouped};
 use maud::{Markup, html};
 use reclra::{Graph, phi};
 

@@ -1,9 +1,10 @@
 //! Runs that differ in their seed or fold alone stand together; what tells the others apart is what their specs differ in.
 
 use super::Subject;
-use super::words::{NONE, value};
+use super::words::value;
 use crate::spec::keys::KEYS;
 use crate::spec::{RunSpec, Settings};
+use crate::text::NONE;
 use std::collections::BTreeSet;
 
 /// Runs of one spec, one a seed or fold.

@@ -4,10 +4,10 @@ use super::Subject;
 use super::groups::{Group, groups};
 use super::page::wide;
 use super::summary::{ERRORS, errors};
-use super::words::percent;
 use crate::data::Fold;
 use crate::paired::{Paired, Untested, paired, shown};
 use crate::record::{deviation, mean};
+use crate::text::percent;
 use maud::{Markup, html};
 
 /// Means, if some runs differ in their seed or fold alone.

@@ -4,7 +4,7 @@ use super::Subject;
 use super::drawing::drawing;
 use super::groups::groups;
 use super::page::wide;
-use super::words::grouped;
+use crate::text::grouped;
 use maud::{Markup, html};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};

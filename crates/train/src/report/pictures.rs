@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::page::{absent, all_absent, each};
-use super::words::{grouped, short};
 use super::{Findings, png};
+use crate::text::{grouped, short};
 use maud::{Markup, html};
 
 pub(super) fn mistakes(runs: &[Subject<'_>]) -> Markup {

@@ -2,10 +2,10 @@
 
 use super::Subject;
 use super::page::wide;
-use super::words::{count, grouped};
 use crate::data::Normalise;
 use crate::runs::DataFile;
 use crate::spec::DataSpec;
+use crate::text::{count, grouped};
 use maud::{Markup, html};
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {

@@ -1,6 +1,6 @@
 //! Axes: from numbers to places, with round numbers on them.
 
-use super::words::{power, short};
+use crate::text::{power, short};
 
 /// Characters of a number for which there is room beside an axis.
 const LABEL: usize = 6;

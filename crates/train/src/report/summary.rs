@@ -2,11 +2,12 @@
 
 use super::Subject;
 use super::page::{each, wide};
-use super::words::{count, duration, grouped, network, percent};
+use super::words::network;
 use crate::files;
 use crate::metrics::top5_tells;
 use crate::record::Record;
 use crate::runs::view::Standing;
+use crate::text::{count, duration, grouped, percent};
 use maud::{Markup, html};
 
 /// The heading of the page.

@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::page::wide;
-use super::words::{count, duration, grouped, short};
 use crate::bench::{Phase, StepTimes};
+use crate::text::{count, duration, grouped, short};
 use maud::{Markup, html};
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {

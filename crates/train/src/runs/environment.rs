@@ -3,8 +3,8 @@
 use super::Keeping;
 use crate::data::{DataError, entry};
 use crate::files::{self, FileError};
-use crate::report::count;
 use crate::spec::{DataFacts, DataSpec};
+use crate::text::count;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Read;

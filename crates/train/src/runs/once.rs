@@ -1,7 +1,7 @@
 //! One run of many, in a folder of its own: read if it is over, gone on with if it was begun, else made.
 
 use super::checkpoint;
-use super::make::{End, Task, resume};
+use super::make::{End, Task, WriteReport, resume};
 use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
 use crate::data::Dataset;
 use crate::files;
@@ -25,6 +25,8 @@ pub struct Shared<'a> {
     pub keeping: Keeping,
     /// Set to end them.
     pub stop: &'a AtomicBool,
+    /// Writes the report of each.
+    pub report: WriteReport,
 }
 
 impl Keeping {
@@ -92,8 +94,8 @@ pub fn once(
         None => checkpoint::prune(&folder.file(CHECKPOINTS), 0),
     }
     folder.begin(spec, &environment)?;
-    let Shared { dataset, facts, keeping, .. } = *shared;
-    let task = Task { folder: &folder, spec, facts, dataset, device, keeping };
+    let Shared { dataset, facts, keeping, report, .. } = *shared;
+    let task = Task { folder: &folder, spec, facts, dataset, device, keeping, report };
     match resume(&task, begun, observer, shared.stop, warn)? {
         End::Finished { record, .. } | End::Diverged { record } => Ok(Some(record)),
         End::Interrupted { .. } => Ok(None),

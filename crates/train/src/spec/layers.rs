@@ -19,8 +19,9 @@
 
 use super::image::NOISES;
 use super::read::line_of;
-use super::{Result, SpecError, did_you_mean};
+use super::{Result, SpecError};
 use crate::files;
+use crate::hint::did_you_mean;
 use reclra::models::Plan;
 use reclra::{BlockSpec, LayerSpec, Noise, Phi, Window, phi};
 use toml::{Table, Value};

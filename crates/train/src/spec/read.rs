@@ -1,8 +1,9 @@
 //! From what users write (a TOML file, `--set`, flags) to a table of settings, and from there to typed values.
 
 use super::keys::{self, KEYS};
-use super::{Result, SpecError, did_you_mean, words};
+use super::{Result, SpecError, words};
 use crate::files;
+use crate::hint::did_you_mean;
 use toml::{Table, Value};
 
 /// What users set, from all sources: later ones override earlier ones.

@@ -6,7 +6,7 @@
 use super::{Prepare, normalised};
 use crate::data::{DataError, Dataset, MemoryImages, Part, Result};
 use crate::files::{self, write_atomically_by};
-use crate::model;
+use crate::format;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
@@ -191,7 +191,7 @@ fn write(path: &Path, whitening: &Whitening) -> Option<()> {
     let kept =
         |name: &str, shape: Vec<usize>, values: &[f32]| Kept { name: name.into(), shape, values: values.to_vec() };
     let tensors = [kept("centre", vec![n], &whitening.centre), kept("zca", vec![n, n], &whitening.matrix)];
-    write_atomically_by(path, |file| model::tensors::write(file, &tensors, &BTreeMap::new())).ok()
+    write_atomically_by(path, |file| format::safetensors::write(file, &tensors, &BTreeMap::new())).ok()
 }
 
 /// A whitening that was kept, if it is there and whole.

@@ -1,6 +1,6 @@
 //! Pictures by the folder they are in, before it is known which of these are classes, and what was passed over.
 
-use crate::report::count;
+use crate::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -23,7 +23,7 @@ struct Info<'a> {
 ///
 /// # Errors
 /// As `out`.
-pub(crate) fn write(out: &mut impl Write, tensors: &[Kept], metadata: &BTreeMap<String, String>) -> Result<()> {
+pub fn write(out: &mut impl Write, tensors: &[Kept], metadata: &BTreeMap<String, String>) -> Result<()> {
     let mut sorted: Vec<&Kept> = tensors.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut header = Vec::new();
@@ -55,11 +55,24 @@ pub(crate) fn write(out: &mut impl Write, tensors: &[Kept], metadata: &BTreeMap<
     Ok(())
 }
 
+/// The crate writes metadata in the random order of a hash map; here it comes sorted, so that the same network is the same
+/// file. A file is the length of its header in 8 bytes, the header in JSON padded to a multiple of 8, the tensors.
+#[must_use]
+pub fn with_metadata(file: Vec<u8>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
+    let (header, tensors) = rest.split_at((u64::from_le_bytes(*length) as usize).min(rest.len()));
+    let inner = header.trim_ascii_end().strip_prefix(b"{").unwrap_or(header);
+    let separator: &[u8] = if inner == b"}" { b"" } else { b"," };
+    let json = serde_json::to_vec(metadata).unwrap_or_default();
+    let mut header = [b"{\"__metadata__\":", &json[..], separator, inner].concat();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::with_metadata;
-    use safetensors::{Dtype, tensor::TensorView};
+    use ::safetensors::{Dtype, tensor::TensorView};
 
     fn kept(name: &str, shape: &[usize]) -> Kept {
         let n = shape.iter().product::<usize>();
@@ -82,7 +95,7 @@ mod tests {
                 .iter()
                 .zip(&bytes)
                 .map(|(t, bytes)| (t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), bytes).unwrap()));
-            let theirs = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+            let theirs = ::safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
             let theirs = if metadata.is_empty() { theirs } else { with_metadata(theirs, &metadata) };
             assert!(ours == theirs, "{:?}", String::from_utf8_lossy(&ours[..200]));
         }
