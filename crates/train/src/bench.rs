@@ -9,7 +9,7 @@ pub use machine::{Cache, Ceiling};
 pub use scaling::{Scaling, write_scaling};
 pub use soak::{Soak, Stretch, soak};
 
-use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch, ready};
+use crate::data::{Batch, Dataset, Gathering, ImageShape, each_batch, ready};
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use rand::RngExt;
@@ -242,9 +242,9 @@ pub struct EpochTimes {
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usize) -> Result<EpochTimes, FitError> {
-    let split = Split::of(dataset, spec)?;
+    let split = spec.split(dataset)?;
     let ready = ready(dataset, &split, &spec.data)?;
-    let loader = Loader::of(ready.dataset(), &split, spec);
+    let loader = spec.loader(ready.dataset(), &split);
     let mut learner = learner(spec, device)?;
     let gathering = Gathering::beside(device.threads());
     let mut whole = Vec::new();

@@ -3,7 +3,7 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, ready};
+use crate::data::{DataError, Dataset, Gathering, Part, each_batch, ready};
 use crate::judge::alignment;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
@@ -314,10 +314,10 @@ pub fn fit_from(
     stop: &AtomicBool,
 ) -> Result<Outcome, FitError> {
     let begun = Instant::now();
-    let split = Split::of(dataset, spec)?;
+    let split = spec.split(dataset)?;
     let ready = ready(dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
-    let loader = Loader::of(dataset, &split, spec);
+    let loader = spec.loader(dataset, &split);
     let steps = loader.batches();
     let gathering = Gathering::beside(device.threads());
     let (mut learner, mut place) = begin(start, spec, steps, device)?;

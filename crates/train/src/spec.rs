@@ -5,7 +5,6 @@
 //! that gives the same run again.
 
 mod data;
-mod facts;
 mod image;
 pub mod keys;
 mod layers;
@@ -15,8 +14,8 @@ mod read;
 mod rules;
 mod words;
 
-pub use data::DataSpec;
-pub use facts::DataFacts;
+pub use crate::data::{DataFacts, DataSpec};
+pub use data::opening;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, same};

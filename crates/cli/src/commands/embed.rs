@@ -5,7 +5,7 @@ use crate::args::{EmbedArgs, MethodName, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
-use reclra_train::data::{Dataset, Part, Split, drawn};
+use reclra_train::data::{Dataset, Part, drawn};
 use reclra_train::embed::{self, EmbedError, K, Method, Panel};
 use reclra_train::files::writable_folder;
 use reclra_train::model::Model;
@@ -73,7 +73,7 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
     }
-    let split = Split::of(&*dataset, &model.spec)?;
+    let split = model.spec.split(&*dataset)?;
     let (part, mut samples) = match args.part {
         PartName::Train => (Part::Train, split.train().to_vec()),
         PartName::Validation => (Part::Train, split.validation().to_vec()),

@@ -5,7 +5,7 @@ use crate::args::{EvalArgs, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
-use reclra_train::data::{Part, Split};
+use reclra_train::data::Part;
 use reclra_train::fit::judge;
 use reclra_train::metrics::{Scores, top5_tells};
 use reclra_train::run::dataset_for;
@@ -24,7 +24,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         );
         return Err(Failure::Other(line));
     }
-    let split = Split::of(&*dataset, &model.spec)?;
+    let split = model.spec.split(&*dataset)?;
     let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let (part, samples) = match args.part {
         PartName::Train => (Part::Train, split.train()),

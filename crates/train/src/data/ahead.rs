@@ -1,10 +1,11 @@
 //! The batches of an epoch in order; where that is worth a thread, each is gathered while the step before it runs.
 //!
 //! Where samples have to be decoded two threads gather, each the batches of every other position, and within a batch the
-//! samples are decoded by as many threads as there are cores ([`super::gather`]): so none of these waits for the last
+//! samples are decoded by as many threads as there are cores ([`super::loader::gather`]): so none of these waits for the last
 //! sample of a batch. No more than two batches a gatherer are there at a time. A batch is a pure function of (seed, epoch, position), so that whoever gathers it, and when, changes no bit of a result.
 
-use super::{Batch, DataError, Loader};
+use super::error::DataError;
+use super::loader::{Batch, Loader};
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;

@@ -1,9 +1,11 @@
 //! CIFAR-10 in its published binary form: records of a label byte and 3,072 bytes of pixels (a plane of red, of green, of
 //! blue, row by row), in six files that are unpacked, or read from the archive as it is published.
 
+use super::entry::Entry;
 use super::error::{DataError, Result};
-use super::registry::Entry;
-use super::{ImageShape, Labelled, MemoryImages, known};
+use super::known;
+use super::memory::{Labelled, MemoryImages};
+use super::shape::ImageShape;
 use crate::files::{self, FileError};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};

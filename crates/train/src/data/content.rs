@@ -1,6 +1,6 @@
 //! What a file decodes to, and whether that is what was published: files are told by content, never by name.
 
-use super::FileEntry;
+use super::entry::FileEntry;
 use crate::files;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, ErrorKind, Read};

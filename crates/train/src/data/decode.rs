@@ -2,16 +2,13 @@
 //! data name is applied.
 
 mod jpeg;
+pub(super) mod limits;
 #[cfg(test)]
 mod tests;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use limits::{CUT, LARGEST};
 use std::io::{Cursor, ErrorKind};
-
-/// Pictures of more decoded bytes are refused: a file of a few hundred bytes may claim terabytes.
-pub(super) const LARGEST: u64 = 256 << 20;
-/// Description of a file that ends too early.
-const CUT: &str = "is cut short";
 
 /// Decodes a picture and turns it upright; the error is a few words on what is wrong with it.
 pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {

@@ -72,7 +72,7 @@ pub enum DataError {
     )]
     Fold {
         /// As asked.
-        fold: super::Fold,
+        fold: super::fold::Fold,
         /// Training samples.
         there: usize,
     },
@@ -88,3 +88,12 @@ pub enum DataError {
 
 /// Shorthand of this room.
 pub type Result<T, E = DataError> = std::result::Result<T, E>;
+
+/// Whether a sample was read; false if its picture is one of the few that may be broken.
+pub(super) fn whole(read: Result<()>) -> Result<bool> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(DataError::Broken { .. }) => Ok(false),
+        Err(e) => Err(e),
+    }
+}

@@ -1,9 +1,15 @@
 //! Image folders: pictures of the user's own. Small ones whose pictures all have one size are decoded once and kept in
 //! memory; of others each picture is decoded when it is asked for.
 
+use super::dataset::Dataset;
+use super::entry::IMAGE_FOLDER;
+use super::error::{DataError, Result};
+use super::memory::{Labelled, MemoryImages, scale_to};
+use super::opening::Opening;
 use super::photos::{At, Photos, bear, label, path, rgb, told};
-use super::tree::{PARTS, Tree, bad};
-use super::{DataError, Dataset, ImageShape, Labelled, MemoryImages, Result, scale_to};
+use super::shape::ImageShape;
+use super::tree::Tree;
+use super::tree::names::{PARTS, bad};
 use rayon::prelude::*;
 use reclra_compute::rng::Key;
 use std::collections::BTreeMap;
@@ -11,31 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Name of the data set.
-pub(super) const NAME: &str = "image-folder";
 /// So many broken pictures are always borne, unless none is.
 const BEARABLE: f64 = 10.0;
 /// Validation samples drawn from a large training part.
 const VALIDATION: usize = 10_000;
 /// Seed of the test part that is drawn where there is none: the same for all runs.
 const DRAWN: u64 = 0x001a_9e5f;
-
-/// How an image folder is read. Other data sets do not ask.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Opening {
-    /// Height and width that pictures are brought to, `data.size`; 0 for their own, which must then be one.
-    pub size: usize,
-    /// Share of the pictures that may be broken, `data.broken`; 10 always may, unless it is 0.
-    pub broken: f64,
-    /// MiB of decoded pictures that are kept in memory at most, `data.memory`.
-    pub memory: usize,
-}
-
-impl Default for Opening {
-    fn default() -> Opening {
-        Opening { size: 0, broken: 0.01, memory: 1024 }
-    }
-}
 
 /// The archives of an image folder, or its pictures one by one.
 pub(super) fn sources(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
@@ -92,7 +79,7 @@ pub(super) fn open(dir: Option<&Path>, opening: &Opening) -> Result<Arc<dyn Data
                     list.iter().enumerate().filter_map(one).collect()
                 };
                 let gone = [of_part(&parts[0]), of_part(&parts[1])];
-                let mut images = MemoryImages::new(NAME, own, tree.classes.clone(), 255, images, validation);
+                let mut images = MemoryImages::new(IMAGE_FOLDER, own, tree.classes.clone(), 255, images, validation);
                 (images.stored, images.notes, images.broken) = (stored, notes, gone);
                 return Ok(Arc::new(images));
             }

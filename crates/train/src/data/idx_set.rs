@@ -1,22 +1,14 @@
 //! Data sets of four idx files: those of MNIST's format by name, and sets of the user's own with any number of classes.
 
+use super::entry::{Entry, IDX as NAME};
 use super::error::{DataError, Result};
-use super::registry::Entry;
-use super::{ImageShape, Labelled, MemoryImages, idx, known};
+use super::idx_names::{ENDINGS, plain};
+use super::memory::{Labelled, MemoryImages};
+use super::shape::ImageShape;
+use super::{idx, known};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Name of sets of the user's own.
-pub(super) const NAME: &str = "idx";
-/// Endings of the four files: training images and labels, test images and labels, which have two names.
-const ENDINGS: [(usize, &str); 6] = [
-    (0, "train-images-idx3-ubyte"),
-    (1, "train-labels-idx1-ubyte"),
-    (2, "t10k-images-idx3-ubyte"),
-    (3, "t10k-labels-idx1-ubyte"),
-    (2, "test-images-idx3-ubyte"),
-    (3, "test-labels-idx1-ubyte"),
-];
 /// Labels of an idx file are bytes.
 const BYTES: usize = 256;
 
@@ -162,30 +154,6 @@ fn sets(folder: &Path) -> BTreeMap<String, [Option<PathBuf>; 4]> {
         sets.entry(prefix).or_default()[role].get_or_insert(path);
     }
     sets
-}
-
-/// A file's name without `.gz`, with a dash where some archives write a dot.
-fn plain(name: &str) -> String {
-    name.strip_suffix(".gz").unwrap_or(name).replace(".idx", "-idx")
-}
-
-/// The name of an idx file in these folders that is none of the data set's own; none if there is no such file.
-pub(super) fn another(folders: &[PathBuf], own: &[super::FileEntry]) -> Option<PathBuf> {
-    let foreign = |path: &PathBuf| {
-        let name = path.file_name().and_then(|n| n.to_str()).map(plain).unwrap_or_default();
-        ENDINGS.iter().any(|(_, end)| name.ends_with(end)) && !own.iter().any(|f| f.name == name)
-    };
-    let of = |folder: &PathBuf| {
-        let mut all: Vec<PathBuf> = std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .filter_map(|e| Some(e.ok()?.path()))
-            .filter(foreign)
-            .collect();
-        all.sort();
-        all.into_iter().next()
-    };
-    folders.iter().find_map(of)
 }
 
 /// Pixels and labels of both parts; `look` is given the decoded content of each file.

@@ -1,9 +1,12 @@
 //! What is there of a data set: its files, how many samples of what, and how bright they are.
 
+use super::channel_moments::{channel_moments, drawn};
 use super::content::{self, Verdict};
-use super::moments::{channel_moments, drawn};
-use super::registry::Entry;
-use super::{Dataset, ImageShape, Opening, Part, Result};
+use super::dataset::Dataset;
+use super::entry::Entry;
+use super::error::Result;
+use super::opening::Opening;
+use super::shape::{ImageShape, Part};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,9 @@
 //! Recognition of published content: a file is what it decodes to, whatever its name says.
 
-use super::registry::{Entry, FileEntry, entries};
-use super::{DataError, ImageShape, Labelled, Result};
+use super::entry::{Entry, FileEntry, entries};
+use super::error::{DataError, Result};
+use super::memory::Labelled;
+use super::shape::ImageShape;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 

@@ -1,7 +1,10 @@
 //! Splits and batches: each a pure function of integers, so that a resumed run stores no generator.
 
-use super::{DataError, Dataset, ImageShape, Part, Result, Split, Zoom};
-use crate::spec::RunSpec;
+use super::dataset::Dataset;
+use super::error::{DataError, Result, whole};
+use super::shape::{ImageShape, Part};
+use super::split::Split;
+use super::view::Zoom;
 use crate::streams;
 use rand::RngExt;
 use rayon::prelude::*;
@@ -68,11 +71,6 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn augmented(self, augment: Augment) -> Loader<'a> {
         Loader { augment, ..self }
-    }
-
-    /// The batches of a run.
-    pub(crate) fn of(dataset: &'a dyn Dataset, split: &'a Split, spec: &RunSpec) -> Loader<'a> {
-        Loader::new(dataset, split, spec.batch, spec.data.shift, spec.seed).augmented(spec.data.augment)
     }
 
     /// Whether making a sample is work: decoding a picture, or bringing a part of it to size.
@@ -186,15 +184,6 @@ pub(crate) fn gather(
     labels.clear();
     labels.extend(kept.iter().map(|&s| dataset.label(part, s as usize)));
     Ok(kept)
-}
-
-/// Whether a sample was read; false if its picture is one of the few that may be broken.
-pub(super) fn whole(read: Result<()>) -> Result<bool> {
-    match read {
-        Ok(()) => Ok(true),
-        Err(DataError::Broken { .. }) => Ok(false),
-        Err(e) => Err(e),
-    }
 }
 
 /// Fills one row a sample, by the sample's place in the list and itself: with several threads if that is `work`, which

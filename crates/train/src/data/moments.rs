@@ -1,16 +1,4 @@
-//! Mean and standard deviation of the pixels of training images, the same to the bit whatever fits into memory and however many
-//! threads there are.
-
-use super::loader::whole;
-use super::{Dataset, Part, Result};
-use rayon::prelude::*;
-use reclra_compute::rng::Key;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Images that one thread adds up at a time. Sums of such chunks are added in order, so that no bit depends on the threads.
-const CHUNK: usize = 32;
-/// Seed of samples that stand for all: the same for all runs.
-const DRAWN: u64 = 0x005a_3b1e;
+//! [`Moments`]: sums over pixels, from which mean and standard deviation come.
 
 /// Sums over the pixels of images, channel by channel. Bytes are counted by value, which is exact; pixels that are not bytes,
 /// such as those of resized photographs, are summed in double precision.
@@ -27,7 +15,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    fn new(channels: usize, plane: usize) -> Moments {
+    pub(super) fn new(channels: usize, plane: usize) -> Moments {
         Moments { plane: plane.max(1), counts: vec![[0; 256]; channels], sums: vec![[0.0; 2]; channels], summed: 0 }
     }
 
@@ -53,7 +41,7 @@ impl Moments {
         }
     }
 
-    fn merge(&mut self, other: &Moments) {
+    pub(super) fn merge(&mut self, other: &Moments) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         }
@@ -64,7 +52,7 @@ impl Moments {
     }
 
     /// Mean and standard deviation of each channel; `white` is the byte of the pixel 1.
-    fn channels(&self, white: f64) -> Vec<[f64; 2]> {
+    pub(super) fn channels(&self, white: f64) -> Vec<[f64; 2]> {
         let one = |(counts, [sum, squares]): (&[u64; 256], &[f64; 2])| {
             let (counted, summed) = (counts.iter().sum::<u64>(), (self.summed * self.plane) as u64);
             let pixels = (counted + summed).max(1) as f64;
@@ -82,45 +70,4 @@ impl Moments {
         };
         self.counts.iter().zip(&self.sums).map(one).collect()
     }
-}
-
-/// Mean and standard deviation of each channel over training images, broken pictures left out. `progress` is called with the
-/// number of images that are done, from any thread.
-pub(super) fn channel_moments(
-    data: &dyn Dataset,
-    samples: &[u32],
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<[f64; 2]>> {
-    let shape = data.shape();
-    let (new, done) = (|| Moments::new(shape.channels, shape.height * shape.width), AtomicUsize::new(0));
-    let of_chunk = |chunk: &[u32]| {
-        let mut moments = new();
-        for &sample in chunk {
-            whole(data.add_to(Part::Train, sample as usize, &mut moments))?;
-        }
-        progress(done.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len());
-        Ok(moments)
-    };
-    let mut all = new();
-    // So many chunks at a time that what they hold is small.
-    for chunks in samples.chunks(CHUNK * 1024) {
-        let parts: Vec<Result<Moments>> = chunks.par_chunks(CHUNK).map(of_chunk).collect();
-        for part in parts {
-            all.merge(&part?);
-        }
-    }
-    Ok(all.channels(f64::from(data.white())))
-}
-
-/// At most `count` of the samples, in their order: all of them, or some drawn at random, the same ones every time. Every n-th one
-/// would be a poor choice: names, and so samples, often stand in an order that repeats itself, or class by class.
-#[must_use]
-pub fn drawn(samples: &[u32], count: usize) -> Vec<u32> {
-    if samples.len() <= count {
-        return samples.to_vec();
-    }
-    let mut places = Key::new(DRAWN).permutation(samples.len());
-    places.truncate(count);
-    places.sort_unstable();
-    places.into_iter().map(|p| samples[p as usize]).collect()
 }

@@ -1,8 +1,13 @@
 //! Pictures that are decoded when they are asked for: more than memory holds, or of many sizes.
 
-use super::tree::{Tree, bad};
+use super::dataset::Dataset;
+use super::decode;
+use super::error::{DataError, Result};
+use super::moments::Moments;
+use super::shape::{ImageShape, Part};
+use super::tree::Tree;
+use super::tree::names::bad;
 use super::view::{Source, Window, Zoom, show};
-use super::{DataError, Dataset, ImageShape, Moments, Part, Result, decode};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -150,7 +155,7 @@ impl Photos {
 
 impl Dataset for Photos {
     fn name(&self) -> &str {
-        super::folder::NAME
+        super::entry::IMAGE_FOLDER
     }
 
     fn shape(&self) -> ImageShape {

@@ -1,12 +1,18 @@
 //! Images to be classified: picture files and rows of idx files, brought to the shape a network was trained on.
 
-use super::decode::{LARGEST, decode, grey};
+use super::config::DataSpec;
+use super::decode::limits::LARGEST;
+use super::decode::{decode, grey};
 use super::error::{DataError, Result};
-use super::tree::{bad, pictures_below};
+use super::facts::DataFacts;
+use super::idx;
+use super::memory::scale_to;
+use super::prepare::Prepare;
+use super::shape::ImageShape;
+use super::tree::names::bad;
+use super::tree::walk::pictures_below;
 use super::view::{Source, Window, show};
-use super::{ImageShape, Prepare, idx, scale_to};
 use crate::files;
-use crate::spec::{DataFacts, DataSpec};
 use image::DynamicImage;
 use image::imageops::FilterType;
 use std::ops::Range;

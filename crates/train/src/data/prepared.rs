@@ -1,9 +1,14 @@
 //! A data set whose samples come prepared: whoever reads them, to train, judge or look, gets what the network sees.
 
-use super::loader::whole;
-use super::prepare::{Prepare, cache_home, fingerprint};
-use super::{Dataset, ImageShape, MemoryImages, Part, Result, Split, Zoom};
-use crate::spec::DataSpec;
+use super::config::DataSpec;
+use super::dataset::Dataset;
+use super::error::{Result, whole};
+use super::memory::MemoryImages;
+use super::prepare::fit::{cache_home, fingerprint};
+use super::prepare::{Normalise, Prepare};
+use super::shape::{ImageShape, Part};
+use super::split::Split;
+use super::view::Zoom;
 use std::sync::Arc;
 
 /// A data set as a run needs it: the one that was given where nothing is to be prepared, or was already; else one around it.
@@ -82,7 +87,7 @@ pub fn with_prepare(dataset: Arc<dyn Dataset>, prepare: Prepare) -> Result<Arc<d
 /// Whether a data set is what the spec asks for already.
 fn fits(dataset: &dyn Dataset, split: &Split, spec: &DataSpec) -> bool {
     match dataset.prepared() {
-        None => spec.normalise == super::Normalise::None && spec.zca.is_none(),
+        None => spec.normalise == Normalise::None && spec.zca.is_none(),
         Some(prepare) => prepare.fitted == fingerprint(split.train(), spec),
     }
 }

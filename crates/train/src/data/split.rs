@@ -1,7 +1,9 @@
 //! Which samples are trained on and which validate: some drawn with the seed, or one of several parts whose sizes differ by one at most.
 
-use super::{DataError, Dataset, Part, Result};
-use crate::spec::RunSpec;
+use super::dataset::Dataset;
+use super::error::{DataError, Result};
+use super::fold::Fold;
+use super::shape::Part;
 use crate::streams;
 use reclra_compute::rng::Key;
 
@@ -42,17 +44,6 @@ impl Split {
         Ok(Split { train, validation: order })
     }
 
-    /// Returns the split of a run: a fold of the training part if its spec names one, else samples drawn for validation.
-    ///
-    /// # Errors
-    /// As [`Split::new`].
-    pub fn of(dataset: &dyn Dataset, spec: &RunSpec) -> Result<Split> {
-        match spec.data.fold {
-            None => Split::new(dataset, spec.data.validation, spec.seed),
-            Some(fold) => Split::fold(dataset, fold, spec.seed),
-        }
-    }
-
     /// Shuffles the training part with the seed, cuts it into parts whose sizes differ by one at most, and validates on one of them.
     /// All parts of a seed together are the whole training part, samples that were published for validation included.
     ///
@@ -80,39 +71,6 @@ impl Split {
     #[must_use]
     pub fn validation(&self) -> &[u32] {
         &self.validation
-    }
-}
-
-/// One of several parts, whose sizes differ by one at most, that the training part is cut into for cross-validation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fold {
-    /// Which part validates, from 1.
-    pub part: usize,
-    /// Number of parts.
-    pub of: usize,
-}
-
-impl Fold {
-    /// Reads `2/5`: the second of five parts.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Fold> {
-        let (part, of) = text.split_once('/')?;
-        let number = |t: &str| t.bytes().all(|b| b.is_ascii_digit()).then(|| t.parse().ok()).flatten();
-        let fold = Fold { part: number(part)?, of: number(of)? };
-        (fold.of >= 2 && (1..=fold.of).contains(&fold.part)).then_some(fold)
-    }
-
-    /// Places of the part in a shuffled list of `samples`; sizes of parts differ by at most one.
-    #[must_use]
-    pub fn range(self, samples: usize) -> std::ops::Range<usize> {
-        let end = |part: usize| (part as u128 * samples as u128 / self.of.max(1) as u128) as usize;
-        end(self.part.saturating_sub(1))..end(self.part)
-    }
-}
-
-impl std::fmt::Display for Fold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.part, self.of)
     }
 }
 

@@ -8,25 +8,20 @@ mod archive;
 mod archive_tests;
 mod found;
 mod links;
+mod members;
+pub(super) mod names;
 #[cfg(test)]
 pub(super) mod tests;
-mod walk;
+pub(super) mod walk;
 
 use super::error::{DataError, Result};
 use crate::files::{self, FileError};
-use found::{Found, Passed, Within};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use found::{Found, Passed};
+use names::{NAMES, bad, hidden, is_picture};
+use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-pub(super) use walk::pictures_below;
 
-/// Endings of pictures; other files are passed over.
-const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "pnm", "ppm", "pgm", "pbm"];
-/// Names of the folders, in order: to train on, to validate with, to test with.
-pub(super) const PARTS: [&str; 3] = ["train", "val", "test"];
-/// The same with all names that each part may have.
-const NAMES: [&[&str]; 3] = [&["train"], &["val", "valid", "validation"], &["test"]];
 /// Names, in small letters, of folders that are no classes: where one stands among folders that might be classes, something is
 /// missing or is called otherwise.
 const LIKE_PARTS: [&str; 10] =
@@ -44,9 +39,6 @@ const PACKED: [(&str, &str); 6] = [
 const LARGEST: u64 = 256 << 20;
 /// Remedy where there is no image folder.
 const NAME_ONE: &str = "name a folder with train/CLASS/*.jpg in it with --data-dir";
-/// Remedy where a folder cannot be read.
-const UNREADABLE: &str = "make it readable, or name another folder with --data-dir";
-
 /// A picture of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
@@ -58,7 +50,7 @@ pub(super) struct Item {
     within: Option<(u64, u64)>,
 }
 
-/// One of [`PARTS`].
+/// One of [`names::PARTS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Branch {
     /// The folder of the classes, or the archive.
@@ -88,9 +80,6 @@ struct Source {
     name: String,
     found: Found,
 }
-
-/// The pictures of a part, by class.
-type Classes = BTreeMap<String, Vec<(Box<str>, Within)>>;
 
 impl Tree {
     /// Looks at names only, no picture is opened: of a folder, of `train.tar` and the like in it, or of one tar file.
@@ -317,33 +306,4 @@ fn unpacked(place: &Path) -> Result<()> {
         _ => format!("unpack it: `{command} {shown}`, then name {stem}.tar with --data-dir"),
     };
     Err(bad(&archive, "is packed, and pictures are read in place".to_owned(), &then))
-}
-
-/// Returns true if a file has the name of a picture; hidden files have not.
-fn is_picture(name: &str) -> bool {
-    let ending = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, e)| e.to_ascii_lowercase());
-    !name.starts_with('.') && ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
-}
-
-/// Returns true if a file or folder is hidden by its name.
-fn hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
-}
-
-/// The name of a class or of a picture in `at`. One that no text can hold, or that would move the cursor of a terminal, is
-/// refused: it goes into models, tables and messages, and left out it would be missed.
-fn plain_name<'a>(at: &Path, name: &'a OsStr) -> Result<&'a str> {
-    let refused = |what: &str| {
-        let shown = name.to_string_lossy();
-        bad(at, format!("holds a name that {what}: `{}`", files::one_line(&shown)), "give it another name")
-    };
-    let text = name.to_str().ok_or_else(|| refused("is not UTF-8"))?;
-    if text.contains(files::unruly) {
-        return Err(refused("has letters that are not shown but obeyed, such as control characters"));
-    }
-    Ok(text)
-}
-
-pub(super) fn bad(path: &Path, what: String, remedy: &str) -> DataError {
-    DataError::Content { path: path.to_owned(), what, remedy: remedy.to_owned() }
 }

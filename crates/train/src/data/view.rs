@@ -3,7 +3,7 @@
 //! Sizes are changed with the triangle filter, stretched when shrinking so that every pixel of the source counts: what
 //! Pillow, and so torchvision, calls bilinear with antialiasing.
 
-use super::ImageShape;
+use super::shape::ImageShape;
 use rand::RngExt;
 use reclra_compute::rng::Key;
 

@@ -3,7 +3,7 @@
 use super::checkpoint::{Manifest, prune};
 use super::keeper::{Keeper, Keeping};
 use super::{CHECKPOINTS, INIT, RESULT, RunFolder, TABLE};
-use crate::data::{Dataset, Split, ready};
+use crate::data::{Dataset, ready};
 use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
@@ -129,7 +129,7 @@ pub(super) fn make_from(
     let mut kept = Kept { inner: observer, epochs };
     let before = kept.epochs.clone();
     let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (written, unwritten, &before), &mut kept, warn)?;
-    let split = Split::of(*dataset, spec)?;
+    let split = spec.split(*dataset)?;
     let ready = ready(*dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
     let ended = fit_from(start, spec, dataset, device.clone(), &mut keeper, stop);

@@ -1,6 +1,6 @@
 //! JPEG files, by `zune-jpeg` in its strict mode: the `image` crate decodes them leniently, and what is missing becomes grey.
 
-use super::{CUT, LARGEST};
+use super::limits::{CUT, LARGEST};
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, RgbImage};
 use zune_jpeg::JpegDecoder;

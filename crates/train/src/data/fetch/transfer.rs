@@ -1,9 +1,9 @@
 //! A file from one mirror: into its `.part`, checked, and only then under its own name.
 
-use super::super::FileEntry;
 use super::super::content::{self, Verdict};
+use super::super::entry::FileEntry;
+use super::events::{FetchError, FetchEvent, FetchOptions, REMEDY};
 use super::http::{Exchange, Halt};
-use super::{FetchError, FetchEvent, FetchOptions, REMEDY};
 use crate::files::FileError;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

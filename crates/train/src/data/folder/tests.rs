@@ -2,6 +2,7 @@
 
 use super::super::tree::tests::{as_folder, as_tar};
 use super::*;
+use crate::data::entry::IMAGE_FOLDER as NAME;
 use crate::data::{Augment, Batch, Loader, Part, Split, Zoom, gather, open_with};
 use crate::spec::{DataFacts, Settings};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};

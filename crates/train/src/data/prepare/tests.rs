@@ -1,6 +1,8 @@
 //! Preparing held against the formulas, on images whose answers are known.
 
+use super::fit::cache_home;
 use super::*;
+use crate::data::{DataSpec, Dataset, Part, Result};
 use crate::data::{Labelled, MemoryImages, Normalise, Split, ready, with_prepare};
 
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 5 };

@@ -1,5 +1,6 @@
 //! Pictures by the folder they are in, before it is known which of these are classes, and what was passed over.
 
+use super::names::NAMES;
 use crate::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -136,10 +137,13 @@ impl Found {
     }
 }
 
+/// The pictures of a part, by class.
+pub(super) type Classes = BTreeMap<String, Vec<(Box<str>, Within)>>;
+
 /// The pictures of a part by class: its folders are the classes, and what is below them belongs to them. `prefix` is the name of
 /// the part in notes.
-pub(super) fn classes(found: Found, prefix: &str, passed: &mut Passed) -> super::Classes {
-    let mut classes = super::Classes::new();
+pub(super) fn classes(found: Found, prefix: &str, passed: &mut Passed) -> Classes {
+    let mut classes = Classes::new();
     for (folder, pictures) in found.pictures {
         if folder.is_empty() {
             pictures.iter().for_each(|(name, _)| passed.loose.add(joined(prefix, name)));
@@ -222,7 +226,7 @@ pub(super) struct Passed {
 impl Passed {
     /// A line for each kind.
     pub(super) fn notes(&self) -> Vec<String> {
-        let parts = super::NAMES.concat().join(", ");
+        let parts = NAMES.concat().join(", ");
         let kinds = [
             (&self.others, "file", "hidden or not JPEG, PNG, BMP or PNM by name".to_owned()),
             (&self.loose, "picture", "in no class folder".to_owned()),

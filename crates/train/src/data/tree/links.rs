@@ -1,8 +1,8 @@
 //! Links inside of archives: a hard link is the content that the member of that name had when the link was written, a symbolic one
 //! what has the name in the end.
 
-use super::Result;
-use super::archive::{Kind, Member, each_member};
+use super::members::{Kind, Member, each_member};
+use crate::data::error::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! Trees of names, from folders and archives.
 
+use super::names::PARTS;
 use super::*;
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! Pictures below a folder. Links to folders are followed, those that would never end are not.
 
 use super::found::{Found, Passed, Within, joined};
-use super::{Result, UNREADABLE, hidden, is_picture, plain_name};
+use super::names::{UNREADABLE, hidden, is_picture, plain_name};
+use crate::data::error::Result;
 use crate::files::{self, FileError};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

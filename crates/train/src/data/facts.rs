@@ -1,6 +1,7 @@
 //! [`DataFacts`]: what a spec has to know of its data, kept in environments and models, where it may be damaged.
 
-use crate::data::{Dataset, ImageShape, Part};
+use super::dataset::Dataset;
+use super::shape::{ImageShape, Part};
 use serde::{Deserialize, Serialize};
 
 /// Numbers in the largest training part: a petabyte of bytes.

@@ -3,8 +3,12 @@
 //!
 //! Sums are split by what they result in, never along the sum, so that the number of threads changes no bit.
 
-use super::{Prepare, normalised};
-use crate::data::{DataError, Dataset, MemoryImages, Part, Result};
+use crate::data::dataset::Dataset;
+use crate::data::error::{DataError, Result};
+use crate::data::memory::MemoryImages;
+use crate::data::prepare::Prepare;
+use crate::data::prepare::whitening::Whitening;
+use crate::data::shape::Part;
 use crate::files::{self, write_atomically_by};
 use crate::format;
 use faer::linalg::matmul::matmul;
@@ -22,44 +26,8 @@ const LARGEST: usize = 8192;
 const CHUNK: usize = 1024;
 /// Rows and columns of the covariance that one thread sums at a time.
 const BLOCK: usize = 512;
-/// Images that one thread whitens at a time.
-const WHITENED: usize = 256;
 /// Images smaller than this many numbers are whitened in a moment: nothing is kept of them.
 const KEPT: usize = 256;
-
-/// A fitted whitening.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::data) struct Whitening {
-    /// Mean of the normalised training images.
-    pub(super) centre: Vec<f32>,
-    /// W, symmetric, row by row.
-    pub(super) matrix: Vec<f32>,
-}
-
-impl Whitening {
-    /// None if there are not as many numbers as there must be, or one is not finite.
-    pub(super) fn new(centre: Vec<f32>, matrix: Vec<f32>) -> Option<Whitening> {
-        let n = centre.len();
-        let finite = centre.iter().chain(&matrix).all(|v| v.is_finite());
-        (n > 0 && matrix.len() == n * n && finite).then_some(Whitening { centre, matrix })
-    }
-
-    /// Whitens images that lie one after the other.
-    pub(in crate::data) fn apply(&self, images: &mut [f32]) {
-        let n = self.centre.len();
-        // W is symmetric: whether it is read by rows or columns is the same.
-        let w = MatRef::from_column_major_slice(&self.matrix, n, n);
-        images.par_chunks_mut(WHITENED * n).for_each(|rows| {
-            for row in rows.chunks_exact_mut(n) {
-                row.iter_mut().zip(&self.centre).for_each(|(v, c)| *v -= c);
-            }
-            let centred = rows.to_vec();
-            let count = rows.len() / n;
-            let x = MatRef::from_column_major_slice(&centred, n, count);
-            matmul(MatMut::from_column_major_slice_mut(rows, n, count), Accum::Replace, w, x, 1.0, Par::Seq);
-        });
-    }
-}
 
 /// Fits a whitening on normalised training images, or finds it in the cache.
 ///
@@ -203,4 +171,13 @@ fn read(path: &Path, n: usize) -> Option<Whitening> {
         Some(view.data().as_chunks::<4>().0.iter().map(|&c| f32::from_le_bytes(c)).collect::<Vec<f32>>())
     };
     Whitening::new(values("centre", &[n])?, values("zca", &[n, n])?)
+}
+
+/// Images of the training part normalised, not whitened, one a row.
+fn normalised(dataset: &dyn Dataset, samples: &[u32], prepare: &Prepare, rows: &mut [f32]) -> Result<(), DataError> {
+    for (&sample, row) in samples.iter().zip(rows.chunks_exact_mut(prepare.shape().len())) {
+        dataset.pixels(Part::Train, sample as usize, row)?;
+        prepare.normalise(row);
+    }
+    Ok(())
 }
