@@ -4,7 +4,7 @@
 //! does a test, with the corpus.
 
 use reclra::Device;
-use reclra_train::data::{self, Dataset, Part};
+use reclra_data::{self as data, Dataset, Part};
 use reclra_train::experiment::Experiment;
 use reclra_train::import::{self, NameMap};
 use reclra_train::run;

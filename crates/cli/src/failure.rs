@@ -3,12 +3,12 @@
 use crate::args::Cli;
 use crate::output::say;
 use clap::CommandFactory;
+use reclra_data::files::{self, FileError};
+use reclra_data::{DataError, FetchError};
 use reclra_train::compare::CompareError;
-use reclra_train::data::{DataError, FetchError};
 use reclra_train::embed::EmbedError;
 use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
-use reclra_train::files::{self, FileError};
 use reclra_train::fit::FitError;
 use reclra_train::run::RunError;
 use reclra_train::spec::SpecError;

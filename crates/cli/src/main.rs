@@ -12,7 +12,7 @@ mod tui;
 
 use failure::Failure;
 use reclra_compute::alloc::{self, Telling};
-use reclra_train::files;
+use reclra_data::files;
 use std::process::ExitCode;
 
 /// Out of memory is said in a line, too.

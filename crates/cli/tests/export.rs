@@ -3,7 +3,7 @@
 mod common;
 
 use common::{bad, good, idx, objects, text};
-use reclra_train::data::{Dataset, Part, digits};
+use reclra_data::{Dataset, Part, digits};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

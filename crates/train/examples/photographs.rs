@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p reclra-train --example photographs -- FOLDER [SIZE] [BATCH]`; `RAYON_NUM_THREADS` sets the threads.
 
-use reclra_train::data::{Batch, Loader, Opening, Part, open_with, ready};
+use reclra_data::{Batch, Loader, Opening, Part, open_with, ready};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::error::Error;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! `cargo run --release -p reclra-train --example whitening -- FOLDER [NORMALISE]`; `RAYON_NUM_THREADS` sets the threads,
 //! `RECLRA_CACHE` names the folder in which the whitening is kept: empty the first time.
 
-use reclra_train::data::{Opening, Part, open_with, ready};
+use reclra_data::{Opening, Part, open_with, ready};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::error::Error;
 use std::path::Path;

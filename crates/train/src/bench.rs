@@ -9,13 +9,13 @@ pub use machine::{Cache, Ceiling};
 pub use scaling::{Scaling, write_scaling};
 pub use soak::{Soak, Stretch, soak};
 
-use crate::data::{Batch, Dataset, Gathering, ImageShape, each_batch, ready};
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use rand::RngExt;
 use reclra::compute::Tally;
 use reclra::compute::rng::Key;
 use reclra::{Device, Learner};
+use reclra_data::{Batch, Dataset, Gathering, ImageShape, each_batch, ready};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_epoch_is_its_steps_and_little_else() {
-        let data = crate::data::digits().unwrap();
+        let data = reclra_data::digits().unwrap();
         let mut settings = Settings::default();
         settings.assign("net.arch=64-64-10").unwrap();
         let spec = RunSpec::resolve(&settings, &DataFacts::of(&data)).unwrap();

@@ -12,12 +12,12 @@ mod store;
 mod tests;
 mod tsne;
 
-use crate::data::{DataError, Dataset, Part, gather};
-use crate::files::FileError;
 use crate::judge::evaluated;
 pub use neighbours::{K, Neighbours, nearest, neighbour_error};
 pub use pca::{Pca, pca};
 use reclra::{Graph, Learner};
+use reclra_data::files::FileError;
+use reclra_data::{DataError, Dataset, Part, gather};
 pub use store::{FILES, write};
 pub use tsne::{largest_perplexity, tsne};
 

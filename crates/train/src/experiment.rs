@@ -15,8 +15,6 @@ pub use markdown::markdown;
 pub use run::{Choose, Claimed, Metric, Run};
 
 use crate::columns::Columns;
-use crate::data::{self, Dataset};
-use crate::files::{self, FileError, write_atomically};
 use crate::fit::Observer;
 use crate::record::{Record, Seeds};
 use crate::run::RunError;
@@ -24,6 +22,8 @@ use crate::runs::{self, Environment, Keeping, Shared, WriteReport, data_files};
 use crate::spec::{DataFacts, RunSpec, SpecError};
 use crate::warnings;
 use reclra::Device;
+use reclra_data::files::{self, FileError, write_atomically};
+use reclra_data::{self as data, Dataset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

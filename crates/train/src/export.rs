@@ -8,13 +8,13 @@ mod pixels;
 mod proto;
 mod tensors;
 
-use crate::data::{Normalise, Prepare};
-use crate::files::{FileError, writable_folder, write_atomically};
 use crate::model::Model;
 use crate::spec::DataFacts;
 use reclra::Graph;
 use reclra::learner::Named;
 use reclra::rule::{Param, Rule};
+use reclra_data::files::{FileError, writable_folder, write_atomically};
+use reclra_data::{Normalise, Prepare};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ pub enum ExportError {
 #[derive(Clone, Debug, Serialize)]
 pub struct Exported {
     /// The file.
-    #[serde(serialize_with = "crate::files::as_text::one")]
+    #[serde(serialize_with = "reclra_data::files::as_text::one")]
     pub path: PathBuf,
     /// Name of the format.
     pub format: &'static str,

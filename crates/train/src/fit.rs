@@ -3,13 +3,13 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Part, each_batch, ready};
 use crate::judge::alignment;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::Param;
 use reclra::state::Kept;
 use reclra::{Device, Learner, StepReport};
+use reclra_data::{DataError, Dataset, Gathering, Part, each_batch, ready};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -9,13 +9,13 @@ mod plan;
 pub use map::NameMap;
 
 use crate::export::PREPROCESSING;
-use crate::files::{self, FileError};
 use crate::model;
 use crate::spec::{RunSpec, SpecError};
 use half::{bf16, f16};
 use plan::{Link, Origin, plan};
 use reclra::rule::Param;
 use reclra::{Device, Learner};
+use reclra_data::files::{self, FileError};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error, the angle between
 //! update and gradient.
 
-use crate::data::{DataError, Dataset, Part, Split, drawn, gather};
 use crate::fit::Angle;
 use crate::metrics::{Confusion, Evaluation, Scores, in_top};
 use reclra::{Graph, Learner};
+use reclra_data::{DataError, Dataset, Part, Split, drawn, gather};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 pub(crate) const ALIGNED: usize = 1000;

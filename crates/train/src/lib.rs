@@ -5,7 +5,6 @@
 //! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`columns`] | columns that tables of results show when asked for |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
-//! | [`data`] | data sets, splits, batches |
 //! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
@@ -14,7 +13,6 @@
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`export`] | the forward network for other programs |
-//! | [`files`] | writing files so that none is ever half there |
 //! | [`paper`] | what the paper claims |
 //! | [`record`] | what came of one run |
 //! | [`report`] | one HTML file a run, or several |
@@ -26,15 +24,11 @@
 pub mod bench;
 pub mod columns;
 pub mod compare;
-pub mod data;
 pub mod embed;
 pub mod experiment;
 pub mod export;
-pub mod files;
 pub mod fit;
 mod fonts;
-pub mod format;
-pub mod hint;
 pub mod import;
 pub mod judge;
 pub mod many;
@@ -50,8 +44,5 @@ pub mod report;
 pub mod run;
 pub mod runs;
 pub mod spec;
-mod streams;
-pub mod system;
 pub mod tensorboard;
-pub mod text;
 pub mod warnings;

@@ -5,9 +5,9 @@ use crate::fit::ALIGNED;
 use crate::judge::EVALUATED;
 use crate::judge::evaluated;
 use crate::spec::{DataFacts, RunSpec, SpecError};
-use crate::system::{address_space, available};
 use reclra::rule::{LocalUpdate, Param, Rule, Signal};
 use reclra::{Graph, Optim, evaluation_numbers};
+use reclra_data::system::{address_space, available};
 use serde::Serialize;
 
 /// Refuses a run that takes more memory than is to be had, before it is begun; its data set has been read, and is `prepared`
@@ -286,9 +286,9 @@ const PANEL: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Batch, Loader, Split, digits};
     use crate::spec::{DataFacts, Settings};
     use reclra::{Device, Learner};
+    use reclra_data::{Batch, Loader, Split, digits};
 
     const BATCH: usize = 16;
 

@@ -1,14 +1,14 @@
 //! Saved models: one safetensors file that holds W, b, E, the averaged weights if there are any, and, in its metadata,
 //! the resolved spec and the data it is for. `eval`, `predict` and `inspect` need nothing else.
 
-use crate::data::Prepare;
-use crate::files::{self, FileError, write_atomically, write_atomically_by};
-use crate::format;
 use crate::memory::Memory;
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::rule::Param;
 use reclra::state::Kept;
 use reclra::{Device, Learner};
+use reclra_data::Prepare;
+use reclra_data::files::{self, FileError, write_atomically, write_atomically_by};
+use reclra_data::format;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,10 +3,10 @@
 use crate::compare::{CompareError, Results};
 use crate::fonts;
 use crate::record::Seeds;
-use crate::text::short;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use reclra_data::text::short;
 use std::path::Path;
 
 /// Colours that stay apart for the colour-blind and in print (Okabe and Ito), then their darker kin.

@@ -27,14 +27,14 @@ pub use drawing::picture;
 pub use findings::{Findings, Mistake};
 
 use crate::bench::{self, Ceiling, StepTimes};
-use crate::data::{DataError, Dataset};
-use crate::files::{FileError, write_atomically};
 use crate::model;
 use crate::run::{self, RunError};
 use crate::runs::view::{self, distinct_names};
 use crate::runs::{REPORT, View, load_model};
 use crate::spec::DataFacts;
 use reclra::{Device, Learner};
+use reclra_data::files::{FileError, write_atomically};
+use reclra_data::{DataError, Dataset};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

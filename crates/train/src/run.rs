@@ -1,10 +1,10 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
-use crate::data::{self, DataError, Dataset, MemoryImages, Prepare};
-use crate::files::FileError;
 use crate::fit::FitError;
 use crate::memory;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError, opening};
+use reclra_data::files::FileError;
+use reclra_data::{self as data, DataError, Dataset, MemoryImages, Prepare};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -14,11 +14,11 @@ mod read;
 mod rules;
 mod words;
 
-pub use crate::data::{DataFacts, DataSpec};
 pub use data::opening;
 pub use image::ImageNet;
 pub(crate) use read::line_of;
 pub use read::{Settings, same};
+pub use reclra_data::{DataFacts, DataSpec};
 pub use rules::{RuleSpec, names as rule_names, of_blocks as block_rule_names, tuning};
 pub use words::{SHORT, canonical};
 
@@ -109,7 +109,7 @@ pub enum SpecError {
         remedy: &'static str,
     },
     /// A network or rule that cannot be.
-    #[error("{}", crate::files::one_line(&.0.to_string()))]
+    #[error("{}", reclra_data::files::one_line(&.0.to_string()))]
     Core(#[from] reclra::Error),
 }
 
@@ -388,7 +388,7 @@ pub(crate) fn toy_facts(name: &str, side: usize, classes: usize, train: usize, v
         train,
         validation,
         published: None,
-        shape: crate::data::ImageShape { channels: 1, height: side, width: side },
+        shape: reclra_data::ImageShape { channels: 1, height: side, width: side },
     }
 }
 

@@ -14,9 +14,9 @@
 //!
 //! Errors are shares from 0 to 1. The step of every scalar is the number of steps done since the start of the run.
 
-use crate::files::{FileError, writable_folder};
 use crate::fit::{EpochReport, Left, Observer, Progress};
 use prost::Message;
+use reclra_data::files::{FileError, writable_folder};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

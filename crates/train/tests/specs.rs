@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use reclra::Device;
 use reclra_compute::rng::Key;
-use reclra_train::data::ready;
+use reclra_data::ready;
 use reclra_train::fit::{FitError, fit};
 use reclra_train::memory;
 use reclra_train::spec::{DataFacts, RunSpec, Settings, keys::KEYS, rule_names};

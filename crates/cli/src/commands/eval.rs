@@ -5,7 +5,7 @@ use crate::args::{EvalArgs, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
-use reclra_train::data::Part;
+use reclra_data::Part;
 use reclra_train::fit::judge;
 use reclra_train::metrics::{Scores, top5_tells};
 use reclra_train::run::dataset_for;

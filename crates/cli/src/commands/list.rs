@@ -4,10 +4,11 @@ use crate::args::{ListArgs, Voice};
 use crate::failure::Failure;
 use reclra::rules::blocks;
 use reclra::{layers, models, optim, phi, rules, wiring};
+use reclra_data as data;
 use reclra_train::spec::SHORT;
 use reclra_train::spec::keys::{KEYS, page};
 use reclra_train::spec::preset;
-use reclra_train::{data, experiment, paper};
+use reclra_train::{experiment, paper};
 use serde_json::json;
 
 /// A name with one line.

@@ -3,7 +3,7 @@
 use super::device;
 use crate::args::{PredictArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::data::{Normalise, pictures_for, pictures_in};
+use reclra_data::{Normalise, pictures_for, pictures_in};
 use reclra_train::fit::best;
 use reclra_train::runs;
 use serde_json::json;

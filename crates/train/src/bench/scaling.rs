@@ -1,9 +1,9 @@
 //! How the time of a step grows with width, depth, batch and threads, as a table and plots.
 
 use super::StepTimes;
-use crate::files::{FileError, write_atomically};
 use crate::plot;
-use crate::text::count;
+use reclra_data::files::{FileError, write_atomically};
+use reclra_data::text::count;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

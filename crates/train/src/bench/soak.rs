@@ -1,11 +1,11 @@
 //! A long run of many steps, kept as any run is, and what becomes of its memory, its speed and its files.
 
-use crate::data::Dataset;
 use crate::fit::{Observer, Progress};
 use crate::run::RunError;
 use crate::runs::{self, Environment, Keeping, LOG, METRICS, Shared, WriteReport};
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::Device;
+use reclra_data::Dataset;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

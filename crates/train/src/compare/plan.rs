@@ -160,7 +160,7 @@ fn check(request: &Request) -> Result<(), SpecError> {
     for (n, rule) in request.rules.iter().enumerate() {
         let value = Value::String(rule.clone());
         if !names.contains(&rule.as_str()) {
-            let want = format!("must be one of {}{}", names.join(", "), crate::hint::did_you_mean(rule, &names));
+            let want = format!("must be one of {}{}", names.join(", "), reclra_data::hint::did_you_mean(rule, &names));
             return Err(SpecError::bad("--rules", &value, want));
         }
         if request.rules[..n].contains(rule) {

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::columns::Columns;
-use crate::data::digits;
 use crate::experiment::Machine;
 use crate::fit::Observer;
 use crate::plot::of_comparison;
 use crate::record::Record;
 use crate::runs::{Environment, Keeping, Shared};
+use reclra_data::digits;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 

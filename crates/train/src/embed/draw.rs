@@ -246,7 +246,7 @@ fn width(text: &str, size: i32) -> u32 {
 
 /// A name without what no picture can show: control characters are not even allowed in SVG.
 fn shown(name: &str) -> String {
-    name.chars().map(|c| if crate::files::unruly(c) { '\u{fffd}' } else { c }).collect()
+    name.chars().map(|c| if reclra_data::files::unruly(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The beginning of a name that is wider than the legend.

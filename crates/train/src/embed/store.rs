@@ -1,9 +1,9 @@
 //! The files of a map: coordinates as CSV, the picture as SVG and PNG.
 
 use super::{EmbedError, Panel, draw};
-use crate::files::write_atomically;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use reclra_data::files::write_atomically;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,10 @@
 //! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
 
 use super::{Done, Experiment, ExperimentError, Planned};
-use crate::data::{self, Batch, ready};
 use crate::memory::Memory;
 use crate::spec::{DataFacts, SpecError};
 use reclra::{Device, Learner};
+use reclra_data::{self as data, Batch, ready};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! Reading experiments, and what is wrong with them in a line.
 
 use super::{Experiment, ExperimentError, KNOWN};
-use crate::files;
-use crate::hint::did_you_mean;
 use crate::spec::{Settings, line_of};
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use std::path::Path;
 
 impl Experiment {

@@ -2,10 +2,10 @@
 
 use super::ExperimentError;
 use crate::columns::Column;
-use crate::hint::did_you_mean;
 use crate::paper::{self, Claim, Measure};
 use crate::record::{Record, mean};
 use crate::spec::{DataFacts, RunSpec, Settings};
+use reclra_data::hint::did_you_mean;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Claimed {
                     let hint = did_you_mean(id, &ids.iter().map(String::as_str).collect::<Vec<_>>());
                     E::custom(format!(
                         "the paper has no row `{}`{hint}; see `reclra list claims`",
-                        crate::files::plain(id)
+                        reclra_data::files::plain(id)
                     ))
                 })
             }

@@ -3,9 +3,9 @@
 use super::onnx::{self, INPUT};
 use super::proto::{NodeProto, TensorProto};
 use super::{Format, Forward, Input, Tensor};
-use crate::data::prepare::{CENTRE, LEAST, MEAN, STD, ZCA};
-use crate::data::{Normalise, Prepare};
 use crate::model::Model;
+use reclra_data::prepare::{CENTRE, LEAST, MEAN, STD, ZCA};
+use reclra_data::{Normalise, Prepare};
 
 /// The initializer that stored bytes are divided by.
 const WHITE: &str = "white";

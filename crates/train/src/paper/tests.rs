@@ -119,7 +119,7 @@ fn names_are_those_of_a_spec() {
     for c in claims() {
         assert!(rules.contains(&c.row.rule.as_str()), "{}", c.id());
         assert!(c.row.act.as_deref().is_none_or(|a| acts.iter().any(|k| k.name == a)), "{}", c.id());
-        assert!(c.table.data == "imagenet" || crate::data::entry(&c.table.data).is_ok(), "{}", c.id());
+        assert!(c.table.data == "imagenet" || reclra_data::entry(&c.table.data).is_ok(), "{}", c.id());
     }
     for image in [false, true] {
         let p = protocol(image);
@@ -167,7 +167,7 @@ fn resolved(text: &str, facts: &DataFacts) -> RunSpec {
 
 fn cifar() -> DataFacts {
     let facts = toy_facts("cifar10", 32, 10, 50_000, 5_000);
-    DataFacts { shape: crate::data::ImageShape { channels: 3, ..facts.shape }, ..facts }
+    DataFacts { shape: reclra_data::ImageShape { channels: 3, ..facts.shape }, ..facts }
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn image_networks_under_the_preset_are_those_of_the_paper() {
         let large = DataFacts {
             name: "image-folder".into(),
             class_names: (0..1000).map(|c| c.to_string()).collect(),
-            shape: crate::data::ImageShape { channels: 3, height: 224, width: 224 },
+            shape: reclra_data::ImageShape { channels: 3, height: 224, width: 224 },
             ..cifar()
         };
         let spec = resolved(&format!("{text}\ndata.name = \"image-folder\"\ndata.size = 224"), &large);

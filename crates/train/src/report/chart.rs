@@ -2,8 +2,8 @@
 //! no way to ask for a value; these carry their numbers along, so that the page's script can show them.
 
 use super::scale::{Kind, Scale};
-use crate::text::short;
 use maud::{Markup, PreEscaped, html};
+use reclra_data::text::short;
 use std::fmt::Write as _;
 
 /// Width and height of a drawing, and its margins: top, right, bottom, left.

@@ -4,8 +4,8 @@ use super::Subject;
 use super::page::{each, wide};
 use crate::paper::{Claim, Measure, SOURCE, claimed, data_of, differences};
 use crate::record::Record;
-use crate::text::percent;
 use maud::{Markup, html};
+use reclra_data::text::percent;
 
 /// A figure of the paper beside that of a run.
 type Row<'a> = (&'a Subject<'a>, Claim, Measure, f64, Option<f64>);

@@ -3,8 +3,8 @@
 use super::Subject;
 use super::page::{absent, all_absent, each, wide};
 use crate::metrics::Confusion;
-use crate::text::{NONE, grouped};
 use maud::{Markup, html};
+use reclra_data::text::{NONE, grouped};
 
 /// Classes beyond which the matrix has too many cells to be looked at.
 const CLASSES: usize = 30;

@@ -7,8 +7,8 @@ use super::groups::{Group, groups};
 use super::page::wide;
 use crate::fit::EpochReport;
 use crate::runs::StepRow;
-use crate::text::{grouped, percent, short};
 use maud::{Markup, html};
+use reclra_data::text::{grouped, percent, short};
 
 /// Something of an epoch that is drawn.
 struct Metric {

@@ -1,9 +1,9 @@
 //! The network as a drawing: regions in a row in forward order, what skips regions in lanes above, errors in lanes below.
 
 use super::chart::rounded;
-use crate::text::{count, grouped};
 use maud::{Markup, html};
 use reclra::{Graph, phi};
+use reclra_data::text::{count, grouped};
 
 /// Width and height of a box, and the space between two.
 const BOX: (f64, f64) = (74.0, 66.0);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn boxes_of_feature_maps_show_channels_height_and_width() {
-        let facts = crate::data::entry("cifar10").unwrap().published().unwrap().0;
+        let facts = reclra_data::entry("cifar10").unwrap().published().unwrap().0;
         let settings = Settings::parse("net.model = \"resnet8\"\nnet.width = 32", "spec").unwrap();
         let graph = RunSpec::resolve(&settings, &facts).unwrap().graph().unwrap();
         let svg = picture(&graph, &[], &[]);

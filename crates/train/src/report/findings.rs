@@ -1,12 +1,12 @@
 //! What a report has to find out with the network and the data themselves: who is taken for whom on the test part, its
 //! worst mistakes, what the first region looks for.
 
-use crate::data::{DataError, Dataset, ImageShape, Part, gather};
 use crate::fit::best;
 use crate::judge::evaluated;
 use crate::metrics::Confusion;
 use reclra::Learner;
 use reclra::rule::Param;
+use reclra_data::{DataError, Dataset, ImageShape, Part, gather};
 
 /// Mistakes shown.
 const MISTAKES: usize = 24;

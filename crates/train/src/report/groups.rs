@@ -4,7 +4,7 @@ use super::Subject;
 use super::words::value;
 use crate::spec::keys::KEYS;
 use crate::spec::{RunSpec, Settings};
-use crate::text::NONE;
+use reclra_data::text::NONE;
 use std::collections::BTreeSet;
 
 /// Runs of one spec, one a seed or fold.

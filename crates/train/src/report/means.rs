@@ -4,11 +4,11 @@ use super::Subject;
 use super::groups::{Group, groups};
 use super::page::wide;
 use super::summary::{ERRORS, errors};
-use crate::data::Fold;
 use crate::paired::{Paired, Untested, paired, shown};
 use crate::record::{deviation, mean};
-use crate::text::percent;
 use maud::{Markup, html};
+use reclra_data::Fold;
+use reclra_data::text::percent;
 
 /// Means, if some runs differ in their seed or fold alone.
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {

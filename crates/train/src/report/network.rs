@@ -4,10 +4,10 @@ use super::Subject;
 use super::drawing::drawing;
 use super::groups::groups;
 use super::page::wide;
-use crate::text::grouped;
 use maud::{Markup, html};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};
+use reclra_data::text::grouped;
 
 /// Regions beyond which a drawing is a carpet.
 const REGIONS: usize = 40;

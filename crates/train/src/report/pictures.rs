@@ -3,8 +3,8 @@
 use super::Subject;
 use super::page::{absent, all_absent, each};
 use super::{Findings, png};
-use crate::text::{grouped, short};
 use maud::{Markup, html};
+use reclra_data::text::{grouped, short};
 
 pub(super) fn mistakes(runs: &[Subject<'_>]) -> Markup {
     if all_absent(runs).is_some() {

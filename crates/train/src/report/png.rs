@@ -1,8 +1,8 @@
 //! Small pictures as PNG inside the page: samples in grey or colour, weights in colours that part at zero.
 
-use crate::data::ImageShape;
 use base64::Engine;
 use image::{ColorType, ImageEncoder, codecs::png::PngEncoder};
+use reclra_data::ImageShape;
 
 /// Blue for the most negative, white for zero, vermilion for the most positive (Okabe and Ito).
 const ENDS: [[f32; 3]; 2] = [[0.0, 114.0, 178.0], [213.0, 94.0, 0.0]];

@@ -2,11 +2,11 @@
 
 use super::Subject;
 use super::page::wide;
-use crate::data::Normalise;
 use crate::runs::DataFile;
 use crate::spec::DataSpec;
-use crate::text::{count, grouped};
 use maud::{Markup, html};
+use reclra_data::Normalise;
+use reclra_data::text::{count, grouped};
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     let several = runs.len() > 1;

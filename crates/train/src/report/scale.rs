@@ -1,6 +1,6 @@
 //! Axes: from numbers to places, with round numbers on them.
 
-use crate::text::{power, short};
+use reclra_data::text::{power, short};
 
 /// Characters of a number for which there is room beside an axis.
 const LABEL: usize = 6;

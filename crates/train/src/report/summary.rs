@@ -3,12 +3,12 @@
 use super::Subject;
 use super::page::{each, wide};
 use super::words::network;
-use crate::files;
 use crate::metrics::top5_tells;
 use crate::record::Record;
 use crate::runs::view::Standing;
-use crate::text::{count, duration, grouped, percent};
 use maud::{Markup, html};
+use reclra_data::files;
+use reclra_data::text::{count, duration, grouped, percent};
 
 /// The heading of the page.
 pub(super) fn title(runs: &[Subject<'_>]) -> String {

@@ -3,8 +3,8 @@
 use super::Subject;
 use super::page::wide;
 use crate::bench::{Phase, StepTimes};
-use crate::text::{count, duration, grouped, short};
 use maud::{Markup, html};
+use reclra_data::text::{count, duration, grouped, short};
 
 pub(super) fn section(runs: &[Subject<'_>]) -> Markup {
     let measured = runs.iter().any(|r| r.times.is_some());

@@ -1,7 +1,7 @@
 //! Values of a spec as the report writes them.
 
 use crate::spec::RunSpec;
-use crate::text::NONE;
+use reclra_data::text::NONE;
 use toml::Value;
 
 /// A value of a spec without quotes; a dash where the key does not apply.

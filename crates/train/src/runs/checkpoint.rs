@@ -6,13 +6,13 @@
 //! it is used.
 
 use super::environment::{Hashing, sha256};
-use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Left, Place, State, Sums};
-use crate::format;
 use crate::metrics::Chosen;
 use crate::model::metadata;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::state::Kept;
+use reclra_data::files::{self, FileError};
+use reclra_data::format;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};

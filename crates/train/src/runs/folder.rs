@@ -1,8 +1,8 @@
 //! The folder of a run: made, held by one process at a time, its log.
 
 use super::{ENVIRONMENT, Environment, LOCK, LOG, RESULT, SPEC, now};
-use crate::files::{FileError, sweep, writable_folder, write_atomically};
 use crate::spec::RunSpec;
+use reclra_data::files::{FileError, sweep, writable_folder, write_atomically};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};

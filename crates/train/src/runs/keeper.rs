@@ -4,9 +4,9 @@
 use super::checkpoint::{Snapshot, prune};
 use super::view::{Line, StepRow};
 use super::{CHECKPOINTS, METRICS, RunFolder};
-use crate::files::FileError;
 use crate::fit::{EpochReport, Observer, Occasion, Progress, State, layers};
 use crate::spec::{DataFacts, RunSpec};
+use reclra_data::files::FileError;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};

@@ -3,9 +3,9 @@
 use super::checkpoint;
 use super::view::locked;
 use super::{CHECKPOINTS, RESULT};
-use crate::files::FileError;
 use crate::model::{self, FILE, Model, SPEC_FILE};
 use reclra::Device;
+use reclra_data::files::FileError;
 use std::path::{Path, PathBuf};
 
 /// Reads a saved model: a run folder, a checkpoint's folder, or the file itself. Of a run that is not over, the network
@@ -56,10 +56,10 @@ fn file_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Prepare;
     use crate::model::{save, save_with};
     use crate::spec::{DataFacts, RunSpec, Settings};
     use reclra::Learner;
+    use reclra_data::Prepare;
     use safetensors::tensor::TensorView;
 
     fn trained(average: f64) -> (RunSpec, DataFacts, Learner) {

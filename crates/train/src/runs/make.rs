@@ -3,8 +3,6 @@
 use super::checkpoint::{Manifest, prune};
 use super::keeper::{Keeper, Keeping};
 use super::{CHECKPOINTS, INIT, RESULT, RunFolder, TABLE};
-use crate::data::{Dataset, ready};
-use crate::files::{FileError, write_atomically};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::peak::Peak;
@@ -13,6 +11,8 @@ use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use crate::warnings;
 use reclra::{Device, Learner};
+use reclra_data::files::{FileError, write_atomically};
+use reclra_data::{Dataset, ready};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 

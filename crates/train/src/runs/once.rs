@@ -3,13 +3,13 @@
 use super::checkpoint;
 use super::make::{End, Task, WriteReport, resume};
 use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
-use crate::data::Dataset;
-use crate::files;
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::Device;
+use reclra_data::Dataset;
+use reclra_data::files;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 

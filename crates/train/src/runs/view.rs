@@ -1,11 +1,11 @@
 //! Reading a run folder, whatever became of the run.
 
 use super::{ENVIRONMENT, Environment, LOCK, METRICS, RESULT, SPEC};
-use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Layer};
 use crate::record::Record;
 use crate::run::resolve;
 use crate::spec::{DataFacts, RunSpec, Settings};
+use reclra_data::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;

@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::{Result, RunSpec, Settings, SpecError, small};
-use crate::data::{Augment, DataError, DataFacts, DataSpec, Dataset, Fold, Loader, Normalise, Opening, Split};
+use reclra_data::{Augment, DataError, DataFacts, DataSpec, Dataset, Fold, Loader, Normalise, Opening, Split};
 use toml::Value;
 
 /// Reads from the settings how a data set is opened: what has to be known before it is, and so before a spec is resolved.
@@ -137,8 +137,8 @@ fn pixels(r: &mut Reader<'_>, facts: &DataFacts, key: &'static str, default: u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::ImageShape;
     use crate::spec::{RunSpec, toy_facts};
+    use reclra_data::ImageShape;
 
     fn resolved(text: &str, channels: usize) -> Result<DataSpec> {
         let mut facts = toy_facts("toy", 32, 10, 50_000, 5_000);

@@ -20,10 +20,10 @@
 use super::image::NOISES;
 use super::read::line_of;
 use super::{Result, SpecError};
-use crate::files;
-use crate::hint::did_you_mean;
 use reclra::models::Plan;
 use reclra::{BlockSpec, LayerSpec, Noise, Phi, Window, phi};
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use toml::{Table, Value};
 
 /// Reads the blocks of a model file; `plan` gives the classes, and what layers leave open.

@@ -2,8 +2,8 @@
 
 use super::keys::{self, KEYS};
 use super::{Result, SpecError, words};
-use crate::files;
-use crate::hint::did_you_mean;
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use toml::{Table, Value};
 
 /// What users set, from all sources: later ones override earlier ones.

@@ -1,9 +1,9 @@
 //! Words of a spec in other ways of writing them: any letter case, and the short names of rules and data sets.
 
 use super::rules::names;
-use crate::data;
 use reclra::rules::blocks;
 use reclra::{models, wiring};
+use reclra_data as data;
 
 /// Short names of rules.
 pub const SHORT: &[(&str, &str)] = &[

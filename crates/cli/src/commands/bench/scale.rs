@@ -6,8 +6,8 @@ use crate::commands::settings;
 use crate::failure::Failure;
 use crate::output::{count, table};
 use reclra::Device;
+use reclra_data::files::writable_folder;
 use reclra_train::bench::{self, Ceiling, Scaling, StepTimes};
-use reclra_train::files::writable_folder;
 use std::time::Duration;
 
 pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
