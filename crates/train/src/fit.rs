@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use crate::judge::ALIGNED;
-pub use crate::judge::{Judged, best, evaluate, judge};
+pub use crate::judge::{Angle, Judged, best, evaluate, judge};
 
 /// Mean |e| is measured at every so many steps: it reads all error neurons once more.
 const SAMPLED: u64 = 16;
@@ -107,15 +107,6 @@ pub struct Layer {
     pub discrepancy: f64,
     /// Mean |e| over its units and the samples; over an epoch, those of every 16th step.
     pub mean_error: f64,
-}
-
-/// How well one region's update of W is aligned with the gradient.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Angle {
-    /// Name of the region.
-    pub region: String,
-    /// 0 is the gradient's direction, below 90 descends.
-    pub degrees: f64,
 }
 
 /// Where a run stands between two steps: with the learner's state, all that is needed to go on to the same bits.

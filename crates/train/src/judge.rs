@@ -1,10 +1,10 @@
 //! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error, the angle between
 //! update and gradient.
 
-use crate::fit::Angle;
 use crate::metrics::{Confusion, Evaluation, Scores, in_top};
 use reclra::{Graph, Learner};
 use reclra_data::{DataError, Dataset, Part, Split, drawn, gather};
+use serde::{Deserialize, Serialize};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 pub(crate) const ALIGNED: usize = 1000;
@@ -122,6 +122,15 @@ fn each_chunk(
         }
     }
     Ok(())
+}
+
+/// How well one region's update of W is aligned with the gradient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Angle {
+    /// Name of the region.
+    pub region: String,
+    /// 0 is the gradient's direction, below 90 descends.
+    pub degrees: f64,
 }
 
 /// The angles of all regions on training samples drawn at random, the same every time, unshifted, with the weights as they are;

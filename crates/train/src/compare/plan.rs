@@ -1,7 +1,7 @@
 //! Which runs a comparison takes: settings of each rule, the seeds on which they are tried, the seeds that are reported.
 
-use super::table::Row;
-use super::{Request, Trial};
+use super::rows::Row;
+use super::trial::{Request, Trial};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError, keys, rule_names, tuning};
 use reclra_compute::rng::Key;
 use toml::Value;

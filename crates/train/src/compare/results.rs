@@ -1,8 +1,9 @@
 //! The results of a comparison in files: Markdown for people, CSV for spreadsheets, JSON for programs, plots.
 
+use super::plan::Plan;
+use super::rows::{Row, list, settings};
 use super::store::CompareError;
-use super::table::{Row, list, settings};
-use super::{Plan, Trial};
+use super::trial::Trial;
 use crate::columns::Columns;
 use crate::experiment::Machine;
 use crate::record::{Record, Seeds, deviation, mean};

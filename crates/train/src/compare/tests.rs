@@ -7,9 +7,11 @@ use crate::fit::Observer;
 use crate::plot::of_comparison;
 use crate::record::Record;
 use crate::runs::{Environment, Keeping, Shared};
+use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra_data::digits;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use toml::Value;
 
 fn facts() -> DataFacts {
     DataFacts::of(&digits().unwrap())

@@ -1,6 +1,9 @@
 //! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
 
-use super::{Done, Experiment, ExperimentError, Planned};
+use super::done::Done;
+use super::error::ExperimentError;
+use super::file::Experiment;
+use super::make::Planned;
 use crate::memory::Memory;
 use crate::spec::{DataFacts, SpecError};
 use reclra::{Device, Learner};

@@ -1,6 +1,8 @@
 //! Reading experiments, and what is wrong with them in a line.
 
-use super::{Experiment, ExperimentError, KNOWN};
+use super::error::ExperimentError;
+use super::file::Experiment;
+use super::known::KNOWN;
 use crate::spec::{Settings, line_of};
 use reclra_data::files;
 use reclra_data::hint::did_you_mean;

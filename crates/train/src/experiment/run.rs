@@ -1,6 +1,6 @@
 //! One row of an experiment: its spec, the paper's figures for it, its goal.
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use crate::columns::Column;
 use crate::paper::{self, Claim, Measure};
 use crate::record::{Record, mean};

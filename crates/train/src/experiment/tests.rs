@@ -1,8 +1,13 @@
 //! Reading and making experiments; that those of the program are sound.
 
 use super::*;
+use crate::fit::Observer;
 use crate::fit::{Angle, EpochReport};
 use crate::metrics::{Evaluation, Scores};
+use crate::record::Record;
+use crate::runs::{Environment, Keeping};
+use crate::spec::{DataFacts, RunSpec};
+use std::sync::atomic::AtomicBool;
 
 const TOY: &str = r#"
     title = "Toy"

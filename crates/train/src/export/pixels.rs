@@ -1,8 +1,8 @@
 //! From stored pixels to what the network is given: as tensors, as nodes of an ONNX graph, and in words.
 
-use super::onnx::{self, INPUT};
+use super::forward::{Format, Forward, Input, Tensor};
+use super::nodes::{self as onnx, INPUT};
 use super::proto::{NodeProto, TensorProto};
-use super::{Format, Forward, Input, Tensor};
 use crate::model::Model;
 use reclra_data::prepare::{CENTRE, LEAST, MEAN, STD, ZCA};
 use reclra_data::{Normalise, Prepare};

@@ -1,6 +1,6 @@
 //! The forward network as safetensors: W and b under the names of the saved model, with metadata.
 
-use super::{Forward, Tensor, floats};
+use super::forward::{Forward, Tensor, floats};
 use reclra_data::format::safetensors::with_metadata;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 

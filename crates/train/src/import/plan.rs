@@ -1,6 +1,7 @@
 //! Which tensor of a file becomes which parameter: as a map says, by our own names, or by the numbers of layers.
 
-use super::{NameMap, Wanted, nearest};
+use super::map::NameMap;
+use super::wanted::{Wanted, nearest};
 use crate::model::AVERAGE;
 use reclra::rule::Param;
 use reclra_data::files::FileError;

@@ -1,6 +1,6 @@
 //! In what the settings of a run differ from those of the paper, found by resolving the same run under the preset `paper`.
 
-use super::{claims, data_of, protocol};
+use super::claims::{claims, data_of, protocol};
 use crate::spec::{DataFacts, Result, RunSpec, Settings};
 use reclra_data::{self as data, ImageShape};
 use toml::Value;

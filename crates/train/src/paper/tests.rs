@@ -1,9 +1,11 @@
 //! The figures of the paper against a table typed a second time, and the settings against the preset that has them.
 
+use super::claims::{FILE, File, printed};
 use super::*;
 use crate::experiment::{Experiment, KNOWN};
 use crate::spec::{DataFacts, RunSpec, Settings, toy_facts};
 use Measure::*;
+use std::collections::BTreeMap;
 
 /// Id of a row, true if the authors trained it, measures with figures.
 type Cells = (&'static str, bool, &'static [(Measure, f64)]);
@@ -138,7 +140,7 @@ fn experiments_name_figures_by_their_ids() {
     let printed: Vec<String> = CELLS
         .iter()
         .flat_map(|c| c.2)
-        .map(|(_, v)| page::printed(*v))
+        .map(|(_, v)| printed(*v))
         // Two or more decimals and three digits are no accident; 2.50 is.
         .filter(|text| digits(text) >= 3 && !text.ends_with('0'))
         .collect();
@@ -259,5 +261,5 @@ fn the_page_has_every_row() {
     let page = page();
     assert!(claims().all(|c| page.contains(&format!("| `{}` |", c.id()))));
     assert!(page.contains("| 31.87 | literature |") && page.contains("| 2.127 |"), "{page}");
-    assert_eq!([0.0, 12.1, 21.078, 2.5, 225.0].map(page::printed), ["0.00", "12.10", "21.078", "2.50", "225.00"]);
+    assert_eq!([0.0, 12.1, 21.078, 2.5, 225.0].map(printed), ["0.00", "12.10", "21.078", "2.50", "225.00"]);
 }

@@ -1,6 +1,6 @@
 //! What a run was made with: program, machine, data, so that a figure can be traced to where it came from.
 
-use super::Keeping;
+use super::keeping::Keeping;
 use crate::spec::{DataFacts, DataSpec};
 use reclra_data::files::{self, FileError};
 use reclra_data::text::count;

@@ -1,8 +1,8 @@
 //! The network of a run, from its folder.
 
 use super::checkpoint;
+use super::names::{CHECKPOINTS, RESULT};
 use super::view::locked;
-use super::{CHECKPOINTS, RESULT};
 use crate::model::{self, FILE, Model, SPEC_FILE};
 use reclra::Device;
 use reclra_data::files::FileError;

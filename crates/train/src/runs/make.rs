@@ -1,8 +1,10 @@
 //! Making a run in its folder, from the beginning or from where it was left.
 
 use super::checkpoint::{Manifest, prune};
-use super::keeper::{Keeper, Keeping};
-use super::{CHECKPOINTS, INIT, RESULT, RunFolder, TABLE};
+use super::folder::RunFolder;
+use super::keeper::Keeper;
+use super::keeping::Keeping;
+use super::names::{CHECKPOINTS, INIT, RESULT, TABLE};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::peak::Peak;

@@ -1,8 +1,11 @@
 //! One run of many, in a folder of its own: read if it is over, gone on with if it was begun, else made.
 
 use super::checkpoint;
+use super::environment::{Environment, now};
+use super::folder::RunFolder;
+use super::keeping::Keeping;
 use super::make::{End, Task, WriteReport, resume};
-use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
+use super::names::{CHECKPOINTS, ENVIRONMENT, RESULT, SPEC};
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::run::RunError;
@@ -27,18 +30,6 @@ pub struct Shared<'a> {
     pub stop: &'a AtomicBool,
     /// Writes the report of each.
     pub report: WriteReport,
-}
-
-impl Keeping {
-    /// For runs of which figures and network are wanted in the end: one checkpoint meanwhile.
-    pub const OF_MANY: Keeping = Keeping {
-        every: std::time::Duration::from_secs(60),
-        every_steps: None,
-        last: 1,
-        best: false,
-        end: false,
-        log_steps: 0,
-    };
 }
 
 /// The folder of a run below that of its setting: `seed-N`, in cross-validation `seed-N-fold-2-of-5`, or the next one
@@ -88,7 +79,7 @@ pub fn once(
     match &begun {
         Some((_, left)) => {
             folder.log(&format!("goes on after step {}", left.steps));
-            environment.resumed.push(super::now());
+            environment.resumed.push(now());
         }
         // States of other settings must not stand beside the metrics of these.
         None => checkpoint::prune(&folder.file(CHECKPOINTS), 0),

@@ -1,6 +1,7 @@
 //! Reading a run folder, whatever became of the run.
 
-use super::{ENVIRONMENT, Environment, LOCK, METRICS, RESULT, SPEC};
+use super::environment::Environment;
+use super::names::{ENVIRONMENT, LOCK, METRICS, RESULT, SPEC};
 use crate::fit::{EpochReport, Layer};
 use crate::record::Record;
 use crate::run::resolve;

@@ -1,8 +1,9 @@
 //! The section `[data]`: which images, how they are read, prepared and varied.
 
-use super::read::Reader;
-use super::{Result, RunSpec, Settings, SpecError, small};
-use reclra_data::{Augment, DataError, DataFacts, DataSpec, Dataset, Fold, Loader, Normalise, Opening, Split};
+use super::error::{Result, SpecError};
+use super::preset::small;
+use super::read::{Reader, Settings};
+use reclra_data::{Augment, DataFacts, DataSpec, Dataset, Fold, Normalise, Opening};
 use toml::Value;
 
 /// Reads from the settings how a data set is opened: what has to be known before it is, and so before a spec is resolved.
@@ -11,25 +12,6 @@ use toml::Value;
 /// One line that names the key and the remedy.
 pub fn opening(settings: &Settings) -> Result<Opening> {
     read_opening(&mut Reader::new(settings))
-}
-
-impl RunSpec {
-    /// Returns the split of a run: a fold of the training part if its spec names one, else samples drawn for validation.
-    ///
-    /// # Errors
-    /// As [`Split::new`].
-    pub fn split(&self, dataset: &dyn Dataset) -> Result<Split, DataError> {
-        match self.data.fold {
-            None => Split::new(dataset, self.data.validation, self.seed),
-            Some(fold) => Split::fold(dataset, fold, self.seed),
-        }
-    }
-
-    /// Returns the loader of the batches of a run.
-    #[must_use]
-    pub fn loader<'a>(&self, dataset: &'a dyn Dataset, split: &'a Split) -> Loader<'a> {
-        Loader::new(dataset, split, self.batch, self.data.shift, self.seed).augmented(self.data.augment)
-    }
 }
 
 /// Largest height and width that pictures are brought to.

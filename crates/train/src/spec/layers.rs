@@ -17,9 +17,9 @@
 //! layers = [{ kind = "global-mean" }, { kind = "dense" }]
 //! ```
 
-use super::image::NOISES;
+use super::error::{Result, SpecError};
+use super::noise::NOISES;
 use super::read::line_of;
-use super::{Result, SpecError};
 use reclra::models::Plan;
 use reclra::{BlockSpec, LayerSpec, Noise, Phi, Window, phi};
 use reclra_data::files;

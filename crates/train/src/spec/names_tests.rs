@@ -4,6 +4,8 @@ use super::keys::{KEYS, Key};
 use super::optim::{METHODS, SCHEDULES};
 use super::*;
 use reclra::optim::Method;
+use reclra::optim::Schedule;
+use reclra::phi;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message};
 use reclra::{Noise, Wiring, layers, models, rules, wiring};
 

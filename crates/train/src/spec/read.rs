@@ -1,7 +1,8 @@
 //! From what users write (a TOML file, `--set`, flags) to a table of settings, and from there to typed values.
 
+use super::error::{Result, SpecError};
 use super::keys::{self, KEYS};
-use super::{Result, SpecError, words};
+use super::words;
 use reclra_data::files;
 use reclra_data::hint::did_you_mean;
 use toml::{Table, Value};
@@ -160,14 +161,6 @@ impl Settings {
 fn large_text(value: Option<&Value>) -> bool {
     let digits = |text: &str| text.len() > 18 && text.bytes().all(|b| b.is_ascii_digit());
     value.and_then(Value::as_str).is_some_and(digits)
-}
-
-/// A value for a message: TOML in one line, and not a long one.
-pub(super) fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.contains(files::unruly) => files::plain(&format!("{text:?}")),
-        value => files::plain(&value.to_string()),
-    }
 }
 
 /// A value as written on a command line: TOML; what is no TOML is taken as text.

@@ -2,6 +2,7 @@
 
 use super::keys::KEYS;
 use super::*;
+use reclra::optim::Schedule;
 
 fn facts() -> DataFacts {
     toy_facts("mnist", 28, 10, 60_000, 2_000)
