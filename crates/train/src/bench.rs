@@ -2,11 +2,9 @@
 //! floor that this machine's arithmetic and memory set.
 
 mod machine;
-mod scaling;
 mod soak;
 
 pub use machine::{Cache, Ceiling};
-pub use scaling::{Scaling, write_scaling};
 pub use soak::{Soak, Stretch, soak};
 
 use crate::fit::FitError;

@@ -13,7 +13,8 @@ pub(crate) const ALIGNED: usize = 1000;
 pub(crate) const EVALUATED: usize = 256;
 
 /// Samples of this network evaluated at a time: fewer where its feature maps are large.
-pub(crate) fn evaluated(graph: &Graph) -> usize {
+#[must_use]
+pub fn evaluated(graph: &Graph) -> usize {
     let widest = graph.regions().iter().map(|r| r.width).max().unwrap_or(1);
     if graph.has_blocks() { ((1 << 22) / widest.max(1)).clamp(8, EVALUATED) } else { EVALUATED }
 }

@@ -5,7 +5,6 @@
 //! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`columns`] | columns that tables of results show when asked for |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
-//! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
@@ -15,7 +14,6 @@
 //! | [`export`] | the forward network for other programs |
 //! | [`paper`] | what the paper claims |
 //! | [`record`] | what came of one run |
-//! | [`report`] | one HTML file a run, or several |
 //! | [`run`] | from settings to something that can run |
 //! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
@@ -24,11 +22,9 @@
 pub mod bench;
 pub mod columns;
 pub mod compare;
-pub mod embed;
 pub mod experiment;
 pub mod export;
 pub mod fit;
-mod fonts;
 pub mod import;
 pub mod judge;
 pub mod many;
@@ -38,11 +34,8 @@ pub mod model;
 pub mod paired;
 pub mod paper;
 mod peak;
-pub mod plot;
 pub mod record;
-pub mod report;
 pub mod run;
 pub mod runs;
 pub mod spec;
-pub mod tensorboard;
 pub mod warnings;

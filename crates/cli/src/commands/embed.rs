@@ -7,7 +7,7 @@ use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
 use reclra_data::files::writable_folder;
 use reclra_data::{Dataset, Part, drawn};
-use reclra_train::embed::{self, EmbedError, K, Method, Panel};
+use reclra_report::embed::{self, EmbedError, K, Method, Panel};
 use reclra_train::model::Model;
 use reclra_train::run::dataset_for;
 use reclra_train::runs;

@@ -58,8 +58,8 @@ fn results_are_written_and_finished_runs_are_not_run_again() {
             environment: &environment,
             keeping: Keeping::OF_MANY,
             stop: &never,
-            report: crate::report::write_at_end,
-            plot: crate::plot::by_epoch,
+            report: |folder, _| Ok(folder.to_owned()),
+            plot: |_, _| Ok(String::new()),
         };
         e.make(&e.plan(None).unwrap(), &work, started).unwrap()
     };

@@ -3,7 +3,7 @@
 use super::error::{Result, SpecError};
 use super::preset::small;
 use super::read::{Reader, Settings};
-use reclra_data::{Augment, DataFacts, DataSpec, Dataset, Fold, Normalise, Opening};
+use reclra_data::{Augment, DataFacts, DataSpec, Fold, Normalise, Opening};
 use toml::Value;
 
 /// Reads from the settings how a data set is opened: what has to be known before it is, and so before a spec is resolved.
