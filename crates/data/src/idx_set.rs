@@ -1,6 +1,6 @@
 //! Data sets of four idx files: those of MNIST's format by name, and sets of the user's own with any number of classes.
 
-use super::entry::{Entry, IDX as NAME};
+use super::entry::{Entry, IDX};
 use super::error::{DataError, Result};
 use super::idx_names::{ENDINGS, plain};
 use super::memory::{Labelled, MemoryImages};
@@ -81,17 +81,15 @@ pub(super) fn own(dir: Option<&Path>) -> Result<MemoryImages> {
     }
     let names = classes.iter().map(u16::to_string).collect();
     let validation = validation(parts[0].labels.len());
-    let mut images = MemoryImages::new(NAME, shape, names, 255, parts, validation);
+    let mut images = MemoryImages::new(IDX, shape, names, 255, parts, validation);
     if owners.len() == paths.len() && owners.iter().all(|o| *o == owners[0]) {
         let name = owners[0];
-        images
-            .notes
-            .push(format!("{NAME}: these are the published files of {name}; --data {name} names their classes"));
+        images.notes.push(format!("{IDX}: these are the published files of {name}; --data {name} names their classes"));
     }
     Ok(images)
 }
 
-/// The four files of a set of the user's own, in the folder or a folder in it; `DIR/NAME` takes those whose names begin with `NAME-`.
+/// The four files of a set of the user's own, in the folder or a folder in it; `DIR/IDX` takes those whose names begin with `IDX-`.
 ///
 /// # Errors
 /// If one is missing, or the folder holds several sets.
@@ -114,7 +112,7 @@ pub(super) fn files(dir: Option<&Path>) -> Result<Vec<PathBuf>> {
     };
     let mut found = folders.iter().map(sets).find(|s| !s.is_empty()).unwrap_or_default();
     let missing = |file: String| DataError::Missing {
-        name: NAME.to_owned(),
+        name: IDX.to_owned(),
         file: format!("{file}[.gz]"),
         looked: folders.iter().map(|f| f.display().to_string()).collect(),
         remedy: "name the folder of the four idx files with --data-dir".to_owned(),
@@ -219,7 +217,7 @@ mod tests {
             [("a", "", "t10k"), ("b", "emnist-letters-", "test"), ("c/EMNIST/raw", "emnist-x-", "test")]
         {
             set(&dir.path().join(at), prefix, test, [&[1, 26, 3, 3], &[26, 1]]);
-            let data = open(NAME, Some(&dir.path().join(at.split('/').next().unwrap()))).unwrap();
+            let data = open(IDX, Some(&dir.path().join(at.split('/').next().unwrap()))).unwrap();
             assert_eq!(data.class_names(), ["1", "3", "26"], "{at}: no empty class 0");
             let labels = |part: Part| (0..data.len(part)).map(|i| data.label(part, i)).collect::<Vec<_>>();
             assert_eq!((labels(Part::Train), labels(Part::Test)), (vec![0, 2, 1, 1], vec![2, 0]));
@@ -234,10 +232,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         set(dir.path(), "emnist-letters-", "test", [&[1, 2], &[1]]);
         set(dir.path(), "emnist-digits-", "test", [&[7, 8, 9], &[9]]);
-        let error = open(NAME, Some(dir.path())).err().unwrap().to_string();
+        let error = open(IDX, Some(dir.path())).err().unwrap().to_string();
         assert!(error.contains("several sets of idx files, emnist-digits, emnist-letters"), "{error}");
         assert!(error.contains("--data-dir") && error.ends_with("emnist-letters"), "{error}");
-        let data = open(NAME, Some(&dir.path().join("emnist-digits"))).unwrap();
+        let data = open(IDX, Some(&dir.path().join("emnist-digits"))).unwrap();
         assert_eq!(data.class_names(), ["7", "8", "9"]);
     }
 
@@ -251,10 +249,10 @@ mod tests {
         };
         let one = dir.path().join("one");
         set(&one, "", "t10k", [&[5, 5], &[5]]);
-        assert!(error(NAME, &one).contains("holds one class, 5, where at least two are needed"));
+        assert!(error(IDX, &one).contains("holds one class, 5, where at least two are needed"));
         let more = dir.path().join("more");
         set(&more, "", "t10k", [&[1, 2], &[2, 3]]);
-        assert!(error(NAME, &more).contains("label 1 is 3, a class of which the training part has no image"));
+        assert!(error(IDX, &more).contains("label 1 is 3, a class of which the training part has no image"));
         let letters = dir.path().join("letters");
         set(&letters, "", "t10k", [&[1, 26], &[26]]);
         let line = error("mnist", &letters);
@@ -264,9 +262,9 @@ mod tests {
         let line = error("mnist", &named);
         assert!(line.contains("emnist-letters-test-images-idx3-ubyte") && line.contains("--data idx"), "{line}");
         fs::remove_file(named.join("emnist-letters-test-labels-idx1-ubyte")).unwrap();
-        let line = error(NAME, &named);
+        let line = error(IDX, &named);
         assert!(line.starts_with("idx: emnist-letters-t10k-labels-idx1-ubyte[.gz] is not in "), "{line}");
-        assert!(error(NAME, &dir.path().join("none")).contains("name the folder of the four idx files"));
-        assert!(open(NAME, None).err().unwrap().to_string().contains("--data-dir"));
+        assert!(error(IDX, &dir.path().join("none")).contains("name the folder of the four idx files"));
+        assert!(open(IDX, None).err().unwrap().to_string().contains("--data-dir"));
     }
 }

@@ -1,7 +1,9 @@
-//! Data sets: where images and labels come from, how they are split, and how batches are drawn.
+//! Where samples come from: data sets, what is done to their images, splits, and how batches are drawn.
 //!
 //! A data set has two published parts, training and test. Validation samples are drawn from the training part with the
 //! seed of the run ([`Split`]); a batch is a pure function of (seed, epoch, position) ([`Loader`]).
+//!
+//! Below that lies what every crate above reads and writes files with: [`files`], [`format`](mod@format), [`text`], [`hint`], [`system`].
 
 mod ahead;
 mod channel_moments;
@@ -46,16 +48,14 @@ pub use ahead::{Gathering, each_batch};
 pub use channel_moments::drawn;
 pub use config::DataSpec;
 pub use dataset::Dataset;
-pub use digits::EMBEDDED;
-pub use digits::digits;
+pub use digits::{EMBEDDED, digits};
 pub use entry::{Entry, FileEntry, Form, canonical, data_home, entries, entry};
 pub use error::{DataError, Result};
 pub use facts::DataFacts;
 pub use fetch::{FetchError, FetchEvent, FetchOptions, fetch, fetch_folder};
 pub use fold::Fold;
 pub use info::{FileInfo, Info, Measured, info, info_with};
-pub use loader::gather;
-pub use loader::{Augment, Batch, Loader};
+pub use loader::{Augment, Batch, Loader, gather};
 pub use memory::{MemoryImages, scale_to};
 pub use moments::Moments;
 pub use opening::Opening;

@@ -1,4 +1,4 @@
-//! Everything that touches the world: data sets, specs, the training loop, saved models.
+//! What a run is: its spec, the training loop, checkpoints, run folders, sweeps, import and export, saved models.
 //!
 //! | module | what it is for |
 //! |---|---|

@@ -3,7 +3,7 @@
 use super::super::tree::tests::{as_folder, as_tar};
 use super::*;
 use crate::DataFacts;
-use crate::entry::IMAGE_FOLDER as NAME;
+use crate::entry::IMAGE_FOLDER;
 use crate::{Augment, Batch, Loader, Part, Split, Zoom, gather, open_with};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::io::Cursor;
@@ -34,7 +34,7 @@ fn part(name: &str, count: u8, base: u8, size: (u32, u32)) -> Vec<(String, Vec<u
 fn opened(files: &[(String, Vec<u8>)], opening: &Opening) -> Result<Arc<dyn Dataset>> {
     let dir = tempfile::tempdir().unwrap();
     as_folder(dir.path(), files);
-    let data = open_with(NAME, Some(dir.path()), opening);
+    let data = open_with(IMAGE_FOLDER, Some(dir.path()), opening);
     // What is decoded later is still needed.
     if data.as_ref().is_ok_and(|d| d.lazy()) {
         std::mem::forget(dir);
@@ -140,7 +140,7 @@ fn tar_files_give_what_folders_give() {
         (one.path().join("all.tar"), LAZY),
         (one.path().join("all"), Opening::default()),
     ] {
-        let data = open_with(NAME, Some(&place), &opening).unwrap();
+        let data = open_with(IMAGE_FOLDER, Some(&place), &opening).unwrap();
         assert_eq!(
             [Part::Train, Part::Test].map(|p| reds(&*data, p)),
             [Part::Train, Part::Test].map(|p| reds(&*folder, p))
