@@ -4,12 +4,11 @@
 //! does a test, with the corpus.
 
 use reclra::Device;
-use reclra_train::data::{self, Dataset, Part};
+use reclra_data::{self as data, Dataset, Part};
 use reclra_train::experiment::Experiment;
 use reclra_train::import::{self, NameMap};
-use reclra_train::model;
 use reclra_train::run;
-use reclra_train::runs::{checkpoint, view};
+use reclra_train::runs::{self, checkpoint, view};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::fmt::Display;
 use std::fs;
@@ -133,7 +132,7 @@ fn experiment(bytes: &[u8], _: &Path) {
 fn saved(bytes: &[u8], dir: &Path) {
     let path = dir.join("model.safetensors");
     write(&path, bytes);
-    line(model::load(&path, Device::cpu(1)));
+    line(runs::load_model(&path, Device::cpu(1)));
 }
 
 fn small() -> &'static RunSpec {
@@ -169,7 +168,7 @@ fn state(bytes: &[u8], dir: &Path) {
     let path = dir.join("model.safetensors");
     write(&path, bytes);
     line(import::weights_of(&path, small()));
-    line(model::load(dir, Device::cpu(1)));
+    line(runs::load_model(dir, Device::cpu(1)));
 }
 
 /// The text files of a run, parted by zeros: spec, metrics, result, environment.

@@ -23,11 +23,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("RECLRA_MUTANTS") or Path(tempfile.gettempdir()) / "reclra-mutants")
 COPY, RESULTS = FOLDER / "repository", FOLDER / "results.json"
-PACKAGES = {"crates/compute": "reclra-compute", "crates/core": "reclra", "crates/train": "reclra-train"}
+PACKAGES = {
+    "crates/compute": "reclra-compute",
+    "crates/core": "reclra",
+    "crates/data": "reclra-data",
+    "crates/train": "reclra-train",
+}
 # Seconds that a test may take: a mutation may loop forever.
 LIMIT = 600
 # The mutated crates are compiled often and run shortly.
-FAST = [f"profile.dev.package.{name}.opt-level=0" for name in ["reclra", "reclra-train"]]
+FAST = [f"profile.dev.package.{name}.opt-level=0" for name in ["reclra", "reclra-data", "reclra-train"]]
 
 
 def mutants():

@@ -18,11 +18,21 @@ pub(crate) use shared::{MachineArgs, PartName, SpecArgs, SpecFlags, word};
 
 use crate::topics::LISTS;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RECLRA_COMMIT"), ")");
+
+/// The command line of the process, understood. A negative number is always a value, so that its error names the flag.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    fn signed(command: clap::Command) -> clap::Command {
+        let of_value =
+            |arg: clap::Arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg };
+        command.mut_args(of_value).mut_subcommands(signed)
+    }
+    Cli::from_arg_matches(&signed(Cli::command()).try_get_matches()?)
+}
 
 /// Deep networks trained without backpropagation.
 ///

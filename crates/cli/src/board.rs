@@ -13,8 +13,7 @@ use reclra_train::warnings;
 use serde::Serialize;
 use serde_json::json;
 use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What runs are made for.
@@ -32,7 +31,8 @@ pub(crate) struct Board {
     voice: Voice,
     stage: Stage,
     total: usize,
-    finished: AtomicUsize,
+    /// Held while one is told of, so that they are told of in order.
+    finished: Mutex<usize>,
     /// Steps to be made by all runs, steps made, for the time left.
     begun: Instant,
     /// When something was last said off a terminal.
@@ -49,7 +49,7 @@ impl Board {
             (multi, all)
         });
         let now = Instant::now();
-        Board { voice, stage, total, finished: AtomicUsize::new(0), begun: now, said: Mutex::new(now), bars }
+        Board { voice, stage, total, finished: Mutex::new(0), begun: now, said: Mutex::new(now), bars }
     }
 
     fn say(&self, line: &str) {
@@ -95,7 +95,9 @@ impl Watch for Board {
     }
 
     fn ended(&self, trial: &Trial, spec: &RunSpec, record: &Record, kept: bool) {
-        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut counted = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted += 1;
+        let finished = *counted;
         if let Some((_, all)) = &self.bars {
             all.set_position(finished as u64);
             let left = self.begun.elapsed().as_secs_f64() / finished as f64 * (self.total - finished) as f64;
@@ -166,7 +168,8 @@ impl Observer for Lane<'_> {
                 self.told = Instant::now();
             }
         } else if self.board.said.lock().is_ok_and(|s| s.elapsed() > PATIENCE) {
-            let (name, finished, total) = (&self.name, self.board.finished.load(Ordering::Relaxed), self.board.total);
+            let finished = *self.board.finished.lock().unwrap_or_else(PoisonError::into_inner);
+            let (name, total) = (&self.name, self.board.total);
             let at = format!("epoch {}/{}, step {}/{}", p.epoch, self.epochs, p.step, p.steps);
             self.board.say(&format!("{finished} of {} done; {name}: {at}, loss {:.4}", count(total, "run"), p.loss));
         }

@@ -2,12 +2,12 @@
 
 use crate::args::Cli;
 use clap::CommandFactory;
+use reclra_data::files::FileError;
+use reclra_data::{DataError, FetchError};
+use reclra_report::embed::EmbedError;
 use reclra_train::compare::CompareError;
-use reclra_train::data::{DataError, FetchError};
-use reclra_train::embed::EmbedError;
 use reclra_train::experiment::ExperimentError;
 use reclra_train::export::ExportError;
-use reclra_train::files::FileError;
 use reclra_train::fit::FitError;
 use reclra_train::run::RunError;
 use reclra_train::spec::SpecError;
@@ -156,8 +156,8 @@ impl From<FetchError> for Failure {
 
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
-        // A path that leads nowhere was written wrongly; what is there and cannot be read or written is another matter.
-        if e.missing() { Failure::Usage(e.to_string()) } else { Failure::Other(e.to_string()) }
+        // A path that leads nowhere, or to something else, was written wrongly; what cannot be read or written is another matter.
+        if e.misnamed() { Failure::Usage(e.to_string()) } else { Failure::Other(e.to_string()) }
     }
 }
 

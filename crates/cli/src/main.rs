@@ -12,10 +12,9 @@ mod signals;
 mod topics;
 mod tui;
 
-use clap::Parser;
 use failure::Failure;
 use process::Telling;
-use reclra_train::files;
+use reclra_data::files;
 use std::process::ExitCode;
 
 /// Out of memory is said in a line, too.
@@ -50,6 +49,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let cli = args::Cli::try_parse()?;
+    let cli = args::parse()?;
     commands::run(cli)
 }

@@ -5,7 +5,7 @@
 
 use crate::args::Voice;
 use crate::failure::Failure;
-pub(crate) use reclra_train::report::{count, grouped};
+pub(crate) use reclra_data::text::{count, grouped};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -110,7 +110,7 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 
 /// A text that moves no cursor: what names in files hold of unruly letters become blanks, but for line feeds and tabs.
 fn lines(text: &str) -> Cow<'_, str> {
-    let odd = |c: char| reclra_train::files::unruly(c) && c != '\n' && c != '\t';
+    let odd = |c: char| reclra_data::files::unruly(c) && c != '\n' && c != '\t';
     if text.contains(odd) { text.replace(odd, " ").into() } else { text.into() }
 }
 

@@ -2,10 +2,11 @@
 
 use reclra::rules::blocks;
 use reclra::{layers, models, optim, phi, rules, wiring};
+use reclra_data as data;
 use reclra_train::spec::SHORT;
 use reclra_train::spec::keys::KEYS;
 use reclra_train::spec::preset;
-use reclra_train::{data, experiment, paper};
+use reclra_train::{experiment, paper};
 
 /// A name with one line.
 pub(crate) type Listed = (String, String);

@@ -158,6 +158,19 @@ fn settings_are_chosen_without_the_test_part() {
     assert_eq!((of("trial").len(), of("report").len()), (8, 4));
     assert!(of("trial").iter().all(|o| o["record"]["test"].is_null() && o["kept"] == true));
     assert!(of("report").iter().all(|o| o["record"]["test"]["samples"] == 359));
+    // Nor are a report on the folder and the list of runs.
+    let page = dir.path().join("again.html");
+    let (out, err) = good(&["report", text(dir.path()), "--out", text(&page), "--json"]);
+    let shown: Vec<String> =
+        objects(&out)[0]["runs"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect();
+    assert!(shown.len() == 4 && shown[0].contains("/rec-lra") && shown[3].contains("/backprop"), "{shown:?}");
+    assert!(err.contains("8 runs left out"), "{err}");
+    let (list, _) = good(&["runs", text(dir.path())]);
+    let (tried, told): (Vec<&str>, Vec<&str>) =
+        lines_with(&list, "seed-").into_iter().partition(|l| l.contains("settings-tried"));
+    let hidden = |l: &str| l.split_whitespace().any(|cell| cell == "-");
+    assert!(tried.len() == 8 && tried.iter().all(|l| hidden(l)), "{list}");
+    assert!(told.len() == 4 && !told.iter().any(|l| hidden(l)), "{list}");
 }
 
 /// Three seeds make a test: in the table, the CSV, the JSON and the report.
@@ -206,7 +219,10 @@ fn rules_are_cross_validated() {
     let md = fs::read_to_string(dir.path().join("compare.md")).unwrap();
     assert!(md.contains("over the 4 folds that the training part is cut into"), "{md}");
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
-    assert!(page.contains("differ in the fold alone") && page.contains("into 4 parts of equal size"));
+    assert!(
+        page.contains("differ in the fold alone")
+            && page.contains("into 4 parts whose sizes differ by one image at most")
+    );
     // The network of a fold is judged on its own part.
     let fold = dir.path().join("backprop/seed-0-fold-2-of-4");
     let (out, _) = good(&["eval", text(&fold), "--part", "validation"]);

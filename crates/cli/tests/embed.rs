@@ -112,7 +112,7 @@ fn what_is_asked_wrongly_is_one_line() {
         (&["embed", text(&other), "--data-dir", "no/such"], 1, &["no/such"]),
         (&["embed", "no/such"], 2, &["no/such", "no such file"]),
         (&["embed", run, "no/such"], 2, &["no/such", "reclra train --out"]),
-        (&["embed", run, "--method", "pca", "--out", &format!("{run}/spec.toml")], 1, &["spec.toml", "is a file"]),
+        (&["embed", run, "--method", "pca", "--out", &format!("{run}/spec.toml")], 2, &["spec.toml", "is a file"]),
     ];
     for (args, code, parts) in cases {
         let line = bad(args, *code);

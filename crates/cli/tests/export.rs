@@ -3,7 +3,7 @@
 mod common;
 
 use common::{bad, good, idx, objects, text};
-use reclra_train::data::{Dataset, Part, digits};
+use reclra_data::{Dataset, Part, digits};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -218,7 +218,7 @@ fn an_export_says_what_it_wrote_and_replaces_nothing_unasked() {
     for (args, code, words) in [
         (vec!["export", text(&run), "--format", "onyx"], 2, &["onyx", "onnx"][..]),
         (vec!["export", "no/such"], 2, &["no/such", "reclra train --out"]),
-        (vec!["export", text(&run), "--out", text(&file.join("below.onnx"))], 1, &["forward.onnx", "--out"]),
+        (vec!["export", text(&run), "--out", text(&file.join("below.onnx"))], 2, &["forward.onnx", "--out"]),
         (vec!["export", text(&run), "--out", text(&model), "--overwrite"], 2, &["the trained network itself"]),
         (vec!["export", text(&run), "--out", text(&run), "--overwrite"], 2, &["run: is a folder"]),
     ] {

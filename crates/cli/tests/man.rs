@@ -82,6 +82,6 @@ fn json_lists_the_pages_and_a_file_is_no_folder() {
     let objects = objects(&out);
     assert_eq!((objects.len(), &objects[0]["event"]), (1, &serde_json::json!("man")));
     assert!(objects[0]["pages"].as_array().unwrap().contains(&"reclra-train.1".into()));
-    let line = bad(&["man", "--out", text(&dir.path().join("reclra.1"))], 1);
+    let line = bad(&["man", "--out", text(&dir.path().join("reclra.1"))], 2);
     assert!(line.contains("is a file") && line.contains("--out"), "{line}");
 }

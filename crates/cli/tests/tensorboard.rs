@@ -103,6 +103,6 @@ fn the_folder_is_the_runs_own_unless_told_and_must_be_one() {
     good(&["train", "--epochs", "1", "--quiet", "--out", text(&run), "--tensorboard"]);
     assert_eq!(std::fs::read_dir(run.join("tensorboard")).unwrap().count(), 1);
     let file = tempfile::NamedTempFile::new().unwrap();
-    let line = bad(&["train", &format!("--tensorboard={}", text(file.path()))], 1);
+    let line = bad(&["train", &format!("--tensorboard={}", text(file.path()))], 2);
     assert!(line.contains("is a file") && line.contains("--tensorboard=DIR"), "{line}");
 }

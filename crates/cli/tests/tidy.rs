@@ -34,10 +34,10 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// cli -> train -> core -> compute, never up, and every crate is known here.
+/// cli -> report -> train -> data -> core -> compute, never up, and every crate is known here.
 #[test]
 fn dependencies_run_downward() {
-    let order = ["reclra-compute", "reclra", "reclra-train", "reclra-cli"];
+    let order = ["reclra-compute", "reclra", "reclra-data", "reclra-train", "reclra-report", "reclra-cli"];
     let manifests = files("crates", "Cargo.toml");
     assert_eq!(manifests.len(), order.len());
     for (path, text) in manifests {

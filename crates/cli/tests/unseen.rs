@@ -258,9 +258,44 @@ fn runs_that_cannot_be_read_are_told_from_none() {
     let run = dir.path().join("run");
     good(&[&["train", "--out", text(&run)][..], &SMALL].concat());
     let spec = run.join("spec.toml");
-    assert!(bad(&["runs", text(&spec)], 2).contains("is a file; name a folder"));
+    assert!(bad(&["runs", text(&spec)], 2).contains("is a file, where a folder belongs; name a folder"));
     fs::write(&spec, "").unwrap();
     assert!(bad(&["runs", text(&run)], 1).contains("spec.toml: is empty"));
+}
+
+/// A path, a flag or a name in the wrong place: what was meant is said, and the exit code is that of a wrong command line.
+#[test]
+fn what_stands_in_the_wrong_place_is_named_with_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, both) = (dir.path().join("run"), dir.path().join("both"));
+    good(&[&["train", "--out", text(&run)][..], &SMALL].concat());
+    let small = ["--arch", "64-8-10", "--epochs", "1", "--seeds", "1"];
+    good(&[&["compare", "--rules", "rec-lra,bp", "--out", text(&both)][..], &small].concat());
+    let file = |name: &str| text(&dir.path().join(name)).to_owned();
+    let (table, pdf, npz, metrics) = (file("both/compare.md"), file("x.pdf"), file("x.npz"), file("run/metrics.csv"));
+    for (args, wanted) in [
+        (&["compare", text(&run)][..], "run: is the folder of a run"),
+        (&["compare", text(&both)], "both: is the folder of a comparison; `reclra report "),
+        (&["train", text(&both)], "is the folder of a comparison"),
+        (&["train", text(dir.path())], "is a folder, not a file; name a spec"),
+        (&["compare", "--rules", "rec-lra", "backprop"], "several to compare with --rules A,backprop"),
+        (&["train", "fa"], "fa: is a rule, where a spec belongs; name one rule with --rule fa"),
+        (&["report", &table], "compare.md: is a file, where a folder belongs"),
+        (&["resume", &metrics], "metrics.csv: is a file, where a folder belongs"),
+        (&["report", text(&run), "--out", &pdf], "x.pdf: a report is one HTML file"),
+        (
+            &["export", text(&run), "--format", "onnx", "--out", &npz],
+            "x.npz: ends as a file of --format npz; end it in .onnx",
+        ),
+        (&["compare", "--tune-seeds", "2"], "--tune-seeds: nothing is tried without --tune or --grid"),
+        (&["compare", "--target", "-1"], "'--target <PERCENT>': must be a number from 0 to 100"),
+        (&["compare", "--seeds", "-1"], "'--seeds <N>'"),
+        (&["train", "--set", "net.foo=1"], "unknown key `net.foo`; `reclra list keys` shows all"),
+    ] {
+        let line = bad(args, 2);
+        assert!(line.contains(&wanted.replace('\'', "`")), "{args:?}: {line}");
+    }
+    assert!([pdf, npz].iter().all(|p| !Path::new(p).exists()));
 }
 
 /// A model file with another word in what it says of its data.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p reclra-train --example photographs -- FOLDER [SIZE] [BATCH]`; `RAYON_NUM_THREADS` sets the threads.
 
-use reclra_train::data::{Batch, Loader, Opening, Part, Split, open_with, ready};
+use reclra_data::{Batch, Loader, Opening, Part, open_with, ready};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::error::Error;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened in {:.2} s: {} photographs to train on", begun.elapsed().as_secs_f64(), dataset.len(Part::Train));
     let settings = Settings::parse(&format!("data.size = {size}\ntrain.batch = {batch}\n"), "here")?;
     let spec = RunSpec::resolve(&settings, &DataFacts::of(&*dataset))?;
-    let split = Split::of(&*dataset, &spec)?;
+    let split = spec.split(&*dataset)?;
     let begun = Instant::now();
     let ready = ready(&*dataset, &split, &spec.data)?;
     println!("mean and deviation in {:.2} s", begun.elapsed().as_secs_f64());

@@ -3,7 +3,7 @@
 //! `cargo run --release -p reclra-train --example whitening -- FOLDER [NORMALISE]`; `RAYON_NUM_THREADS` sets the threads,
 //! `RECLRA_CACHE` names the folder in which the whitening is kept: empty the first time.
 
-use reclra_train::data::{Opening, Part, Split, open_with, ready};
+use reclra_data::{Opening, Part, open_with, ready};
 use reclra_train::spec::{DataFacts, RunSpec, Settings};
 use std::error::Error;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened in {:.2} s: {train} + {test} pictures of {:?}", begun.elapsed().as_secs_f64(), dataset.shape());
     let settings = Settings::parse(&format!("data.normalise = \"{normalise}\"\ndata.zca = true"), "here")?;
     let spec = RunSpec::resolve(&settings, &DataFacts::of(&*dataset))?;
-    let split = Split::of(&*dataset, &spec)?;
+    let split = spec.split(&*dataset)?;
     let begun = Instant::now();
     let ready = ready(&*dataset, &split, &spec.data)?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -2,20 +2,18 @@
 //! floor that this machine's arithmetic and memory set.
 
 mod machine;
-mod scaling;
 mod soak;
 
 pub use machine::{Cache, Ceiling};
-pub use scaling::{Scaling, write_scaling};
 pub use soak::{Soak, Stretch, soak};
 
-use crate::data::{Batch, Dataset, Gathering, ImageShape, Loader, Split, each_batch, ready};
 use crate::fit::FitError;
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
 use rand::RngExt;
 use reclra::compute::Tally;
 use reclra::compute::rng::Key;
 use reclra::{Device, Learner};
+use reclra_data::{Batch, Dataset, Gathering, ImageShape, each_batch, ready};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -242,9 +240,9 @@ pub struct EpochTimes {
 /// # Errors
 /// If data cannot be read or the spec cannot be.
 pub fn epoch(spec: &RunSpec, dataset: &dyn Dataset, device: &Device, rounds: usize) -> Result<EpochTimes, FitError> {
-    let split = Split::of(dataset, spec)?;
+    let split = spec.split(dataset)?;
     let ready = ready(dataset, &split, &spec.data)?;
-    let loader = Loader::of(ready.dataset(), &split, spec);
+    let loader = spec.loader(ready.dataset(), &split);
     let mut learner = learner(spec, device)?;
     let gathering = Gathering::beside(device.threads());
     let mut whole = Vec::new();
@@ -344,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_epoch_is_its_steps_and_little_else() {
-        let data = crate::data::digits().unwrap();
+        let data = reclra_data::digits().unwrap();
         let mut settings = Settings::default();
         settings.assign("net.arch=64-64-10").unwrap();
         let spec = RunSpec::resolve(&settings, &DataFacts::of(&data)).unwrap();

@@ -1,7 +1,7 @@
 //! Columns that tables of results show when they are asked for: figures of the test part beside its error, and memory.
 
 use crate::record::{Record, mean};
-use crate::spec::did_you_mean;
+use reclra_data::hint::did_you_mean;
 use serde::Deserialize;
 
 /// One of them.

@@ -2,19 +2,23 @@
 //! feed it: in ONNX the graph takes pixels as they are stored, in the other formats the tensors that prepare images are there too.
 //! What has been written is read back and compared before anyone is told that it is there.
 
+mod forward;
+mod nodes;
 mod npz;
 mod onnx;
 mod pixels;
 mod proto;
 mod tensors;
 
-use crate::data::{Normalise, Prepare};
-use crate::files::{FileError, writable_folder, write_atomically};
 use crate::model::Model;
-use crate::spec::DataFacts;
+pub(crate) use forward::PREPROCESSING;
+pub use forward::{ExportError, Format, Input};
+use forward::{Forward, Tensor};
 use reclra::Graph;
 use reclra::learner::Named;
 use reclra::rule::Rule;
+use reclra_data::Normalise;
+use reclra_data::files::{FileError, writable_folder, write_atomically};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,92 +28,11 @@ pub const FOLDER: &str = "export";
 /// Name of an export, without its ending.
 pub const NAME: &str = "forward";
 
-/// What a network is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// A graph that ONNX runtimes execute.
-    Onnx,
-    /// W and b by name, with metadata.
-    Safetensors,
-    /// W and b for numpy.
-    Npz,
-}
-
-impl Format {
-    /// Its name, also the ending of its files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Onnx => "onnx",
-            Format::Safetensors => "safetensors",
-            Format::Npz => "npz",
-        }
-    }
-}
-
-/// What an export is given as x.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Input {
-    /// Pixels: an ONNX graph takes stored bytes as floats and does to them what is done before the network; the other formats hold
-    /// the tensors with which that is done.
-    Pixels,
-    /// What the network itself is given: the network alone is written.
-    Prepared,
-}
-
-/// Key of the metadata that says in words what x is.
-pub(crate) const PREPROCESSING: &str = "reclra.preprocessing";
-
-/// Why a network was not exported: one line with the reason and the remedy.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// A network whose outputs are no function of one forward pass.
-    #[error(
-        "{rule} lets this network settle before it answers, so one forward pass does not give its outputs; export a \
-         network of another rule, or one with a single hidden region"
-    )]
-    Settles {
-        /// The rule.
-        rule: &'static str,
-    },
-    /// An activation that ONNX does not have.
-    #[error("region {region} has the activation {phi}, which ONNX does not have; export it as safetensors or npz")]
-    Activation {
-        /// The region.
-        region: String,
-        /// The activation.
-        phi: &'static str,
-    },
-    /// A network of prepared images that does not hold how they are prepared.
-    #[error(
-        "does not hold how images are prepared for it, as checkpoints and weights from elsewhere do not; export the network alone with \
-         --prepared-input, or let its run end with reclra resume"
-    )]
-    Unprepared,
-    /// Blocks of layers.
-    #[error("an image network is not written as ONNX yet; export it as safetensors or npz")]
-    Blocks,
-    /// More than a format can hold.
-    #[error("{format} holds no file of {bytes} bytes; export it as safetensors")]
-    TooLarge {
-        /// The format.
-        format: &'static str,
-        /// Bytes it would take.
-        bytes: usize,
-    },
-    /// A file that could not be written, or did not come back as it was.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
 /// What has been written.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exported {
     /// The file.
-    #[serde(serialize_with = "crate::files::as_text::one")]
+    #[serde(serialize_with = "reclra_data::files::as_text::one")]
     pub path: PathBuf,
     /// Name of the format.
     pub format: &'static str,
@@ -132,41 +55,6 @@ pub struct Written {
     pub name: String,
     /// W is n_to x n_from, that of a convolution outputs x inputs x rows x columns; b is n_to.
     pub shape: Vec<usize>,
-}
-
-/// A tensor by name, row-major.
-#[derive(Clone, Debug, PartialEq)]
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
-impl Tensor {
-    /// Its elements, little-endian.
-    fn bytes(&self) -> Vec<u8> {
-        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
-    }
-}
-
-/// float32 numbers, little-endian; `None` if a byte is left over.
-fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
-    let (whole, rest) = bytes.as_chunks::<4>();
-    rest.is_empty().then(|| whole.iter().map(|&c| f32::from_le_bytes(c)).collect())
-}
-
-/// The network that evaluation runs, and nothing else.
-#[derive(Debug)]
-struct Forward {
-    graph: Graph,
-    /// W and b of every region, averaged where the run kept an average; then what prepares images.
-    tensors: Vec<Tensor>,
-    facts: DataFacts,
-    input: Input,
-    /// What is done to pixels from 0 to 1, if anything.
-    prepare: Option<Prepare>,
-    /// Keys and texts that go into the file.
-    metadata: Vec<(&'static str, String)>,
 }
 
 /// Writes the forward network of `model` to `path`, then reads it back and compares every tensor to the bit. The folder is

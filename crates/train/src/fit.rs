@@ -3,19 +3,19 @@
 //! Everything random is a pure function of (seed, epoch, position), so that the loop itself holds two integers, and the
 //! figures of the epoch it is in: its [`Place`].
 
-use crate::data::{DataError, Dataset, Gathering, Loader, Part, Split, each_batch, ready};
 use crate::judge::alignment;
 use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use reclra::rule::ParamId;
 use reclra::state::Kept;
 use reclra::{Device, Learner, StepReport};
+use reclra_data::{DataError, Dataset, Gathering, Part, each_batch, ready};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use crate::judge::ALIGNED;
-pub use crate::judge::{Judged, best, evaluate, judge};
+pub use crate::judge::{Angle, Judged, best, evaluate, judge};
 
 /// Mean |e| is measured at every so many steps: it reads all error neurons once more.
 const SAMPLED: u64 = 16;
@@ -107,15 +107,6 @@ pub struct Layer {
     pub discrepancy: f64,
     /// Mean |e| over its units and the samples; over an epoch, those of every 16th step.
     pub mean_error: f64,
-}
-
-/// How well one region's update of W is aligned with the gradient.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Angle {
-    /// Name of the region.
-    pub region: String,
-    /// 0 is the gradient's direction, below 90 descends.
-    pub degrees: f64,
 }
 
 /// Where a run stands between two steps: with the learner's state, all that is needed to go on to the same bits.
@@ -314,10 +305,10 @@ pub fn fit_from(
     stop: &AtomicBool,
 ) -> Result<Outcome, FitError> {
     let begun = Instant::now();
-    let split = Split::of(dataset, spec)?;
+    let split = spec.split(dataset)?;
     let ready = ready(dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
-    let loader = Loader::of(dataset, &split, spec);
+    let loader = spec.loader(dataset, &split);
     let steps = loader.batches();
     let gathering = Gathering::beside(device.threads());
     let (mut learner, mut place) = begin(start, spec, steps, device)?;

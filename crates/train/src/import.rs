@@ -5,20 +5,22 @@
 
 mod map;
 mod plan;
+mod wanted;
 
 pub use map::NameMap;
 
 use crate::export::PREPROCESSING;
-use crate::files::{self, FileError};
 use crate::model;
 use crate::spec::{RunSpec, SpecError};
 use half::{bf16, f16};
 use plan::{Link, Origin, plan};
 use reclra::rule::ParamId;
 use reclra::{Device, Learner};
+use reclra_data::files::{self, FileError};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 use std::path::Path;
+use wanted::{Wanted, nearest};
 
 /// A parameter with the values it was given.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,39 +49,6 @@ pub struct Weights {
     /// Tensors that are none of the network's: batches that PyTorch's BatchNorm has counted, and what prepares the images of an
     /// export.
     pub passed_over: Vec<String>,
-}
-
-/// A parameter the network has, and so needs values for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wanted {
-    pub(crate) param: ParamId,
-    pub(crate) name: String,
-    pub(crate) shape: Vec<usize>,
-    /// The shape that other programs give the W of a convolution: outputs, inputs of a group, rows, columns.
-    pub(crate) kernel: Option<[usize; 4]>,
-    /// Whether it is W or b of a dense region; else its name ends in that of its layer and what it is there.
-    pub(crate) is_dense: bool,
-}
-
-impl Wanted {
-    /// Whether a tensor of that shape holds its numbers in their order: in the same shape, as the kernel of a convolution, or
-    /// with dimensions of 1 that move no number.
-    fn is_held_as(&self, shape: &[usize]) -> bool {
-        let same = match self.shape[..] {
-            [n] => shape.iter().filter(|&&d| d != 1).eq([n].iter().filter(|&&d| d != 1)),
-            [to, from] => shape == [to, from, 1, 1],
-            _ => false,
-        };
-        same || shape == self.shape || self.kernel.is_some_and(|k| shape == k)
-    }
-
-    /// The shapes it may have, in words.
-    fn shapes(&self) -> String {
-        match self.kernel {
-            Some(kernel) => format!("{kernel:?} or {:?}", self.shape),
-            None => format!("{:?}", self.shape),
-        }
-    }
 }
 
 /// W and b for the network of `spec` from a safetensors file (F32, F16, BF16, F64), or from the model in a run folder. A
@@ -144,13 +113,6 @@ pub fn learner(spec: &RunSpec, weights: &[Imported], device: Device) -> Result<L
     let mut learner = Learner::new(graph, rule, spec.net.w_std, spec.optim(1), device, spec.seed)?;
     weights.iter().try_for_each(|w| learner.set(w.param, &w.values))?;
     Ok(learner)
-}
-
-/// `, did you mean X?` if one of `known` is near. Names of tensors are compared whole: their last parts are all alike.
-fn nearest(word: &str, known: &[&str]) -> String {
-    let near = |k: &str| strsim::jaro_winkler(word, k);
-    let best = known.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
-    best.filter(|k| near(k) > 0.8).map_or(String::new(), |k| format!(", did you mean `{k}`?"))
 }
 
 /// W and b of the network, in the order of its regions.

@@ -1,10 +1,10 @@
 //! Judging a network on samples it does not learn from: error and loss, who is taken for whom, top-5 error, the angle between
 //! update and gradient.
 
-use crate::data::{DataError, Dataset, Part, Split, drawn, gather};
-use crate::fit::Angle;
 use crate::metrics::{Confusion, Evaluation, Scores, in_top};
 use reclra::{Graph, Learner};
+use reclra_data::{DataError, Dataset, Part, Split, drawn, gather};
+use serde::{Deserialize, Serialize};
 
 /// Samples the alignment is measured on: the mean update of so many hardly differs from that of all.
 pub(crate) const ALIGNED: usize = 1000;
@@ -13,7 +13,8 @@ pub(crate) const ALIGNED: usize = 1000;
 pub(crate) const EVALUATED: usize = 256;
 
 /// Samples of this network evaluated at a time: fewer where its feature maps are large.
-pub(crate) fn evaluated(graph: &Graph) -> usize {
+#[must_use]
+pub fn evaluated(graph: &Graph) -> usize {
     let widest = graph.regions().iter().map(|r| r.width).max().unwrap_or(1);
     if graph.has_blocks() { ((1 << 22) / widest.max(1)).clamp(8, EVALUATED) } else { EVALUATED }
 }
@@ -122,6 +123,15 @@ fn each_chunk(
         }
     }
     Ok(())
+}
+
+/// How well one region's update of W is aligned with the gradient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Angle {
+    /// Name of the region.
+    pub region: String,
+    /// 0 is the gradient's direction, below 90 descends.
+    pub degrees: f64,
 }
 
 /// The angles of all regions on training samples drawn at random, the same every time, unshifted, with the weights as they are;

@@ -1,12 +1,10 @@
-//! Everything that touches the world: data sets, specs, the training loop, saved models.
+//! What a run is: its spec, the training loop, checkpoints, run folders, sweeps, import and export, saved models.
 //!
 //! | module | what it is for |
 //! |---|---|
 //! | [`bench`] | how fast a step is, and how fast it could be |
 //! | [`columns`] | columns that tables of results show when asked for |
 //! | [`compare`] | rules x settings x seeds, with tables and plots |
-//! | [`data`] | data sets, splits, batches |
-//! | [`embed`] | maps of what a layer sees |
 //! | [`fit`] | the visible loop |
 //! | [`import`] | weights made elsewhere |
 //! | [`memory`] | what a network takes of memory in training |
@@ -14,10 +12,8 @@
 //! | [`model`] | saved models |
 //! | [`experiment`] | results files, made by a command |
 //! | [`export`] | the forward network for other programs |
-//! | [`files`] | writing files so that none is ever half there |
 //! | [`paper`] | what the paper claims |
 //! | [`record`] | what came of one run |
-//! | [`report`] | one HTML file a run, or several |
 //! | [`run`] | from settings to something that can run |
 //! | [`runs`] | run folders: what is kept of a run, checkpoints, going on |
 //! | [`spec`] | what one TOML file says, validated |
@@ -26,13 +22,9 @@
 pub mod bench;
 pub mod columns;
 pub mod compare;
-pub mod data;
-pub mod embed;
 pub mod experiment;
 pub mod export;
-pub mod files;
 pub mod fit;
-mod fonts;
 pub mod import;
 pub mod judge;
 pub mod many;
@@ -42,12 +34,8 @@ pub mod model;
 pub mod paired;
 pub mod paper;
 mod peak;
-mod plot;
 pub mod record;
-pub mod report;
 pub mod run;
 pub mod runs;
 pub mod spec;
-mod streams;
-pub mod tensorboard;
 pub mod warnings;

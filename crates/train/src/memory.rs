@@ -7,42 +7,8 @@ use crate::judge::evaluated;
 use crate::spec::{DataFacts, RunSpec, SpecError};
 use reclra::rule::{Increment, ParamSpec, Rule, Signal};
 use reclra::{Graph, Optim, evaluation_numbers};
+use reclra_data::system::{address_space, available};
 use serde::Serialize;
-
-/// Bytes that this process may still take: what the system has to give, and no more than a control group leaves. None where
-/// the system does not tell.
-#[must_use]
-pub fn available() -> Option<u64> {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let of_group = system.cgroup_limits().map_or(u64::MAX, |group| group.total_memory.saturating_sub(group.rss));
-    Some(system.available_memory().min(of_group)).filter(|&bytes| bytes > 0).map(|bytes| bytes.min(address_space()))
-}
-
-/// What `ulimit -v` leaves the process. It counts addresses: the program and its libraries as they are mapped, stacks of threads
-/// as long as they may grow.
-#[cfg(unix)]
-fn address_space() -> u64 {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
-    limit.map_or(u64::MAX, |limit| limit.saturating_sub(mapped()).saturating_sub(STACKS))
-}
-
-/// Bytes of addresses of the threads that a run begins with: they read ahead and write checkpoints.
-#[cfg(unix)]
-const STACKS: u64 = 4 * (2 << 20);
-
-/// Bytes of addresses that the process has by now; 0 where the system does not tell.
-#[cfg(unix)]
-fn mapped() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let size = status.lines().find_map(|l| l.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    size.map_or(0, |kilobytes| kilobytes << 10)
-}
-
-#[cfg(not(unix))]
-fn address_space() -> u64 {
-    u64::MAX
-}
 
 /// Refuses a run that takes more memory than is to be had, before it is begun; its data set has been read, and is `prepared`
 /// or not yet.
@@ -309,9 +275,9 @@ const PANEL: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Batch, Loader, Split, digits};
     use crate::spec::{DataFacts, Settings};
     use reclra::{Device, Learner};
+    use reclra_data::{Batch, Loader, Split, digits};
 
     const BATCH: usize = 16;
 

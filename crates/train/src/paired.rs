@@ -28,6 +28,8 @@ pub enum Untested {
     Missing,
     /// Fewer than [`FEWEST`] pairs.
     Few,
+    /// The figures of the two are the same, pair by pair.
+    Same,
     /// All differences are equal, so that the test is not defined.
     Constant,
 }
@@ -39,6 +41,7 @@ impl Untested {
         match self {
             Untested::Missing => "no paired test: a run of one of the two has no figure".to_owned(),
             Untested::Few => format!("no paired test: it needs at least {FEWEST} {unit}s"),
+            Untested::Same => format!("no paired test: the results of the two are identical for every {unit}"),
             Untested::Constant => format!("no paired test: the difference is the same for every {unit}"),
         }
     }
@@ -56,6 +59,9 @@ pub fn paired(first: &[Option<f64>], second: &[Option<f64>]) -> Result<Paired, U
     let pairs = first.iter().zip(second);
     let differences: Option<Vec<f64>> = pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect();
     let differences = differences.filter(|d| d.len() == n).ok_or(Untested::Missing)?;
+    if differences.iter().all(|d| *d == 0.0) {
+        return Err(Untested::Same);
+    }
     let mean = differences.iter().sum::<f64>() / n as f64;
     let squares: f64 = differences.iter().map(|d| (d - mean) * (d - mean)).sum();
     let error = (squares / (n - 1) as f64 / n as f64).sqrt();
@@ -111,7 +117,7 @@ mod tests {
         let [a, b] = [&[1.0, 2.0, 4.0], &[0.5, 1.5, 3.5]].map(|v| some(v));
         assert_eq!(paired(&a[..2], &b[..2]), Err(Untested::Few));
         assert_eq!(paired(&[], &[]), Err(Untested::Few));
-        assert_eq!((paired(&a, &b), paired(&a, &a)), (Err(Untested::Constant), Err(Untested::Constant)));
+        assert_eq!((paired(&a, &b), paired(&a, &a)), (Err(Untested::Constant), Err(Untested::Same)));
         // 0.1 more each time, but for rounding.
         let [c, d] = [&[0.1, 0.2, 0.7], &[0.2, 0.3, 0.8]].map(|v| some(v));
         assert_eq!(paired(&c, &d), Err(Untested::Constant));

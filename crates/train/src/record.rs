@@ -5,6 +5,9 @@ use crate::metrics::{Chosen, Evaluation, Scores};
 use crate::spec::{RunSpec, SpecError};
 use serde::{Deserialize, Serialize};
 
+/// What one line of a plot shows: its name, and one record a seed.
+pub type Seeds<'a> = (String, Vec<&'a Record>);
+
 /// What came of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {

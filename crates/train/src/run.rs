@@ -1,10 +1,10 @@
 //! From settings to something that can run: the data set they name, opened, and the spec resolved against it.
 
-use crate::data::{self, DataError, Dataset, MemoryImages, Opening, Prepare, Split};
-use crate::files::FileError;
 use crate::fit::FitError;
 use crate::memory;
-use crate::spec::{DataFacts, RunSpec, Settings, SpecError};
+use crate::spec::{DataFacts, RunSpec, Settings, SpecError, opening};
+use reclra_data::files::FileError;
+use reclra_data::{self as data, DataError, Dataset, MemoryImages, Prepare};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, FitError> {
 pub fn prepare_shown(settings: &Settings, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Prepared, FitError> {
     let Prepared { spec, facts, dataset } = opened(settings)?;
     memory::fits(&spec, &facts, false)?;
-    let split = Split::of(&*dataset, &spec)?;
+    let split = spec.split(&*dataset)?;
     let dataset = data::ready_shown(dataset, &split, &spec.data, progress)?;
     Ok(Prepared { spec, facts, dataset })
 }
@@ -74,7 +74,7 @@ pub fn dataset_of(spec: &RunSpec, dir: Option<&Path>) -> Result<Arc<dyn Dataset>
         // Other data than those of the run: left as they are, whoever asked will compare what is known of both.
         return Ok(dataset);
     }
-    let split = Split::of(&*dataset, spec)?;
+    let split = spec.split(&*dataset)?;
     data::ready_shared(dataset, &split, &spec.data)
 }
 
@@ -100,7 +100,7 @@ pub fn dataset_for(
 /// If data cannot be read.
 pub fn open(settings: &Settings) -> Result<Arc<dyn Dataset>, FitError> {
     let (name, dir) = (text(settings, "data.name", "digits")?, text(settings, "data.dir", "")?);
-    Ok(data::open_with(&name, folder(&dir), &Opening::of(settings)?)?)
+    Ok(data::open_with(&name, folder(&dir), &opening(settings)?)?)
 }
 
 /// The resolved spec alone: where the files of the data set are not there, by what is published of it.

@@ -1,9 +1,9 @@
 //! Warnings about a run: of its settings and data before it begins, and of its figures once it is over.
 
-use crate::data::{Dataset, Part};
 use crate::record::Record;
-use crate::report::count;
 use crate::spec::{DataFacts, RunSpec, SpecError};
+use reclra_data::text::count;
+use reclra_data::{Dataset, Part};
 
 /// Images below which the error of a part is coarse.
 const FEW: usize = 100;

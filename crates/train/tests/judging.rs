@@ -5,7 +5,7 @@
 mod toy;
 
 use reclra::{Device, Graph, HeadOnly, Learner, Optim, Phi};
-use reclra_train::data::{DataError, Dataset, ImageShape, Part, Result};
+use reclra_data::{DataError, Dataset, ImageShape, Part, Result};
 use reclra_train::judge::{best, evaluate, judge};
 use reclra_train::metrics::{Evaluation, top5_tells};
 use toy::Toy;

@@ -2,7 +2,7 @@
 //!
 //! `RECLRA_RENEW=1 cargo test -p reclra-train --test results` writes them again.
 
-use reclra_train::data::{self, ImageShape};
+use reclra_data::{self as data, ImageShape};
 use reclra_train::experiment::{Experiment, KNOWN, Machine, markdown};
 use reclra_train::paper;
 use reclra_train::spec::{DataFacts, RunSpec};

@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use reclra::Device;
 use reclra_compute::rng::Key;
-use reclra_train::data::{Split, ready};
+use reclra_data::ready;
 use reclra_train::fit::{FitError, fit};
 use reclra_train::memory;
 use reclra_train::spec::{DataFacts, RunSpec, Settings, keys::KEYS, rule_names};
@@ -266,7 +266,7 @@ fn try_it(text: &str, toy: &Toy, facts: &DataFacts) -> std::result::Result<(Fate
     // More epochs or units than a test has time for.
     let bytes = memory::Memory::of_spec(&spec, facts.train).map_err(|e| e.to_string())?.total;
     let large = bytes > 100_000_000 || spec.epochs > 3;
-    let split = match Split::of(toy, &spec) {
+    let split = match spec.split(toy) {
         Ok(split) => split,
         Err(e) => return refused(e.to_string()),
     };

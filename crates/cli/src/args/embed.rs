@@ -2,7 +2,7 @@
 
 use super::{MachineArgs, PartName};
 use clap::{Args, ValueEnum, ValueHint, value_parser};
-use reclra_train::embed::MOST;
+use reclra_report::embed::MOST;
 use std::path::PathBuf;
 
 /// How a layer is brought to the plane.

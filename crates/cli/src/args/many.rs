@@ -18,13 +18,14 @@ pub(crate) struct CompareArgs {
     /// with the lowest validation error is then run with the seeds that are reported
     #[arg(long, value_name = "KEY=V1,V2")]
     pub(crate) grid: Vec<String>,
-    /// Choose among so many settings of each rule, its defaults among them, in the same way
+    /// Choose among so many settings of each rule, its defaults among them, in the same way; in place of --grid
     #[arg(long, value_name = "N", conflicts_with = "grid", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) tune: Option<u16>,
-    /// Seeds on which --tune and --grid try each setting: none of those that are reported
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) tune_seeds: u64,
-    /// Cut the training part into K folds of equal size and validate on each in turn, in place of several seeds
+    /// Seeds on which --tune or --grid tries each setting: none of those that are reported [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) tune_seeds: Option<u64>,
+    /// Cut the training part into K folds whose sizes differ by at most one image and validate on each in turn, in place of several
+    /// seeds: --seeds and --tune-seeds do not go with it
     #[arg(long, value_name = "K", conflicts_with_all = ["seeds", "tune_seeds"])]
     #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub(crate) cross_validate: Option<u16>,
@@ -32,7 +33,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) jobs: Option<usize>,
     /// Validation error, in percent, to which time is counted
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
+    #[arg(long, allow_negative_numbers = true, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(crate) target: f64,
     /// Columns of the table beside those it always has, joined by commas: accuracy, top5, f1, precision, recall, memory (memory of runs
     /// that are made one at a time: --jobs 1)

@@ -7,16 +7,20 @@ use crate::failure::Failure;
 use crate::output::{count, path_text};
 use crate::signals::stop_flag;
 use reclra::Device;
+use reclra_data::Dataset;
+use reclra_report::plot::of_comparison;
+use reclra_report::{replaceable, write_at_end};
 use reclra_train::columns::Columns;
 use reclra_train::compare::{self, Request, Results, Row, Trial};
-use reclra_train::data::Dataset;
-use reclra_train::report::replaceable;
 use reclra_train::run::open;
 use reclra_train::runs::{self, Environment, Keeping, RunFolder, Shared};
 use reclra_train::spec::{DataFacts, DataSpec, Settings, block_rule_names, canonical, rule_names};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Seeds on which settings are tried, where nothing is said of it; the help names them.
+const TUNING_SEEDS: u64 = 3;
 
 pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
     if args.spec.flags.rule.is_some() {
@@ -35,6 +39,10 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         [] => rule_names().into_iter().map(str::to_owned).collect(),
         some => some.iter().map(|r| canonical("rule.name", r).map_or_else(|| r.clone(), str::to_owned)).collect(),
     };
+    if args.tune_seeds.is_some() && args.tune.is_none() && grid.is_empty() {
+        let line = "--tune-seeds: nothing is tried without --tune or --grid; add one of them, or leave it out";
+        return Err(Failure::Usage(line.to_owned()));
+    }
     let seeds = |asked| if args.cross_validate.is_some() { 1 } else { asked };
     let request = Request {
         base,
@@ -43,7 +51,7 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         tune: args.tune.map(usize::from),
         seeds: seeds(args.seeds),
         folds: args.cross_validate.map(usize::from),
-        tuning_seeds: seeds(args.tune_seeds),
+        tuning_seeds: seeds(args.tune_seeds.unwrap_or(TUNING_SEEDS)),
     };
     let dataset = open(&request.base)?;
     let facts = DataFacts::of(&*dataset);
@@ -88,9 +96,8 @@ pub(crate) fn run(voice: Voice, args: &CompareArgs) -> Result<(), Failure> {
         Vec::new()
     };
     let rows = work.make(plan.reported(&tried), Stage::Report)?;
-    let results = Results { rows: &rows, tried: &tried, target: args.target, columns: &columns };
-    let how = format!("{} at a time", count(work.jobs.0, "run"));
-    let mut paths = results.write(&out, &machine(args.machine), &how)?;
+    let results = Results { rows: &rows, tried: &tried, target: args.target, columns: &columns, jobs };
+    let mut paths = results.write(&out, &machine(args.machine), &of_comparison(&results, &out)?)?;
     paths.push(super::report::of_many(&out, rows.iter().flat_map(|row| row.trial.folders(&out, &facts)))?);
     let mut object = results.json();
     object["files"] = paths.iter().map(path_text).collect();
@@ -126,8 +133,13 @@ impl Work<'_> {
             environment: &self.environment,
             keeping: self.keeping,
             stop: &self.stop,
+            report: write_at_end,
         };
-        let records = compare::run(&trials, &shared, self.out, self.jobs, &board);
+        let folder = match stage {
+            Stage::Trial => &self.out.join(compare::TRIED),
+            Stage::Report => self.out,
+        };
+        let records = compare::run(&trials, &shared, folder, self.jobs, &board);
         board.finish();
         Ok(match stage {
             Stage::Trial => compare::tried_rows(trials, &records?),

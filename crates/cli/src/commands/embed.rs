@@ -5,11 +5,12 @@ use crate::args::{EmbedArgs, MethodName, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{count, grouped, path_text, table};
 use crate::progress::{PATIENCE, percent};
-use reclra_train::data::{Dataset, Part, Split, drawn};
-use reclra_train::embed::{self, EmbedError, K, Method, Panel};
-use reclra_train::files::writable_folder;
-use reclra_train::model::{self, Model};
+use reclra_data::files::writable_folder;
+use reclra_data::{Dataset, Part, drawn};
+use reclra_report::embed::{self, EmbedError, K, Method, Panel};
+use reclra_train::model::Model;
 use reclra_train::run::dataset_for;
+use reclra_train::runs;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -66,13 +67,13 @@ fn ready(args: &EmbedArgs, path: &Path, method: Method) -> Result<Ready, Failure
         Failure::Usage(line) => Failure::Usage(format!("{name}: {line}")),
         other => other,
     };
-    let model = model::load(path, device(args.machine)?)?;
+    let model = runs::load_model(path, device(args.machine)?)?;
     let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
     if !DataFacts::of(&*dataset).same_data(&model.facts) {
         let what = "these are not the images the network was made for; name their folder with --data-dir";
         return Err(Failure::Other(format!("{}: {what}", model.facts.name)));
     }
-    let split = Split::of(&*dataset, &model.spec)?;
+    let split = model.spec.split(&*dataset)?;
     let (part, mut samples) = match args.part {
         PartName::Train => (Part::Train, split.train().to_vec()),
         PartName::Validation => (Part::Train, split.validation().to_vec()),

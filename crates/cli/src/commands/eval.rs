@@ -5,16 +5,16 @@ use crate::args::{EvalArgs, PartName, Voice, word};
 use crate::failure::Failure;
 use crate::output::{grouped, table};
 use crate::progress::percent;
-use reclra_train::data::{Part, Split};
+use reclra_data::Part;
 use reclra_train::fit::judge;
 use reclra_train::metrics::{Scores, top5_tells};
-use reclra_train::model;
 use reclra_train::run::dataset_for;
+use reclra_train::runs;
 use reclra_train::spec::DataFacts;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
-    let mut model = model::load(&args.run, device(args.machine)?)?;
+    let mut model = runs::load_model(&args.run, device(args.machine)?)?;
     let dataset = dataset_for(&model.spec, args.data_dir.as_deref(), model.prepare.as_ref())?;
     let facts = DataFacts::of(&*dataset);
     if !facts.same_data(&model.facts) {
@@ -24,7 +24,7 @@ pub(crate) fn run(voice: Voice, args: &EvalArgs) -> Result<(), Failure> {
         );
         return Err(Failure::Other(line));
     }
-    let split = Split::of(&*dataset, &model.spec)?;
+    let split = model.spec.split(&*dataset)?;
     let test: Vec<u32> = (0..dataset.len(Part::Test) as u32).collect();
     let (part, samples) = match args.part {
         PartName::Train => (Part::Train, split.train()),

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output::{count, shape, table};
 use reclra_train::export::{ExportError, FOLDER, Format, Input, NAME, export};
 use reclra_train::model;
+use reclra_train::runs;
 use std::path::PathBuf;
 
 pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
@@ -15,7 +16,7 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
         FormatName::Onnx => Format::Onnx,
     };
     let input = if args.prepared_input { Input::Prepared } else { Input::Pixels };
-    let model = model::load(&args.run, device(MachineArgs { threads: Some(1) })?)?;
+    let model = runs::load_model(&args.run, device(MachineArgs { threads: Some(1) })?)?;
     let path = args.out.clone().unwrap_or_else(|| beside(args, format));
     if path.is_dir() {
         let line = format!("{}: is a folder, and an export is a file; name one in it with --out", path.display());
@@ -32,6 +33,12 @@ pub(crate) fn run(voice: Voice, args: &ExportArgs) -> Result<(), Failure> {
     }
     if reclra_train::runs::is_kept(&path) {
         let line = format!("{}: is a file that a run keeps; name another file with --out", path.display());
+        return Err(Failure::Usage(line));
+    }
+    let others = [Format::Safetensors, Format::Npz, Format::Onnx].into_iter().filter(|f| *f != format);
+    let is_end = |other: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(other));
+    if let Some(other) = others.map(Format::name).find(|other| is_end(other)) {
+        let line = format!("{}: ends as a file of --format {other}; end it in .{}", path.display(), format.name());
         return Err(Failure::Usage(line));
     }
     let named = |e: ExportError| match e {

@@ -4,7 +4,7 @@ use super::setup::{device, settings};
 use crate::args::{ImportArgs, MachineArgs, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, shape, table};
-use reclra_train::files::writable_folder;
+use reclra_data::files::writable_folder;
 use reclra_train::import::{self, NameMap, Weights};
 use reclra_train::model;
 use reclra_train::run::resolve;

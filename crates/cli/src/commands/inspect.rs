@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::output::{count, grouped, table};
 use reclra::rule::Rule;
 use reclra::{Graph, phi};
+use reclra_report::picture;
 use reclra_train::memory::{Memory, RunMemory};
-use reclra_train::model;
-use reclra_train::report::picture;
 use reclra_train::run::resolve_held;
+use reclra_train::runs;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(voice: Voice, args: InspectArgs) -> Result<(), Failure> {
     let trained = args.what.as_ref().is_some_and(|p| p.is_dir() || p.extension().is_some_and(|e| e == "safetensors"));
     let (graph, rule, heading, notes, memory) = match &args.what {
         Some(path) if trained => {
-            let model = model::load(path, device(MachineArgs { threads: Some(1) })?)?;
+            let model = runs::load_model(path, device(MachineArgs { threads: Some(1) })?)?;
             let mut notes: Vec<String> = Vec::new();
             for p in model.learner.parameters() {
                 let v = p.to_vec();

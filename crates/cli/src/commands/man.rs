@@ -4,7 +4,7 @@ use crate::args::{Cli, Voice};
 use crate::failure::Failure;
 use crate::output::path_text;
 use clap::CommandFactory;
-use reclra_train::files::{writable_folder, write_atomically};
+use reclra_data::files::{writable_folder, write_atomically};
 use std::io::Write;
 use std::path::Path;
 

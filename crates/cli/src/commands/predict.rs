@@ -3,13 +3,13 @@
 use super::setup::device;
 use crate::args::{PredictArgs, Voice};
 use crate::failure::Failure;
-use reclra_train::data::{Normalise, pictures_for, pictures_in};
+use reclra_data::{Normalise, pictures_for, pictures_in};
 use reclra_train::fit::best;
-use reclra_train::model;
+use reclra_train::runs;
 use serde_json::json;
 
 pub(crate) fn run(voice: Voice, args: &PredictArgs) -> Result<(), Failure> {
-    let mut model = model::load(&args.run, device(args.machine)?)?;
+    let mut model = runs::load_model(&args.run, device(args.machine)?)?;
     let prepared = model.spec.data.normalise != Normalise::None || model.spec.data.zca.is_some();
     if prepared && model.prepare.is_none() {
         let what = "does not hold how images are prepared for it, which only a run that is over does; let it end: reclra resume";

@@ -3,8 +3,9 @@
 use super::setup::device;
 use crate::args::{ReportArgs, Voice};
 use crate::failure::Failure;
-use crate::output::path_text;
-use reclra_train::report::{Options, Subject, render, replaceable, save};
+use crate::output::{count, path_text};
+use reclra_report::{Options, Subject, render, replaceable, save};
+use reclra_train::compare::{self, TRIED, is_tried};
 use reclra_train::runs::{REPORT, SPEC, View, view};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,15 @@ pub(crate) fn run(voice: Voice, args: &ReportArgs) -> Result<(), Failure> {
     };
     let views = views(voice, &args.runs)?;
     replaceable(&out, args.overwrite).map_err(|e| Failure::Usage(e.to_string()))?;
+    if let Some(out) = &args.out
+        && out.extension().is_some_and(|e| !["html", "htm"].iter().any(|known| e.eq_ignore_ascii_case(known)))
+    {
+        let line = format!("--out {}: a report is one HTML file; name one that ends in .html", out.display());
+        return Err(Failure::Usage(line));
+    }
+    if out.exists() {
+        voice.note(format_args!("{}: takes the place of the file that is there", out.display()));
+    }
     let timing = args.timing.then_some(TIMED);
     let options = Options { device: device(args.machine)?, data_dir: args.data_dir.clone(), timing };
     let mut subjects = Vec::new();
@@ -52,11 +62,7 @@ fn views(voice: Voice, named: &[PathBuf]) -> Result<Vec<View>, Failure> {
     for folder in named {
         // What is no folder, or is one of a run, must be a run.
         let is_run = !folder.is_dir() || folder.join(SPEC).exists();
-        let found = if is_run {
-            vec![view::read(folder)?]
-        } else {
-            super::runs::below(voice, std::slice::from_ref(folder), true)?
-        };
+        let found = if is_run { vec![view::read(folder)?] } else { of_folder(voice, folder)? };
         if found.is_empty() {
             let line = "holds no run, that is no folder with a spec.toml; name one that `reclra train` has written, or one that holds such folders";
             return Err(Failure::Usage(format!("{}: {line}", folder.display())));
@@ -65,6 +71,27 @@ fn views(voice: Voice, named: &[PathBuf]) -> Result<Vec<View>, Failure> {
         views.extend(new);
     }
     Ok(views)
+}
+
+/// The runs below a folder. Of a comparison those that its table reports, in its order.
+fn of_folder(voice: Voice, folder: &Path) -> Result<Vec<View>, Failure> {
+    let mut found = super::runs::below(voice, &[folder.to_owned()], true)?;
+    let (reported, all) = (compare::reported(folder), found.len());
+    let place = |view: &View| reported.iter().position(|spec| *spec == view.spec.to_toml());
+    // Of the folder of such runs itself, they are what is asked for.
+    let is_told = |view: &View| {
+        folder.ends_with(TRIED) || !is_tried(&view.folder) && (reported.is_empty() || place(view).is_some())
+    };
+    found.retain(is_told);
+    found.sort_by_key(|view| place(view));
+    if found.len() < all {
+        voice.note(format_args!(
+            "{}: {} left out that the comparison does not report (settings that were tried, or other rules); name their folders to see them",
+            folder.display(),
+            count(all - found.len(), "run"),
+        ));
+    }
+    Ok(found)
 }
 
 /// One page about the runs of a command, by what their folders say. Runs without a folder are left out.

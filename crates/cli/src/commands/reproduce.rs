@@ -7,8 +7,10 @@ use crate::output::{count, table};
 use crate::progress::{Show, duration};
 use crate::signals::stop_flag;
 use reclra::Device;
+use reclra_data::files::writable_folder;
+use reclra_report::plot::by_epoch;
+use reclra_report::write_at_end;
 use reclra_train::experiment::{Experiment, KNOWN, Run, Witness, Work, estimate, markdown, rough};
-use reclra_train::files::writable_folder;
 use reclra_train::fit::Observer;
 use reclra_train::runs::{Keeping, RunFolder};
 use reclra_train::spec::RunSpec;
@@ -84,6 +86,8 @@ pub(crate) fn run(voice: Voice, args: &ReproduceArgs) -> Result<(), Failure> {
         environment: &environment,
         keeping: args.keep.keeping(Keeping::OF_MANY),
         stop: &stop,
+        report: write_at_end,
+        plot: by_epoch,
     };
     let mut shown = Shown { voice, total: plan.len(), started: 0 };
     let done = experiment.make(&plan, &work, &mut shown)?;

@@ -4,15 +4,16 @@ use super::setup::runs_home;
 use crate::args::{Order, RunsArgs, RunsCommand, Voice};
 use crate::failure::Failure;
 use crate::output::{count, path_text, table};
-use reclra_train::files::FileError;
+use reclra_data::files::{FileError, no_file};
+use reclra_train::compare::is_tried;
 use reclra_train::runs::view::{self, Standing, View};
 use reclra_train::runs::{CHECKPOINTS, RunFolder, SPEC, checkpoint};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Levels below a folder in which runs are looked for: those of comparisons and experiments lie two deep.
-const DEPTH: usize = 3;
+/// Levels below a folder in which runs are looked for: those of comparisons lie three deep.
+const DEPTH: usize = 4;
 
 pub(crate) fn run(voice: Voice, args: &RunsArgs) -> Result<(), Failure> {
     match &args.command {
@@ -40,10 +41,7 @@ fn home_or(voice: Voice, folders: &[PathBuf]) -> Result<Vec<View>, Failure> {
 pub(super) fn below(voice: Voice, folders: &[PathBuf], named: bool) -> Result<Vec<View>, Failure> {
     let mut found = BTreeSet::new();
     for folder in folders {
-        if folder.is_file() {
-            let line = format!("{}: is a file; name a folder that `reclra train` has written", folder.display());
-            return Err(Failure::Usage(line));
-        }
+        no_file(folder, "name a folder that `reclra train` has written")?;
         if !folder.is_dir() && named {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(FileError::io(folder, &missing, "name a folder that `reclra train` has written").into());
@@ -90,6 +88,11 @@ fn percent(v: Option<f64>) -> String {
     v.map_or("-".to_owned(), |v| format!("{v:.2}"))
 }
 
+/// None of a run on which a setting was tried: it is chosen by validation alone.
+fn test_error(view: &View) -> Option<f64> {
+    if is_tried(&view.folder) { None } else { view.record.test_error() }
+}
+
 /// Bytes of all files below a folder.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -111,7 +114,7 @@ fn list(voice: Voice, views: &[View]) -> Result<(), Failure> {
                 "folder": path_text(&v.folder), "standing": v.standing, "rule": v.record.rule, "data": v.facts.name, "seed": v.spec.seed,
                 "epochs": done, "of": total, "started": started, "bytes": bytes,
                 "validation_error": v.record.validation_error().map(|e| e / 100.0),
-                "test_error": v.record.test_error().map(|e| e / 100.0),
+                "test_error": test_error(v).map(|e| e / 100.0),
             }),
         )?;
         rows.push(vec![
@@ -122,7 +125,7 @@ fn list(voice: Voice, views: &[View]) -> Result<(), Failure> {
             v.spec.network(),
             format!("{done}/{total}"),
             percent(v.record.validation_error()),
-            percent(v.record.test_error()),
+            percent(test_error(v)),
             megabytes(bytes),
         ]);
     }
@@ -154,7 +157,7 @@ fn compare(voice: Voice, views: &[View]) -> Result<(), Failure> {
     add("epochs", &|v| v.record.epochs.len().to_string());
     add("train error %", &|v| percent(v.record.train_error()));
     add("validation error %", &|v| percent(v.record.validation_error()));
-    add("test error %", &|v| percent(v.record.test_error()));
+    add("test error %", &|v| percent(test_error(v)));
     add("seconds an epoch", &|v| match v.record.epochs[..] {
         [] => "-".to_owned(),
         _ => format!("{:.3}", v.record.epoch_seconds()),

@@ -4,10 +4,10 @@ use crate::args::{MachineArgs, SpecFlags, VERSION};
 use crate::failure::Failure;
 use crate::output::{count, quoted};
 use reclra::{Device, Level};
+use reclra_data::files;
 use reclra_train::experiment::Machine;
-use reclra_train::files;
 use reclra_train::runs::{Environment, data_files, now};
-use reclra_train::spec::{DataFacts, DataSpec, Settings, Value, same};
+use reclra_train::spec::{DataFacts, DataSpec, Settings, Value, canonical, same};
 use std::path::{Path, PathBuf};
 
 /// The settings of a spec file with the flags over them.
@@ -114,6 +114,20 @@ fn read_settings(path: &Path) -> Result<Settings, Failure> {
         let line = format!(
             "{}: is the folder of a run; name its spec, {spec}, or go on with the run: `reclra resume {run}`",
             path.display()
+        );
+        return Err(Failure::Usage(line));
+    }
+    if path.join(reclra_train::compare::TABLE).is_file() {
+        let line = format!(
+            "{}: is the folder of a comparison; `reclra report {}` shows it, and the command that made it goes on with it",
+            path.display(),
+            quoted(path)
+        );
+        return Err(Failure::Usage(line));
+    }
+    if let Some(rule) = path.to_str().filter(|name| !path.exists() && canonical("rule.name", name).is_some()) {
+        let line = format!(
+            "{rule}: is a rule, where a spec belongs; name one rule with --rule {rule}, several to compare with --rules A,{rule}"
         );
         return Err(Failure::Usage(line));
     }

@@ -8,8 +8,10 @@ use crate::progress::{Show, duration, fitting, percent};
 use crate::signals::stop_flag;
 use crate::tui::Tui;
 use reclra::Device;
-use reclra_train::data::Dataset;
-use reclra_train::files::{self, FileError, write_atomically};
+use reclra_data::Dataset;
+use reclra_data::files::{self, FileError, write_atomically};
+use reclra_report::tensorboard::TensorBoard;
+use reclra_report::write_at_end;
 use reclra_train::fit::{Left, Observer};
 use reclra_train::many::Many;
 use reclra_train::metrics::top5_tells;
@@ -18,7 +20,6 @@ use reclra_train::runs::checkpoint::Manifest;
 use reclra_train::runs::view::Standing;
 use reclra_train::runs::{self, End, Environment, Keeping, RunFolder, Task};
 use reclra_train::spec::{DataFacts, RunSpec};
-use reclra_train::tensorboard::TensorBoard;
 use reclra_train::{import, model, paper, warnings};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -211,7 +212,7 @@ impl Run<'_> {
         all.extend(board.as_mut().map(|b| b as &mut dyn Observer));
         all.extend(tui.as_mut().map(|t| t as &mut dyn Observer));
         let mut all = Many(all);
-        let task = Task { folder, spec, facts, dataset, device, keeping };
+        let task = Task { folder, spec, facts, dataset, device, keeping, report: write_at_end };
         let mut warn = |line: &str| voice.warn(line);
         let end = match begun {
             None => runs::make(&task, &mut all, &stop, &mut warn),

@@ -1,11 +1,11 @@
 //! A long run of many steps, kept as any run is, and what becomes of its memory, its speed and its files.
 
-use crate::data::Dataset;
 use crate::fit::{Observer, Progress};
 use crate::run::RunError;
-use crate::runs::{self, Environment, Keeping, LOG, METRICS, Shared};
+use crate::runs::{self, Environment, Keeping, LOG, METRICS, Shared, WriteReport};
 use crate::spec::{DataFacts, RunSpec, Settings};
 use reclra::Device;
+use reclra_data::Dataset;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,7 +88,7 @@ fn resident() -> Option<u64> {
 }
 
 /// Makes a run of `steps` steps in `folder`, of as many epochs as that takes, and looks at it a hundred times. `told` hears of
-/// each stretch, and of all steps there will be. None if `stop` was set meanwhile.
+/// each stretch, and of all steps there will be. None if `stop` was set meanwhile; a run that diverges gets its `report`.
 ///
 /// # Errors
 /// As those of any run.
@@ -96,14 +96,14 @@ pub fn soak(
     (spec, dataset, facts): (&RunSpec, &dyn Dataset, &DataFacts),
     (folder, environment, device): (&Path, &Environment, &Device),
     steps: u64,
-    stop: &AtomicBool,
+    (stop, report): (&AtomicBool, WriteReport),
     told: &mut dyn FnMut(&Stretch, u64),
 ) -> Result<Option<Soak>, RunError> {
     let steps = steps.max(STRETCHES);
     let batches = (facts.train.saturating_sub(spec.data.validation).max(1) as u64).div_ceil(spec.batch as u64);
     // One more than it takes: the run is stopped, and not judged.
     let spec = RunSpec::resolve(&Settings::with_epochs(&spec.to_toml(), steps.div_ceil(batches) + 1)?, facts)?;
-    let shared = Shared { dataset, facts, environment, keeping: Keeping::default(), stop };
+    let shared = Shared { dataset, facts, environment, keeping: Keeping::default(), stop, report };
     let (each, began, stretches) = (steps / STRETCHES, Instant::now(), Vec::with_capacity(STRETCHES as usize + 1));
     let mut watcher = Watcher { steps, each, done: 0, began, stretches, told, stop };
     runs::once(folder, &spec, &shared, device.clone(), &mut watcher, &mut |_| {})?;

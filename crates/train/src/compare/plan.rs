@@ -1,7 +1,7 @@
 //! Which runs a comparison takes: settings of each rule, the seeds on which they are tried, the seeds that are reported.
 
-use super::table::Row;
-use super::{Request, Trial};
+use super::rows::Row;
+use super::trial::{Request, Trial};
 use crate::spec::{DataFacts, RunSpec, Settings, SpecError, keys, rule_names, tuning};
 use reclra_compute::rng::Key;
 use toml::Value;
@@ -160,7 +160,7 @@ fn check(request: &Request) -> Result<(), SpecError> {
     for (n, rule) in request.rules.iter().enumerate() {
         let value = Value::String(rule.clone());
         if !names.contains(&rule.as_str()) {
-            let want = format!("must be one of {}{}", names.join(", "), crate::spec::did_you_mean(rule, &names));
+            let want = format!("must be one of {}{}", names.join(", "), reclra_data::hint::did_you_mean(rule, &names));
             return Err(SpecError::bad("--rules", &value, want));
         }
         if request.rules[..n].contains(rule) {

@@ -1,15 +1,15 @@
 //! The results of a comparison in files: Markdown for people, CSV for spreadsheets, JSON for programs, plots.
 
+use super::plan::Plan;
+use super::rows::{Row, list, settings};
 use super::store::CompareError;
-use super::table::{Row, list, settings};
-use super::{Plan, Trial};
+use super::trial::Trial;
 use crate::columns::Columns;
 use crate::experiment::Machine;
-use crate::files::{self, FileError, write_atomically};
-use crate::plot;
-use crate::record::{Record, deviation, mean};
+use crate::record::{Record, Seeds, deviation, mean};
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
+use reclra_data::files::{self, FileError, write_atomically};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub struct Results<'a> {
     pub target: f64,
     /// Columns beside those that a table always has.
     pub columns: &'a Columns,
+    /// Runs made at a time.
+    pub jobs: usize,
 }
 
 /// What each line of the CSV is about.
@@ -60,11 +62,11 @@ impl Results<'_> {
             (None, 0 | 1) => "of one run a row, so that there is no deviation".to_owned(),
             _ => "over the seeds".to_owned(),
         };
-        let errors = match (self.folds(), runs) {
-            (None, 0 | 1) => format!("Errors after the last epoch, {over}."),
-            _ => format!("Mean and standard deviation {over}; errors after the last epoch."),
+        let figures = match (self.folds(), runs) {
+            (None, 0 | 1) => format!("Figures {over}."),
+            _ => format!("Mean and standard deviation {over}."),
         };
-        format!("Data {data}, {}. {errors}", list("seed", &seeds))
+        format!("Data {data}, {}. {figures}", list("seed", &seeds))
     }
 
     /// One line a run, with a heading. Of settings that were tried there is no test error.
@@ -166,26 +168,27 @@ impl Results<'_> {
         })
     }
 
-    /// Writes `compare.json`, `.md`, `.csv` and the plots into `folder`. Their paths, in the order in which they were written.
+    /// What the plots of the errors show: a line for each row that has runs.
+    #[must_use]
+    pub fn series(&self) -> Vec<Seeds<'_>> {
+        let made = self.rows.iter().filter(|row| !row.records.is_empty());
+        made.map(|row| (row.trial.name(), row.records.iter().collect())).collect()
+    }
+
+    /// Writes `compare.json`, `.md`, `.csv` and the plots, by epoch and by time, into `folder`. Their paths, in the order in which they were written.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, folder: &Path, machine: &Machine, jobs: &str) -> Result<Vec<PathBuf>, CompareError> {
-        let series: Vec<plot::Seeds<'_>> = self
-            .rows
-            .iter()
-            .filter(|row| !row.records.is_empty())
-            .map(|row| (row.trial.name(), row.records.iter().collect()))
-            .collect();
-        let units = format!("{}s", self.unit());
-        let by_epoch =
-            plot::by_epoch(&series, &units).map_err(|e| CompareError::Plot(folder.join("error-by-epoch.svg"), e))?;
-        let by_time =
-            plot::by_time(&series, &units).map_err(|e| CompareError::Plot(folder.join("error-by-time.svg"), e))?;
+    pub fn write(
+        &self,
+        folder: &Path,
+        machine: &Machine,
+        [by_epoch, by_time]: &[String; 2],
+    ) -> Result<Vec<PathBuf>, CompareError> {
         let tried = self.tried();
         let trials = if tried.is_empty() { tried } else { format!("\n## Settings tried\n\n{tried}") };
         let text = format!(
-            "# Comparison\n\n{} {jobs}. Made by reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
+            "# Comparison\n\n{} Made by reclra {}, on {}.\n\n{}\n![validation error by epoch](error-by-epoch.svg)\n\n\
              ![validation error by time](error-by-time.svg)\n{trials}",
             self.heading(),
             machine.version,
@@ -197,7 +200,7 @@ impl Results<'_> {
         let csv = self.csv();
         let contents = [text.as_bytes(), csv.as_bytes(), &json, by_epoch.as_bytes(), by_time.as_bytes()];
         // The one that says which runs all tell of comes first: else one who is killed in between finds them another's.
-        let (told, others) = FILES.into_iter().zip(contents).partition::<Vec<_>, _>(|(name, _)| *name == TOLD);
+        let (told, others) = FILES.into_iter().zip(contents).partition::<Vec<_>, _>(|(name, _)| *name == TABLE);
         for (name, bytes) in told.into_iter().chain(others) {
             let path = folder.join(name);
             write_atomically(&path, bytes).map_err(RunError::from)?;
@@ -228,7 +231,13 @@ fn tried(row: &Row) -> Value {
 const FILES: [&str; 5] = ["compare.md", "compare.csv", "compare.json", "error-by-epoch.svg", "error-by-time.svg"];
 
 /// The one of them that tells of the runs for a program to read.
-const TOLD: &str = "compare.json";
+pub const TABLE: &str = "compare.json";
+
+/// What `compare.json` in a folder says; none if it is not there or is none.
+pub(super) fn told(folder: &Path) -> Option<Value> {
+    let bytes = files::read(&folder.join(TABLE), files::NUMBERS, "").ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
 
 /// Checks that the files of a plan may take the place of those in `folder`: nothing is lost where every run that these tell of
 /// is one of the plan's, as after an interruption or with more seeds.
@@ -237,8 +246,7 @@ const TOLD: &str = "compare.json";
 /// Names the file that would be lost.
 pub fn replaceable(folder: &Path, plan: &Plan, facts: &DataFacts) -> Result<(), FileError> {
     let Some(there) = FILES.iter().map(|f| folder.join(f)).find(|p| p.exists()) else { return Ok(()) };
-    let told = files::read(&folder.join(TOLD), files::NUMBERS, "").ok();
-    let told: Option<Value> = told.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let told = told(folder);
     let parts = match &told {
         Some(all) if all["rows"].is_array() => vec![&all["rows"], &all["trials"]],
         _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! Making the runs of a comparison, some at a time, and keeping each in a folder of its own.
 
-use super::Trial;
+use super::trial::Trial;
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::run::RunError;

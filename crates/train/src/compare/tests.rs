@@ -2,13 +2,18 @@
 
 use super::*;
 use crate::columns::Columns;
-use crate::data::digits;
 use crate::experiment::Machine;
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::runs::{Environment, Keeping, Shared};
+use crate::spec::{DataFacts, RunSpec, Settings};
+use reclra_data::digits;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use toml::Value;
+
+/// What stands for the plots.
+const PLOTS: [&str; 2] = ["<svg>by epoch</svg>", "<svg>by time</svg>"];
 
 fn facts() -> DataFacts {
     DataFacts::of(&digits().unwrap())
@@ -56,7 +61,7 @@ fn reported(request: &Request) -> Vec<Trial> {
 }
 
 fn shown<'a>(rows: &'a [Row], columns: &'a Columns) -> Results<'a> {
-    Results { rows, tried: &[], target: 5.0, columns }
+    Results { rows, tried: &[], target: 5.0, columns, jobs: 2 }
 }
 
 fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Record>>, Vec<Ended>) {
@@ -68,6 +73,7 @@ fn made(trials: &[Trial], folder: &std::path::Path, jobs: usize) -> (Vec<Vec<Rec
         environment: &environment,
         keeping: Keeping::OF_MANY,
         stop: &stop,
+        report: |folder, _| Ok(folder.to_owned()),
     };
     let records = run(trials, &shared, folder, (jobs, 1), &heard).unwrap();
     let mut heard = heard.0.into_inner().unwrap();
@@ -186,12 +192,12 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
         assert_eq!(tested, [cells[at("stage")] == "report"; 3], "{line}");
     }
     let machine = Machine { version: "0".into(), description: "a machine".into(), threads: 1 };
-    let paths = results.write(dir.path(), &machine, "2 runs at a time").unwrap();
+    let paths = results.write(dir.path(), &machine, &PLOTS.map(str::to_owned)).unwrap();
     let text = std::fs::read_to_string(dir.path().join("compare.md")).unwrap();
     assert!(text.contains("## Settings tried") && text.contains("a machine"));
     assert_eq!(paths.len(), 5);
     let svg = std::fs::read_to_string(dir.path().join("error-by-epoch.svg")).unwrap();
-    assert!(svg.contains("backprop") && svg.contains("polygon") && svg.contains("polyline"), "{svg}");
+    assert_eq!(svg, PLOTS[0]);
     // Whoever was killed between any two of them goes on with the same comparison, and nobody else does.
     let other = super::plan(&request(&["lra-e"], &[]), &facts()).unwrap();
     let more = super::plan(&Request { seeds: 3, ..r.clone() }, &facts()).unwrap();
@@ -204,6 +210,32 @@ fn what_diverges_is_never_chosen_and_stops_nothing() {
     }
     std::fs::write(dir.path().join("compare.json"), "{}").unwrap();
     assert!(!may(&plan));
+}
+
+/// What is to be known of one run alone is told with its seed, what holds of all without.
+#[test]
+fn warnings_name_the_runs_that_they_are_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let trials = reported(&request(&["rec-lra"], &[]));
+    let mut records = made(&trials, dir.path(), 1).0;
+    records[0][1].warnings = vec!["one is odd".to_owned(), "all are".to_owned()];
+    records[0][0].warnings = vec!["all are".to_owned()];
+    let rows = rows(trials, records);
+    assert_eq!(rows[0].note(), "all are; seed 1: one is odd");
+    let none = Columns::default();
+    let text = |columns, jobs| Results { jobs, ..shown(&rows, columns) }.markdown();
+    assert!(text(&none, 2).contains("Times are of 2 runs at a time") && !text(&none, 1).contains("at a time"));
+    // Memory is measured of runs that are made alone: else it is said why there is none.
+    let memory = Columns::try_from(vec!["memory".to_owned()]).unwrap();
+    let why = "Memory is known only of runs made one at a time";
+    assert!(!text(&none, 2).contains(why));
+    let rows = rows_without_memory(&rows);
+    assert!(Results { jobs: 2, ..shown(&rows, &memory) }.markdown().contains(why));
+}
+
+fn rows_without_memory(rows: &[Row]) -> Vec<Row> {
+    let without = |r: &Record| Record { peak_memory: None, ..r.clone() };
+    rows.iter().map(|row| Row { records: row.records.iter().map(without).collect(), ..row.clone() }).collect()
 }
 
 #[test]
@@ -315,7 +347,7 @@ fn cross_validation_covers_the_training_part_and_pairs_folds() {
     assert_eq!(results.against_first(&rows[1]), Ok(test));
     let text = results.markdown();
     assert!(text.contains(&format!("| {} |", crate::paired::shown(test.p))), "{text}");
-    assert!(text.contains("t-test of the validation error against rec-lra over 3 folds; one comparison"), "{text}");
+    assert!(text.contains("t-test of the validation error against rec-lra over 3 folds. Training parts"), "{text}");
     let each: Vec<String> = errors(1).iter().map(|e| format!("{:.2}", e.unwrap())).collect();
     assert!(text.contains(&format!("| hebbian | {} |", each.join(" | "))), "{text}");
     let json = results.json();
@@ -352,7 +384,7 @@ fn the_table_says_what_was_run_and_why_a_figure_is_missing() {
             && text.contains("| equilibrium-prop [2] |"),
         "{text}"
     );
-    assert!(text.contains("the test error against rec-lra over 3 seeds; one comparison"), "{text}");
+    assert!(text.contains("the test error against rec-lra over 3 seeds."), "{text}");
     // Where rows differ, each has its own value.
     let varied = |lr: &str| plan(&request(&["backprop"], &[lr]), &facts()).unwrap().reported(&[]).remove(0);
     let two = [Trial { rule: "hebbian".into(), ..varied("optim.lr=1e-3") }, varied("optim.lr=0.5")];
@@ -375,8 +407,8 @@ fn the_table_says_what_was_run_and_why_a_figure_is_missing() {
         "{}",
         results.heading()
     );
-    let svg =
-        results.write(dir.path(), &Machine { version: "0".into(), description: "m".into(), threads: 1 }, "").unwrap();
+    let machine = Machine { version: "0".into(), description: "m".into(), threads: 1 };
+    let svg = results.write(dir.path(), &machine, &PLOTS.map(str::to_owned)).unwrap();
     let svg = std::fs::read_to_string(&svg[3]).unwrap();
-    assert!(svg.contains("validation error %") && !svg.contains("range"), "{svg}");
+    assert_eq!(svg, PLOTS[0]);
 }

@@ -1,10 +1,13 @@
 //! How long an experiment will take on this machine, from a few measured steps, and how much disk it needs.
 
-use super::{Done, Experiment, ExperimentError, Planned};
-use crate::data::{self, Batch, Loader, Split, ready};
+use super::done::Done;
+use super::error::ExperimentError;
+use super::file::Experiment;
+use super::make::Planned;
 use crate::memory::Memory;
 use crate::spec::{DataFacts, SpecError};
 use reclra::{Device, Learner};
+use reclra_data::{self as data, Batch, ready};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -100,9 +103,9 @@ fn step_seconds(
     wrong: &dyn Fn(SpecError) -> ExperimentError,
 ) -> Result<f64, ExperimentError> {
     let Planned { spec, dataset, .. } = planned;
-    let split = Split::of(&**dataset, spec)?;
+    let split = spec.split(&**dataset)?;
     let ready = ready(&**dataset, &split, &spec.data)?;
-    let loader = Loader::of(ready.dataset(), &split, spec);
+    let loader = spec.loader(ready.dataset(), &split);
     crate::memory::fits(spec, &planned.facts, true).map_err(wrong)?;
     let graph = spec.graph().map_err(wrong)?;
     let rule = spec.rule.build(&graph).map_err(wrong)?;

@@ -1,6 +1,6 @@
 //! The experiments that come with the program: one TOML file each.
 
-use super::Experiment;
+use super::file::Experiment;
 
 /// (name, content) of each.
 pub const KNOWN: &[(&str, &str)] = &[

@@ -1,6 +1,8 @@
 //! The results of an experiment as Markdown: measured beside claimed, each seed beside their mean.
 
-use super::{Choose, Claimed, Done, Experiment, Machine, Run};
+use super::done::{Done, Machine};
+use super::file::Experiment;
+use super::run::{Choose, Claimed, Run};
 use crate::paper::{Difference, Measure, differences, listed};
 use crate::record::{Record, deviation, mean};
 use crate::spec::RunSpec;

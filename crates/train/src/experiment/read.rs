@@ -1,8 +1,11 @@
 //! Reading experiments, and what is wrong with them in a line.
 
-use super::{Experiment, ExperimentError, KNOWN};
-use crate::files;
-use crate::spec::{Settings, did_you_mean, line_of};
+use super::error::ExperimentError;
+use super::file::Experiment;
+use super::known::KNOWN;
+use crate::spec::{Settings, line_of};
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use std::path::Path;
 
 impl Experiment {

@@ -1,10 +1,11 @@
 //! One row of an experiment: its spec, the paper's figures for it, its goal.
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use crate::columns::Column;
 use crate::paper::{self, Claim, Measure};
 use crate::record::{Record, mean};
-use crate::spec::{DataFacts, RunSpec, Settings, did_you_mean};
+use crate::spec::{DataFacts, RunSpec, Settings};
+use reclra_data::hint::did_you_mean;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ impl<'de> Deserialize<'de> for Claimed {
                     let hint = did_you_mean(id, &ids.iter().map(String::as_str).collect::<Vec<_>>());
                     E::custom(format!(
                         "the paper has no row `{}`{hint}; see `reclra list claims`",
-                        crate::files::plain(id)
+                        reclra_data::files::plain(id)
                     ))
                 })
             }

@@ -1,8 +1,13 @@
 //! Reading and making experiments; that those of the program are sound.
 
 use super::*;
+use crate::fit::Observer;
 use crate::fit::{Angle, EpochReport};
 use crate::metrics::{Evaluation, Scores};
+use crate::record::Record;
+use crate::runs::{Environment, Keeping};
+use crate::spec::{DataFacts, RunSpec};
+use std::sync::atomic::AtomicBool;
 
 const TOY: &str = r#"
     title = "Toy"
@@ -53,6 +58,8 @@ fn results_are_written_and_finished_runs_are_not_run_again() {
             environment: &environment,
             keeping: Keeping::OF_MANY,
             stop: &never,
+            report: |folder, _| Ok(folder.to_owned()),
+            plot: |_, _| Ok(String::new()),
         };
         e.make(&e.plan(None).unwrap(), &work, started).unwrap()
     };

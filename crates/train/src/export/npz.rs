@@ -2,7 +2,7 @@
 //!
 //! The npy header is one line of text after a length (numpy.lib.format, version 1.0), so it is written here.
 
-use super::{Forward, Tensor, floats};
+use super::forward::{Forward, Tensor, floats};
 use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};

@@ -1,12 +1,13 @@
 //! The forward network as an ONNX graph: from stored bytes to what the network is given, then a Gemm a synapse, an Add a shortcut, and the activation, whose node bears the
 //! region's name. The batch is a dimension of any size.
 
+use super::forward::{ExportError, Forward, Input, PREPROCESSING, Tensor, floats};
+use super::nodes::{INPUT, initial, node};
+use super::pixels;
 use super::proto::{
-    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, FLOAT, GraphProto, INT64, ModelProto,
-    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto,
-    ValueInfoProto,
+    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, AttributeProto, Dimension, FLOAT, GraphProto, INT64, ModelProto, NodeProto,
+    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
 };
-use super::{ExportError, Forward, Input, PREPROCESSING, Tensor, floats, pixels};
 use prost::Message;
 use reclra::graph::{Region, RegionId};
 use reclra::{Graph, Phi, phi};
@@ -15,8 +16,6 @@ use reclra::{Graph, Phi, phi};
 const IR_VERSION: i64 = 8;
 /// Version of the operators: the first in which softmax is over one axis.
 const OPSET: i64 = 13;
-/// The graph's input.
-pub(super) const INPUT: &str = "x";
 /// The graph's output.
 const OUTPUT: &str = "probabilities";
 /// A protobuf message holds no more.
@@ -124,38 +123,12 @@ fn activation(region: &Region) -> Result<(&'static str, Vec<AttributeProto>), Ex
     })
 }
 
-pub(super) fn node(
-    op: &str,
-    name: &str,
-    input: Vec<String>,
-    output: String,
-    attribute: Vec<AttributeProto>,
-) -> NodeProto {
-    NodeProto { op_type: op.to_owned(), name: name.to_owned(), input, output: vec![output], attribute }
-}
-
 fn whole(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), i: Some(i), r#type: ATTRIBUTE_INT, ..AttributeProto::default() }
 }
 
 fn number(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), f: Some(f), r#type: ATTRIBUTE_FLOAT, ..AttributeProto::default() }
-}
-
-/// The axes that a reduction goes over; they stay, with one place.
-pub(super) fn axes(axes: &[i64]) -> AttributeProto {
-    AttributeProto { name: "axes".to_owned(), ints: axes.to_vec(), r#type: ATTRIBUTE_INTS, ..AttributeProto::default() }
-}
-
-/// An initializer that holds a shape.
-pub(super) fn shape(name: &str, sizes: &[i64]) -> TensorProto {
-    let raw_data = sizes.iter().flat_map(|s| s.to_le_bytes()).collect();
-    TensorProto { dims: vec![sizes.len() as i64], data_type: INT64, name: name.to_owned(), raw_data }
-}
-
-pub(super) fn initial(tensor: &Tensor) -> TensorProto {
-    let dims = tensor.shape.iter().map(|&n| n as i64).collect();
-    TensorProto { dims, data_type: FLOAT, name: tensor.name.clone(), raw_data: tensor.bytes() }
 }
 
 /// N samples of `width` numbers.

@@ -1,11 +1,11 @@
 //! From stored pixels to what the network is given: as tensors, as nodes of an ONNX graph, and in words.
 
-use super::onnx::{self, INPUT};
+use super::forward::{Format, Forward, Input, Tensor};
+use super::nodes::{self, INPUT};
 use super::proto::{NodeProto, TensorProto};
-use super::{Format, Forward, Input, Tensor};
-use crate::data::prepare::{CENTRE, LEAST, MEAN, STD, ZCA};
-use crate::data::{Normalise, Prepare};
 use crate::model::Model;
+use reclra_data::prepare::{CENTRE, LEAST, MEAN, STD, ZCA};
+use reclra_data::{Normalise, Prepare};
 
 /// The initializer that stored bytes are divided by.
 const WHITE: &str = "white";
@@ -32,14 +32,14 @@ pub(super) fn tensors(prepare: &Prepare, format: Format) -> Vec<Tensor> {
 /// Nodes and further initializers that make the activity of the input region out of stored bytes.
 pub(super) fn nodes(forward: &Forward, nodes: &mut Vec<NodeProto>, initializer: &mut Vec<TensorProto>) {
     let number = |name: &str, value: f32| {
-        onnx::initial(&Tensor { name: name.to_owned(), shape: Vec::new(), values: vec![value] })
+        nodes::initial(&Tensor { name: name.to_owned(), shape: Vec::new(), values: vec![value] })
     };
     initializer.push(number(WHITE, f32::from(forward.facts.white)));
     let first = forward.graph.regions()[0].name.clone();
     let mut put = |op: &str, label: &str, inputs: [&str; 2], attributes| {
         let name = format!("{first}.{label}");
         let inputs = inputs.into_iter().filter(|i| !i.is_empty()).map(str::to_owned).collect();
-        nodes.push(onnx::node(op, &name, inputs, name.clone(), attributes));
+        nodes.push(nodes::node(op, &name, inputs, name.clone(), attributes));
         name
     };
     let mut x = put("Div", "scaled", [INPUT, WHITE], vec![]);
@@ -54,15 +54,16 @@ pub(super) fn nodes(forward: &Forward, nodes: &mut Vec<NodeProto>, initializer: 
             Normalise::Gcn | Normalise::GcnStd => {
                 let shape = prepare.shape();
                 // The batch, whatever its size, stays as it is.
-                initializer.push(onnx::shape(PLANES, &[0, shape.channels as i64, (shape.height * shape.width) as i64]));
-                initializer.push(onnx::shape(ROW, &[0, shape.len() as i64]));
+                initializer
+                    .push(nodes::shape(PLANES, &[0, shape.channels as i64, (shape.height * shape.width) as i64]));
+                initializer.push(nodes::shape(ROW, &[0, shape.len() as i64]));
                 let planes = put("Reshape", "planes", [&x, PLANES], vec![]);
-                let mean = put("ReduceMean", "mean", [&planes, ""], vec![onnx::axes(&[2])]);
+                let mean = put("ReduceMean", "mean", [&planes, ""], vec![nodes::axes(&[2])]);
                 let mut now = put("Sub", "centred", [&planes, &mean], vec![]);
                 if normalise == Normalise::GcnStd {
                     initializer.push(number(LEAST_STD, LEAST as f32));
                     let squares = put("Mul", "squares", [&now, &now], vec![]);
-                    let variance = put("ReduceMean", "variance", [&squares, ""], vec![onnx::axes(&[1, 2])]);
+                    let variance = put("ReduceMean", "variance", [&squares, ""], vec![nodes::axes(&[1, 2])]);
                     let root = put("Sqrt", "std", [&variance, ""], vec![]);
                     let scale = put("Max", "scale", [&root, LEAST_STD], vec![]);
                     now = put("Div", "normalised", [&now, &scale], vec![]);

@@ -1,7 +1,7 @@
 //! The forward network as safetensors: W and b under the names of the saved model, with metadata.
 
-use super::{Forward, Tensor, floats};
-use crate::model::with_metadata;
+use super::forward::{Forward, Tensor, floats};
+use reclra_data::format::safetensors::with_metadata;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 /// The bytes of the file.

@@ -1,7 +1,8 @@
 //! Exports of small networks, opened again.
 
 use super::*;
-use crate::model::{load, save};
+use crate::model::save;
+use crate::runs::load_model;
 use crate::spec::{RunSpec, Settings, toy_facts};
 use prost::Message;
 use reclra::{Device, Learner};
@@ -18,7 +19,7 @@ fn trained(folder: &Path, settings: &str) -> Model {
         learner.step(&x, &[0, 1, 2, 1]);
     }
     save(folder, &spec, &facts, &learner).unwrap();
-    load(folder, Device::cpu(1)).unwrap()
+    load_model(folder, Device::cpu(1)).unwrap()
 }
 
 const ALL: [(Format, Input); 4] = [

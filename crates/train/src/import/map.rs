@@ -1,7 +1,8 @@
 //! The map of names: a TOML table from our parameters to the tensors of a file.
 
-use crate::files::{self, FileError};
-use crate::spec::{did_you_mean, line_of};
+use crate::spec::line_of;
+use reclra_data::files::{self, FileError};
+use reclra_data::hint::did_you_mean;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 

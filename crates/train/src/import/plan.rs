@@ -1,8 +1,9 @@
 //! Which tensor of a file becomes which parameter: as a map says, by our own names, or by the numbers of layers.
 
-use super::{NameMap, Wanted, nearest};
-use crate::files::FileError;
+use super::map::NameMap;
+use super::wanted::{Wanted, nearest};
 use crate::model::AVERAGE;
+use reclra_data::files::FileError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! In what the settings of a run differ from those of the paper, found by resolving the same run under the preset `paper`.
 
-use super::{claims, data_of, protocol};
-use crate::data::{self, ImageShape};
+use super::claims::{claims, data_of, protocol};
 use crate::spec::{DataFacts, Result, RunSpec, Settings};
+use reclra_data::{self as data, ImageShape};
 use toml::Value;
 
 /// A setting of a run that is not the paper's.
@@ -148,6 +148,6 @@ fn shown(key: &str, value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Float(x) if *x != 0.0 && x.abs() < 1e-2 => format!("{x:e}"),
         Value::Float(x) => x.to_string(),
-        other => crate::files::plain(&other.to_string()),
+        other => reclra_data::files::plain(&other.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 //! The page of the documentation that lists every figure of the paper.
 
-use super::{Origin, SOURCE, figures, protocol, tables};
+use super::claims::{Origin, SOURCE, figures, printed, protocol, tables};
 use std::fmt::Write as _;
 
 /// Every figure with its table, row and column, as Markdown.
@@ -44,10 +44,4 @@ pub fn page() -> String {
         let _ = writeln!(text, " Not said by the paper, or only as a range: {}.", open.join(", "));
     }
     text
-}
-
-/// A figure with at least two decimals, and no more than it has.
-pub(super) fn printed(value: f64) -> String {
-    let (short, all) = (format!("{value:.2}"), value.to_string());
-    if short.len() > all.len() { short } else { all }
 }

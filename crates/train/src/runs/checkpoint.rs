@@ -6,12 +6,13 @@
 //! it is used.
 
 use super::environment::{Hashing, sha256};
-use crate::files::{self, FileError};
 use crate::fit::{EpochReport, Left, Place, State, Sums};
 use crate::metrics::Chosen;
-use crate::model::{metadata, tensors};
+use crate::model::metadata;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::state::Kept;
+use reclra_data::files::{self, FileError};
+use reclra_data::format;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -162,7 +163,7 @@ impl Snapshot {
         let unfinished = folder.join(format!("{UNFINISHED}{}", self.steps));
         // Written once into a hash and once into the file: bytes of a large state are never held beside it.
         let (metadata, mut hash) = (metadata(spec, facts, self.steps), Hashing::default());
-        tensors::write(&mut hash, &self.state, &metadata)
+        format::safetensors::write(&mut hash, &self.state, &metadata)
             .map_err(|e| FileError::io(&path.join(STATE), &e, "report this, please"))?;
         let (text, of_state) = (spec.to_toml(), (hash.bytes(), hash.hex()));
         // A run resumed and stopped at once stands where it stood.
@@ -191,7 +192,7 @@ impl Snapshot {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&unfinished)?;
             let mut file = File::create(unfinished.join(STATE))?;
-            tensors::write(&mut file, &self.state, &metadata)?;
+            format::safetensors::write(&mut file, &self.state, &metadata)?;
             file.sync_all()?;
             let mut file = BufWriter::new(File::create(unfinished.join(MANIFEST))?);
             serde_json::to_writer_pretty(&mut file, &sealed)?;

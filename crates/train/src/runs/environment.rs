@@ -1,10 +1,10 @@
 //! What a run was made with: program, machine, data, so that a figure can be traced to where it came from.
 
-use super::Keeping;
-use crate::data::{DataError, entry};
-use crate::files::{self, FileError};
-use crate::report::count;
+use super::keeping::Keeping;
 use crate::spec::{DataFacts, DataSpec};
+use reclra_data::files::{self, FileError};
+use reclra_data::text::count;
+use reclra_data::{DataError, entry};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -91,7 +91,7 @@ pub fn data_files(data: &DataSpec, dir: Option<&Path>) -> Result<Vec<DataFile>, 
             bytes: bytes.len() as u64,
             sha256: sha256(bytes),
         };
-        return Ok(crate::data::EMBEDDED.iter().map(one).collect());
+        return Ok(reclra_data::EMBEDDED.iter().map(one).collect());
     }
     let sources = known.sources(dir)?;
     let remedy = "make it readable, or name another folder with --data-dir";

@@ -1,8 +1,9 @@
 //! The folder of a run: made, held by one process at a time, its log.
 
-use super::{ENVIRONMENT, Environment, LOCK, LOG, RESULT, SPEC, now};
-use crate::files::{FileError, sweep, writable_folder, write_atomically};
+use super::environment::{Environment, now};
+use super::names::{ENVIRONMENT, LOCK, LOG, RESULT, SPEC};
 use crate::spec::RunSpec;
+use reclra_data::files::{FileError, sweep, writable_folder, write_atomically};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};

@@ -2,39 +2,17 @@
 //! once, holds back what it could not write, and lets the run go on.
 
 use super::checkpoint::{Snapshot, prune};
+use super::folder::RunFolder;
+use super::keeping::Keeping;
+use super::names::{CHECKPOINTS, METRICS};
 use super::view::{Line, StepRow};
-use super::{CHECKPOINTS, METRICS, RunFolder};
-use crate::files::FileError;
 use crate::fit::{EpochReport, Observer, Occasion, Progress, State, layers};
 use crate::spec::{DataFacts, RunSpec};
-use serde::{Deserialize, Serialize};
+use reclra_data::files::FileError;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-/// What is kept of a run, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keeping {
-    /// Time between two checkpoints.
-    pub every: Duration,
-    /// Steps between two checkpoints, instead.
-    pub every_steps: Option<u64>,
-    /// Checkpoints kept.
-    pub last: usize,
-    /// Whether the best by validation error is kept beside them.
-    pub best: bool,
-    /// Whether the state at the end is kept, so that the run can be made longer.
-    pub end: bool,
-    /// Every so many steps leave a line in the metrics; 0 for none.
-    pub log_steps: u64,
-}
-
-impl Default for Keeping {
-    fn default() -> Self {
-        Keeping { every: Duration::from_secs(60), every_steps: None, last: 2, best: true, end: true, log_steps: 0 }
-    }
-}
+use std::time::Instant;
 
 /// Epochs of a run that leave a line in its log, so that this stays what a person can read.
 const LOGGED: u64 = 1000;

@@ -1,20 +1,21 @@
 //! Making a run in its folder, from the beginning or from where it was left.
 
 use super::checkpoint::{Manifest, prune};
-use super::keeper::{Keeper, Keeping};
-use super::{CHECKPOINTS, INIT, REPORT, RESULT, RunFolder, TABLE, view};
-use crate::data::{Dataset, Split, ready};
-use crate::files::{FileError, write_atomically};
+use super::folder::RunFolder;
+use super::keeper::Keeper;
+use super::keeping::Keeping;
+use super::names::{CHECKPOINTS, INIT, RESULT, TABLE};
 use crate::fit::{EpochReport, FitError, Left, Observer, Outcome, Start, fit_from};
 use crate::model;
 use crate::peak::Peak;
 use crate::record::Record;
-use crate::report;
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use crate::warnings;
 use reclra::{Device, Learner};
-use std::path::PathBuf;
+use reclra_data::files::{FileError, write_atomically};
+use reclra_data::{Dataset, ready};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// A run to be made.
@@ -31,7 +32,13 @@ pub struct Task<'a> {
     pub device: Device,
     /// What is kept.
     pub keeping: Keeping,
+    /// Writes the report at the end.
+    pub report: WriteReport,
 }
+
+/// Writes the report of a run that is over into its folder: with its network and its data, unless it diverged. Pages are made
+/// by the program that makes the run, not here.
+pub type WriteReport = fn(&Path, Option<(&mut Learner, &dyn Dataset)>) -> Result<PathBuf, RunError>;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -115,7 +122,7 @@ pub(super) fn make_from(
     warn: &mut dyn FnMut(&str),
 ) -> Result<End, RunError> {
     let peak = Peak::begin();
-    let Task { folder, spec, facts, dataset, device, keeping } = task;
+    let Task { folder, spec, facts, dataset, device, keeping, report } = task;
     let warnings = warnings::before(spec, facts, *dataset)?;
     let epochs = match &start {
         Start::Kept(left) => left.place.epochs.clone(),
@@ -124,7 +131,7 @@ pub(super) fn make_from(
     let mut kept = Kept { inner: observer, epochs };
     let before = kept.epochs.clone();
     let mut keeper = Keeper::new(folder, (spec, facts), *keeping, (written, unwritten, &before), &mut kept, warn)?;
-    let split = Split::of(*dataset, spec)?;
+    let split = spec.split(*dataset)?;
     let ready = ready(*dataset, &split, &spec.data)?;
     let dataset = ready.dataset();
     let ended = fit_from(start, spec, dataset, device.clone(), &mut keeper, stop);
@@ -163,7 +170,7 @@ pub(super) fn make_from(
             }
             let error = record.test_error().map_or("-".to_owned(), |e| format!("{e:.2} %"));
             folder.log(&format!("finished after step {}: test error {error}", learner.steps()));
-            report(task, Some((&mut learner, dataset)), warn);
+            told(report(folder.path(), Some((&mut learner, dataset))), warn);
             Ok(End::Finished { record, learner: Box::new(learner) })
         }
         Err(FitError::Data(e)) => Err(e.into()),
@@ -173,26 +180,15 @@ pub(super) fn make_from(
             let record = Record { failed: Some(e.to_string()), peak_memory, warnings, ..record };
             folder.log(&e.to_string());
             finished(&record)?;
-            report(task, None, warn);
+            told(report(folder.path(), None), warn);
             Ok(End::Diverged { record })
         }
     }
 }
 
-/// Writes the report of a run that is over. It can be made again at any time: without it the run is no less over.
-fn report(task: &Task<'_>, judged: Option<(&mut Learner, &dyn Dataset)>, warn: &mut dyn FnMut(&str)) {
-    let write = || -> Result<PathBuf, RunError> {
-        let view = view::read(task.folder.path())?;
-        match judged {
-            Some((learner, dataset)) => report::write(&view, learner, dataset),
-            None => {
-                let path = task.folder.file(REPORT);
-                report::save(&path, &report::render(&[report::Subject::bare(&view)]), true)?;
-                Ok(path)
-            }
-        }
-    };
-    if let Err(e) = write() {
+/// Warns of a report that could not be written. It can be made again at any time: without it the run is no less over.
+fn told(report: Result<PathBuf, RunError>, warn: &mut dyn FnMut(&str)) {
+    if let Err(e) = report {
         warn(&format!("{e}; the run itself is kept"));
     }
 }

@@ -1,15 +1,18 @@
 //! One run of many, in a folder of its own: read if it is over, gone on with if it was begun, else made.
 
 use super::checkpoint;
-use super::make::{End, Task, resume};
-use super::{CHECKPOINTS, ENVIRONMENT, Environment, Keeping, RESULT, RunFolder, SPEC};
-use crate::data::Dataset;
-use crate::files;
+use super::environment::{Environment, now};
+use super::folder::RunFolder;
+use super::keeping::Keeping;
+use super::make::{End, Task, WriteReport, resume};
+use super::names::{CHECKPOINTS, ENVIRONMENT, RESULT, SPEC};
 use crate::fit::Observer;
 use crate::record::Record;
 use crate::run::RunError;
 use crate::spec::{DataFacts, RunSpec};
 use reclra::Device;
+use reclra_data::Dataset;
+use reclra_data::files;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -25,18 +28,8 @@ pub struct Shared<'a> {
     pub keeping: Keeping,
     /// Set to end them.
     pub stop: &'a AtomicBool,
-}
-
-impl Keeping {
-    /// For runs of which figures and network are wanted in the end: one checkpoint meanwhile.
-    pub const OF_MANY: Keeping = Keeping {
-        every: std::time::Duration::from_secs(60),
-        every_steps: None,
-        last: 1,
-        best: false,
-        end: false,
-        log_steps: 0,
-    };
+    /// Writes the report of each.
+    pub report: WriteReport,
 }
 
 /// The folder of a run below that of its setting: `seed-N`, in cross-validation `seed-N-fold-2-of-5`, or the next one
@@ -86,14 +79,14 @@ pub fn once(
     match &begun {
         Some((_, left)) => {
             folder.log(&format!("goes on after step {}", left.steps));
-            environment.resumed.push(super::now());
+            environment.resumed.push(now());
         }
         // States of other settings must not stand beside the metrics of these.
         None => checkpoint::prune(&folder.file(CHECKPOINTS), 0),
     }
     folder.begin(spec, &environment)?;
-    let Shared { dataset, facts, keeping, .. } = *shared;
-    let task = Task { folder: &folder, spec, facts, dataset, device, keeping };
+    let Shared { dataset, facts, keeping, report, .. } = *shared;
+    let task = Task { folder: &folder, spec, facts, dataset, device, keeping, report };
     match resume(&task, begun, observer, shared.stop, warn)? {
         End::Finished { record, .. } | End::Diverged { record } => Ok(Some(record)),
         End::Interrupted { .. } => Ok(None),

@@ -1,11 +1,12 @@
 //! Reading a run folder, whatever became of the run.
 
-use super::{ENVIRONMENT, Environment, LOCK, METRICS, RESULT, SPEC};
-use crate::files::{self, FileError};
+use super::environment::Environment;
+use super::names::{ENVIRONMENT, LOCK, METRICS, RESULT, SPEC};
 use crate::fit::{EpochReport, Layer};
 use crate::record::Record;
 use crate::run::resolve;
 use crate::spec::{DataFacts, RunSpec, Settings};
+use reclra_data::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
@@ -120,6 +121,7 @@ pub fn distinct_names(folders: &[&Path]) -> Vec<String> {
 /// # Errors
 /// Names the file that is missing or damaged. A last line of the metrics that was cut off is no damage.
 pub fn read(folder: &Path) -> Result<View, FileError> {
+    files::no_file(folder, REMEDY)?;
     let path = folder.join(SPEC);
     let text = text(&path)?.ok_or_else(|| FileError::io(&path, &ErrorKind::NotFound.into(), REMEDY))?;
     let environment: Option<Environment> = json(&folder.join(ENVIRONMENT))?;

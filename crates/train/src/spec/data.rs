@@ -1,79 +1,23 @@
 //! The section `[data]`: which images, how they are read, prepared and varied.
 
-use super::read::Reader;
-use super::{DataFacts, Result, Settings, SpecError, small};
-use crate::data::{Augment, Fold, Normalise, Opening};
+use super::error::{Result, SpecError};
+use super::preset::small;
+use super::read::{Reader, Settings};
+use reclra_data::{Augment, DataFacts, DataSpec, Fold, Normalise, Opening};
 use toml::Value;
 
-/// The data of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DataSpec {
-    /// Name of the data set.
-    pub name: String,
-    /// Folder of its files, if one was named.
-    pub dir: Option<String>,
-    /// How it is opened.
-    pub opening: Opening,
-    /// Samples drawn for validation.
-    pub validation: usize,
-    /// Part of the training part that validates, in cross-validation; then `validation` is its size.
-    pub fold: Option<Fold>,
-    /// Largest shift of a training image, pixels.
-    pub shift: usize,
-    /// How training images are varied besides.
-    pub augment: Augment,
-    /// What is taken out of every image.
-    pub normalise: Normalise,
-    /// Epsilon of the whitening, if there is one.
-    pub zca: Option<f64>,
-}
-
-impl Default for DataSpec {
-    /// The embedded digits, as they are stored.
-    fn default() -> DataSpec {
-        DataSpec {
-            name: "digits".to_owned(),
-            dir: None,
-            opening: Opening::default(),
-            validation: 0,
-            fold: None,
-            shift: 0,
-            augment: Augment::default(),
-            normalise: Normalise::None,
-            zca: None,
-        }
-    }
-}
-
-impl Opening {
-    /// As the settings say: what has to be known before a data set is opened, and so before a spec is resolved.
-    ///
-    /// # Errors
-    /// One line that names the key and the remedy.
-    pub fn of(settings: &Settings) -> Result<Opening> {
-        opening(&mut Reader::new(settings))
-    }
-}
-
-impl DataSpec {
-    /// What a user should know before training on such data, if anything.
-    #[must_use]
-    pub fn warning(&self, facts: &DataFacts) -> Option<String> {
-        let (trained, pixels) = (facts.train.saturating_sub(self.validation), facts.pixels());
-        self.zca.filter(|_| trained <= pixels).map(|epsilon| {
-            format!(
-                "data.zca: {trained} training images of {pixels} pixels leave a whitening of rank {} at most, data.zca_epsilon = \
-                 {epsilon} decides the rest; take more images, a larger data.zca_epsilon or data.zca = false",
-                trained.saturating_sub(1)
-            )
-        })
-    }
+/// Reads from the settings how a data set is opened: what has to be known before it is, and so before a spec is resolved.
+///
+/// # Errors
+/// One line that names the key and the remedy.
+pub fn opening(settings: &Settings) -> Result<Opening> {
+    read_opening(&mut Reader::new(settings))
 }
 
 /// Largest height and width that pictures are brought to.
 const LARGEST: u64 = 2048;
 
-fn opening(r: &mut Reader<'_>) -> Result<Opening> {
+fn read_opening(r: &mut Reader<'_>) -> Result<Opening> {
     let default = Opening::default();
     let size = r.count("data.size", default.size as u64)?;
     if size > LARGEST {
@@ -98,7 +42,7 @@ pub(super) fn read(r: &mut Reader<'_>, facts: &DataFacts) -> Result<DataSpec> {
         !embedded,
         "data sets of files only, digits is part of the program; name another data.name",
     )?;
-    let opening = opening(r)?;
+    let opening = read_opening(r)?;
     let fold = fold(r, facts)?;
     // Of made-up images, too, the size is asked for.
     let folder = name == "image-folder" || facts.name == "random";
@@ -175,8 +119,8 @@ fn pixels(r: &mut Reader<'_>, facts: &DataFacts, key: &'static str, default: u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::ImageShape;
     use crate::spec::{RunSpec, toy_facts};
+    use reclra_data::ImageShape;
 
     fn resolved(text: &str, channels: usize) -> Result<DataSpec> {
         let mut facts = toy_facts("toy", 32, 10, 50_000, 5_000);
@@ -211,7 +155,7 @@ mod tests {
         assert_eq!(spec.opening, Opening { size: 0, broken: 0.0, memory: 7 });
         assert_eq!((spec.shift, spec.augment), (1, Augment { crop: 4, flip: true, zoom: 1.0 }));
         assert_eq!((spec.normalise, spec.zca), (Normalise::Gcn, Some(0.1)));
-        assert_eq!(Opening::of(&Settings::parse(text, "spec").unwrap()).unwrap(), spec.opening);
+        assert_eq!(super::opening(&Settings::parse(text, "spec").unwrap()).unwrap(), spec.opening);
     }
 
     #[test]

@@ -1,33 +1,20 @@
 //! Image networks in a spec: models by name, models of the user's own, and the settings of rec-LRA on blocks.
 
+use super::error::{Result, SpecError};
+use super::layers;
+use super::nets::{ImageNet, NetSpec};
+use super::noise::NOISES;
 use super::read::Reader;
-use super::{DataFacts, NetSpec, Result, SpecError, layers};
+use super::wiring::{listed, mismatch};
 use reclra::block::Stage;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{BlockSpec, Extent, Graph, Noise, Phi, models};
+use reclra_data::DataFacts;
 use toml::Value;
-
-/// The blocks of an image network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImageNet {
-    /// As in `net.model`.
-    pub model: String,
-    /// The blocks, each on the output of the one before it.
-    pub blocks: Vec<BlockSpec>,
-    /// Extent of an image.
-    pub input: Extent,
-}
 
 /// Level of the noise unless told.
 const LEVEL: f64 = 0.1;
-
-/// A kind of noise, of a level.
-type NoiseKind = fn(f64) -> Noise;
-
-/// The kinds of noise by name.
-pub(super) const NOISES: &[(&str, NoiseKind)] =
-    &[("gaussian", Noise::Gaussian), ("uniform", Noise::Uniform), ("none", |_| Noise::None)];
 
 /// The wirings by name, of a gap and a list of error synapses.
 type Lay = fn(usize, Vec<(String, String)>) -> BlockWiring;
@@ -167,7 +154,7 @@ pub(super) fn rec_lra(r: &mut Reader<'_>, image: &ImageNet) -> Result<RecLraBloc
     let (layered, is_list) = (kind != BlockWiring::Skip, matches!(kind, BlockWiring::List(_)));
     let is_gap = matches!(kind, BlockWiring::Gap(_));
     r.unread("rule.gap", 2, is_gap, "the wiring gap only; set rule.wiring = \"gap\"")?;
-    let wiring = lay(gap, super::rules::listed(r, is_list, is_list)?);
+    let wiring = lay(gap, listed(r, is_list, is_list)?);
     // What was found best (docs/results/cifar10-skip.md); specs written before these keys say by their silence what was then.
     let tuned = !layered && !r.kept();
     let stem_inside = r.pick("rule.stem", if tuned { "inside" } else { "own" }, STEMS)?;
@@ -192,7 +179,7 @@ pub(super) fn rec_lra(r: &mut Reader<'_>, image: &ImageNet) -> Result<RecLraBloc
     let std = r.number("rule.e_std", if layered && !fixed { 0.0 } else { 0.1 })?;
     let still = if twins_learn { 0.0 } else { 1.0 };
     let twin_std = r.number("rule.twin_std", still)?;
-    let mismatch = super::rules::mismatch(r)?;
+    let mismatch = mismatch(r)?;
     let config = RecLraBlocksConfig {
         wiring,
         stem_inside,

@@ -17,12 +17,13 @@
 //! layers = [{ kind = "global-mean" }, { kind = "dense" }]
 //! ```
 
-use super::image::NOISES;
+use super::error::{Result, SpecError};
+use super::noise::NOISES;
 use super::read::line_of;
-use super::{Result, SpecError, did_you_mean};
-use crate::files;
 use reclra::models::Plan;
 use reclra::{BlockSpec, LayerSpec, Noise, Phi, Window, phi};
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use toml::{Table, Value};
 
 /// Reads the blocks of a model file; `plan` gives the classes, and what layers leave open.

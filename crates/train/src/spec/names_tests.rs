@@ -4,6 +4,8 @@ use super::keys::{KEYS, Key};
 use super::optim::{METHODS, SCHEDULES};
 use super::*;
 use reclra::optim::Method;
+use reclra::optim::Schedule;
+use reclra::phi;
 use reclra::rules::blocks::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message};
 use reclra::{Noise, Wiring, layers, models, rules, wiring};
 
@@ -141,7 +143,7 @@ fn errors_methods_schedules_activations_and_preparation() {
         assert_eq!((spec.net.act, spec.net.act.name()), (known.phi, known.name));
         assert_eq!(spec.graph().unwrap().regions()[1].phi, known.phi);
     }
-    for normalise in crate::data::Normalise::ALL {
+    for normalise in reclra_data::Normalise::ALL {
         assert_eq!(resolve(&format!("data.normalise = {:?}", normalise.name())).data.normalise, normalise);
     }
 }

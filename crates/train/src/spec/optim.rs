@@ -1,9 +1,13 @@
 //! The `[optim]` section: the optimizer and its schedule, with the defaults that suit the data, activation and rule.
 
+use super::error::{Result, SpecError};
+use super::nets::NetSpec;
+use super::preset::small;
 use super::read::Reader;
-use super::{DataFacts, NetSpec, Result, RuleSpec, SpecError, small};
+use super::rules::RuleSpec;
 use reclra::optim::{Method, Schedule};
 use reclra::{Optim, Phi};
+use reclra_data::DataFacts;
 use toml::Value;
 
 /// The optimiser of a run, in epochs.

@@ -1,7 +1,7 @@
 //! Presets: whole sets of defaults. A key that is set by the user overrides any of them.
 
-use super::{DataFacts, small};
-use crate::paper;
+use crate::paper::protocol;
+use reclra_data::DataFacts;
 use toml::{Table, Value};
 
 /// (name, one line) of each preset.
@@ -34,7 +34,7 @@ fn is_image(model: Option<&str>) -> bool {
 
 fn paper(facts: &DataFacts, model: Option<&str>) -> Table {
     let image = is_image(model);
-    let mut set = paper::protocol(image).set.clone();
+    let mut set = protocol(image).set.clone();
     if image {
         // The paper names both for CIFAR-10 alone.
         let whitened = is_cifar(facts);
@@ -70,4 +70,10 @@ fn tuned(facts: &DataFacts, model: Option<&str>) -> Table {
 /// Photographs of 32 x 32 pixels, whatever their files are.
 fn is_cifar(facts: &DataFacts) -> bool {
     (facts.shape.channels, facts.shape.height, facts.shape.width) == (3, 32, 32)
+}
+
+/// Whether a data set is so small that the settings of MNIST, a hundred thousand steps of 2e-4 from small weights, do not
+/// carry over. Those used instead were chosen by validation error over twenty seeds.
+pub(super) fn small(facts: &DataFacts) -> bool {
+    facts.train < 5_000
 }

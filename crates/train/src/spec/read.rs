@@ -1,8 +1,10 @@
 //! From what users write (a TOML file, `--set`, flags) to a table of settings, and from there to typed values.
 
+use super::error::{Result, SpecError};
 use super::keys::{self, KEYS};
-use super::{Result, SpecError, did_you_mean, words};
-use crate::files;
+use super::words;
+use reclra_data::files;
+use reclra_data::hint::did_you_mean;
 use toml::{Table, Value};
 
 /// What users set, from all sources: later ones override earlier ones.
@@ -64,7 +66,9 @@ impl Settings {
     /// If there is no such key.
     pub fn put(&mut self, path: &str, value: impl Into<Value>, origin: &str) -> Result<()> {
         if keys::find(path).is_none() {
-            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections()).collect();
+            // A section that is there is no hint.
+            let sections = sections().into_iter().filter(|s| path.split('.').next() != Some(s));
+            let known: Vec<&str> = KEYS.iter().map(|k| k.path).chain(sections).collect();
             let (origin, key) = (origin.to_owned(), files::plain(path));
             let within = KEYS.iter().find(|k| k.path.split('.').next() == Some(path));
             let hint = within.map_or_else(|| did_you_mean(path, &known), |k| format!(", did you mean `{}`?", k.path));
@@ -157,14 +161,6 @@ impl Settings {
 fn large_text(value: Option<&Value>) -> bool {
     let digits = |text: &str| text.len() > 18 && text.bytes().all(|b| b.is_ascii_digit());
     value.and_then(Value::as_str).is_some_and(digits)
-}
-
-/// A value for a message: TOML in one line, and not a long one.
-pub(super) fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.contains(files::unruly) => files::plain(&format!("{text:?}")),
-        value => files::plain(&value.to_string()),
-    }
 }
 
 /// A value as written on a command line: TOML; what is no TOML is taken as text.

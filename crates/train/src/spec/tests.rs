@@ -2,6 +2,7 @@
 
 use super::keys::KEYS;
 use super::*;
+use reclra::optim::Schedule;
 
 fn facts() -> DataFacts {
     toy_facts("mnist", 28, 10, 60_000, 2_000)
@@ -331,7 +332,7 @@ fn no_value_of_any_key_breaks_the_line() {
                     settings.put(key.path, value.clone(), "spec.toml").unwrap();
                     if let Err(e) = crate::run::resolve(&settings) {
                         let line = e.to_string();
-                        assert!(!line.contains(crate::files::unruly), "{}: {line:?}", key.path);
+                        assert!(!line.contains(reclra_data::files::unruly), "{}: {line:?}", key.path);
                         assert!(line.len() < 2_000 || key.path == "net.layers", "{}: {} bytes", key.path, line.len());
                     }
                 }

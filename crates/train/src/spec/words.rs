@@ -1,9 +1,8 @@
 //! Words of a spec in other ways of writing them: any letter case, and the short names of rules and data sets.
 
-use super::rules::names;
-use crate::data;
-use reclra::rules::blocks;
+use reclra::rules::{self, blocks};
 use reclra::{models, wiring};
+use reclra_data as data;
 
 /// Short names of rules.
 pub const SHORT: &[(&str, &str)] = &[
@@ -37,11 +36,12 @@ fn rule(text: &str) -> Option<&'static str> {
     let letters = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
     let word = letters(text);
     let short = SHORT.iter().find(|(short, _)| *short == word).map(|(_, name)| *name);
-    short.or_else(|| names().into_iter().find(|name| letters(name) == word))
+    short.or_else(|| rules::KNOWN.iter().map(|k| k.0).find(|name| letters(name) == word))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::names;
     use super::*;
 
     #[test]

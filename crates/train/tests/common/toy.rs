@@ -1,6 +1,6 @@
 //! A data set of a few made-up images, of any shape and number of classes.
 
-use reclra_train::data::{Dataset, ImageShape, Part, Result};
+use reclra_data::{Dataset, ImageShape, Part, Result};
 
 /// Images that are a function of their label and number.
 pub(crate) struct Toy {

@@ -6,8 +6,9 @@ use crate::commands::setup::settings;
 use crate::failure::Failure;
 use crate::output::{count, table};
 use reclra::Device;
-use reclra_train::bench::{self, Ceiling, Scaling, StepTimes};
-use reclra_train::files::writable_folder;
+use reclra_data::files::writable_folder;
+use reclra_report::scaling::{Scaling, write_scaling};
+use reclra_train::bench::{self, Ceiling, StepTimes};
 use std::time::Duration;
 
 pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
@@ -55,7 +56,7 @@ pub(crate) fn run(voice: Voice, args: &BenchScaleArgs) -> Result<(), Failure> {
             timed("batch", batch, 5, 256, batch)?;
         }
     }
-    let files = bench::write_scaling(&all, &args.out)?;
+    let files = write_scaling(&all, &args.out)?;
     voice.object("files", &files)?;
     let row = |s: &Scaling| {
         let StepTimes { threads, median_us, floor_us, over_floor, gflops, .. } = &s.times;

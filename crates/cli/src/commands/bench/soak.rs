@@ -5,8 +5,9 @@ use crate::commands::setup::{device, environment, processor, settings};
 use crate::failure::Failure;
 use crate::output::{count, grouped};
 use crate::signals::stop_flag;
+use reclra_data::files::writable_folder;
+use reclra_report::write_at_end;
 use reclra_train::bench::{self, Stretch};
-use reclra_train::files::writable_folder;
 use reclra_train::run::prepare;
 use reclra_train::runs::SPEC;
 use serde_json::json;
@@ -44,7 +45,8 @@ pub(crate) fn run(voice: Voice, args: &BenchSoakArgs) -> Result<(), Failure> {
     };
     let stop = stop_flag();
     let what = (&prepared.spec, &*prepared.dataset, &prepared.facts);
-    let Some(soak) = bench::soak(what, (&folder, &environment, &device), args.steps, &stop, &mut told)? else {
+    let Some(soak) = bench::soak(what, (&folder, &environment, &device), args.steps, (&stop, write_at_end), &mut told)?
+    else {
         return Err(Failure::Interrupted("interrupted; nothing was measured".to_owned()));
     };
     voice.object("soak", &json!(soak))?;

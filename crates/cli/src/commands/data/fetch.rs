@@ -7,7 +7,7 @@ use crate::output::{count, grouped, path_text};
 use crate::progress::duration;
 use crate::signals::stop_flag;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reclra_train::data::{self, FetchEvent, FetchOptions};
+use reclra_data::{self as data, FetchEvent, FetchOptions};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use crate::args::Voice;
 use crate::failure::Failure;
 use crate::output::grouped;
-use reclra_train::data::{self, FileInfo, Info, Measured};
+use reclra_data::{self as data, FileInfo, Info, Measured};
 use std::path::Path;
 
 pub(super) fn run(voice: Voice, name: Option<&str>, dir: Option<&Path>) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! Weights of image networks: kernels in four dimensions, the names of PyTorch, and what the numbers then compute.
 
 use super::*;
-use crate::data::ImageShape;
 use crate::spec::DataFacts;
+use reclra_data::ImageShape;
 
 /// Two channels of 3 x 5; a kernel of 2 x 3 gives three channels of 2 x 3.
 const IN: [usize; 3] = [2, 3, 5];

@@ -1,8 +1,8 @@
 //! The defaults in the table of keys against those of resolved specs, in every combination of what they depend on.
 
 use super::*;
-use crate::data::ImageShape;
 use crate::spec::{DataFacts, RunSpec, Settings, rule_names, toy_facts};
+use reclra_data::ImageShape;
 use toml::Value;
 
 /// A situation: data, network and what is set.

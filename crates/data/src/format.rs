@@ -1,0 +1,3 @@
+//! Formats of files that others read too.
+
+pub mod safetensors;
