@@ -179,6 +179,11 @@ impl Graph {
         self.regions.iter().map(|r| r.inside.as_deref())
     }
 
+    /// Whether the region after this one is a block, which takes its activity in.
+    pub(crate) fn leads_into_block(&self, region: RegionId) -> bool {
+        self.regions.get(region + 1).is_some_and(|r| r.inside.is_some())
+    }
+
     /// Extent of what a region holds, if that is feature maps or an image: of a block's output, or of what a block is given.
     #[must_use]
     pub fn extent(&self, region: RegionId) -> Option<Extent> {

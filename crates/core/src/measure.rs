@@ -6,7 +6,6 @@ use crate::graph::RegionId;
 use crate::learner::Learner;
 use crate::rule::{Activity, Errors, Increment, ParamId, Rule, Step, Update};
 use crate::rules::Backprop;
-use crate::rules::blocks::BackpropBlocks;
 use reclra_compute::Tensor;
 
 impl Learner {
@@ -54,8 +53,7 @@ impl Learner {
         network.keep(&mut activity, &mut left);
         let out = graph.output();
         device.blend((1.0, &activity.z[out]), (-1.0, &self.errors.y[out]), &mut errors.e[out]);
-        let rule: Box<dyn Rule> =
-            if graph.has_blocks() { Box::new(BackpropBlocks) } else { Box::new(Backprop::of(graph)) };
+        let rule = Backprop::of(graph);
         let key = self.key.child(self.steps);
         let (insides, activity, errors_of) = (&mut left, &activity, &mut errors);
         rule.error_neurons(&mut Step { device, graph, params, insides, key, activity, errors: errors_of });

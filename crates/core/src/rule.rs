@@ -201,8 +201,14 @@ impl<'a> Step<'a> {
     }
 
     /// d_i = sum of the messages from error neurons that are done, then the response, for each region of a wave; they
-    /// are independent of each other.
+    /// are independent of each other. What came back through the block that a region leads into is in d_i already.
     pub fn receive(&mut self, wave: &[RegionId], response: Response, inflow: impl Fn(RegionId) -> Inflow<'a>) {
+        let (there, wave): (SmallVec<[RegionId; 32]>, SmallVec<[RegionId; 32]>) =
+            wave.iter().copied().partition(|&i| self.graph.leads_into_block(i));
+        there.iter().for_each(|&i| self.respond(i, response));
+        if wave.is_empty() {
+            return;
+        }
         let Errors { e, d, y, discrepancy, .. } = &mut *self.errors;
         // What is written is lent out of its list for the phase and put back after it.
         let lent: SmallVec<[_; 32]> =

@@ -7,8 +7,7 @@ use reclra::layers::LayerSpec;
 use reclra::phi::CustomPhi;
 use reclra::rule::{ParamId, ParamSpec, Rule, Step, Update};
 use reclra::rules::blocks::{
-    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
-    RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+    BlockWiring, Inner, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
 use reclra::rules::{HeadOnly, HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor, Window, models};
@@ -100,13 +99,19 @@ fn inverses() -> TargetPropConfig {
 /// Every rule on a residual graph.
 fn rules(graph: &Graph) -> Vec<(String, Box<dyn Rule>)> {
     let mut list: Vec<(String, Box<dyn Rule>)> = vec![
-        ("backprop".into(), Box::new(BackpropBlocks)),
-        ("feedback".into(), Box::new(FeedbackBlocks::new(1.0, graph).unwrap())),
-        ("direct".into(), Box::new(DirectBlocks::new(0.3, graph).unwrap())),
+        ("backprop".into(), Box::new(reclra::Backprop::of(&graph))),
+        (
+            "feedback".into(),
+            Box::new(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph).unwrap()),
+        ),
+        (
+            "direct".into(),
+            Box::new(reclra::DirectFeedbackAlignment::new(reclra::FeedbackConfig { std: 0.3 }, graph).unwrap()),
+        ),
         ("head only".into(), Box::new(HeadOnly)),
         ("target".into(), Box::new(TargetPropBlocks::new(inverses(), graph).unwrap())),
         ("difference".into(), Box::new(TargetPropBlocks::difference(inverses(), graph).unwrap())),
-        ("hebbian".into(), Box::new(HebbianBlocks::new(HebbianConfig::default(), graph).unwrap())),
+        ("hebbian".into(), Box::new(reclra::Hebbian::new(HebbianConfig::default(), graph).unwrap())),
     ];
     for wiring in [BlockWiring::Skip, BlockWiring::Layer, BlockWiring::Gap(2)] {
         for inner in [Inner::Backprop, Inner::RecLra, Inner::Hebbian] {
@@ -125,7 +130,7 @@ fn rules(graph: &Graph) -> Vec<(String, Box<dyn Rule>)> {
 #[test]
 fn backprops_updates_are_the_gradient_of_the_loss() {
     for graph in [residual(Phi::Tanh), motley()] {
-        let mut net = learner(&graph, Box::new(BackpropBlocks), Device::oracle());
+        let mut net = learner(&graph, Box::new(reclra::Backprop::of(&graph)), Device::oracle());
         let (x, labels) = batch(1);
         net.errors_of(&x, &labels);
         let updates = net.updates();
@@ -155,9 +160,13 @@ fn backprops_updates_are_the_gradient_of_the_loss() {
 fn feedback_that_is_w_makes_feedback_alignment_backprop() {
     let graph = residual(Phi::Tanh);
     let (x, labels) = batch(2);
-    let mut exact = learner(&graph, Box::new(BackpropBlocks), Device::oracle());
+    let mut exact = learner(&graph, Box::new(reclra::Backprop::of(&graph)), Device::oracle());
     exact.errors_of(&x, &labels);
-    let mut net = learner(&graph, Box::new(FeedbackBlocks::new(1.0, &graph).unwrap()), Device::oracle());
+    let mut net = learner(
+        &graph,
+        Box::new(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, &graph).unwrap()),
+        Device::oracle(),
+    );
     let copies: Vec<(ParamId, Vec<f64>)> = net
         .parameters()
         .iter()
@@ -370,7 +379,8 @@ fn blocks_worked_on_side_by_side_come_to_the_same_bits() {
 fn evaluation_uses_running_statistics_and_agrees_with_training_once_they_have_settled() {
     let graph = residual(Phi::Relu);
     let optim = Optim { rate: 1e-9, ..Optim::default() };
-    let mut net = Learner::new(graph, Box::new(BackpropBlocks), 1.0, optim, Device::oracle(), 1).unwrap();
+    let mut net =
+        Learner::new(graph.clone(), Box::new(reclra::Backprop::of(&graph)), 1.0, optim, Device::oracle(), 1).unwrap();
     let (x, labels) = batch(6);
     let before = net.evaluate(&x, &labels).loss;
     let trained = net.step(&x, &labels).loss * BATCH as f64;
@@ -386,8 +396,15 @@ fn a_mask_of_noise_is_the_same_for_all_samples_and_a_function_of_the_seed() {
     let make = |noise: Noise, seed: u64| {
         let blocks = vec![block("b1", vec![LayerSpec::Noise(noise), conv(3, 1, 1)], None, Phi::Identity), head()];
         let graph = Graph::of_blocks(INPUT, blocks).unwrap();
-        let mut net =
-            Learner::new(graph, Box::new(BackpropBlocks), 1.0, Optim::default(), Device::oracle(), seed).unwrap();
+        let mut net = Learner::new(
+            graph.clone(),
+            Box::new(reclra::Backprop::of(&graph)),
+            1.0,
+            Optim::default(),
+            Device::oracle(),
+            seed,
+        )
+        .unwrap();
         net.predict(&vec![1.0; 2 * INPUT.units()])
     };
     let gaussian = make(Noise::Gaussian(0.5), 1);

@@ -5,7 +5,7 @@ use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::layers::LayerSpec;
 use reclra::rule::{ParamId, Rule};
-use reclra::rules::blocks::{BackpropBlocks, HebbianBlocks, TargetPropBlocks};
+use reclra::rules::blocks::TargetPropBlocks;
 use reclra::rules::{HebbianConfig, TargetPropConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi, Tensor};
 
@@ -90,7 +90,7 @@ fn inverses_descend_what_they_miss() {
 
 #[test]
 fn the_top_block_is_updated_as_by_backprop_whatever_eta() {
-    let exact = learner(BackpropBlocks);
+    let exact = learner(reclra::Backprop::of(&graph()));
     for eta in [0.01, 3.0] {
         for net in [
             learner(TargetPropBlocks::new(config(eta, 0.1), &graph()).unwrap()),
@@ -143,7 +143,7 @@ fn hebbian_convolutions_learn_by_ojas_rule_at_every_place() {
         let head = graph().regions()[4].inside.as_ref().unwrap().spec().clone();
         let blocks = vec![block("b1", vec![conv], None, Phi::Tanh), head];
         let graph = Graph::of_blocks(INPUT, blocks).unwrap();
-        let rule = HebbianBlocks::new(HebbianConfig::default(), &graph).unwrap();
+        let rule = reclra::Hebbian::new(HebbianConfig::default(), &graph).unwrap();
         let mut net = Learner::new(graph, Box::new(rule), 1.0, Optim::default(), Device::oracle(), 5).unwrap();
         again(&mut net);
         let w = net.parameters()[0].to_vec();
@@ -194,7 +194,7 @@ fn what_cannot_be_inverted_or_associated_is_refused_with_the_block() {
     assert!(text.contains("b2") && text.contains("2x6x5") && text.contains("2x10x9"), "{text}");
     let beside = block("b1", vec![conv.clone()], Some(vec![]), Phi::Tanh);
     let graph = Graph::of_blocks(INPUT, vec![beside, head()]).unwrap();
-    let text = HebbianBlocks::new(HebbianConfig::default(), &graph).unwrap_err().to_string();
+    let text = reclra::Hebbian::new(HebbianConfig::default(), &graph).unwrap_err().to_string();
     assert!(text.contains("b1") && text.contains("conv1") && text.contains("batch norm"), "{text}");
-    assert!(HebbianBlocks::new(HebbianConfig { oja: false, rate: 0.3 }, &graph).is_ok());
+    assert!(reclra::Hebbian::new(HebbianConfig { oja: false, rate: 0.3 }, &graph).is_ok());
 }

@@ -5,7 +5,7 @@ use reclra::block::BlockSpec;
 use reclra::compute::rng::Key;
 use reclra::layers::LayerSpec;
 use reclra::rule::{ParamId, Rule};
-use reclra::rules::blocks::{BackpropBlocks, Message, RecLraBlocks, RecLraBlocksConfig};
+use reclra::rules::blocks::{Message, RecLraBlocks, RecLraBlocksConfig};
 use reclra::{Device, Extent, Graph, Learner, Optim, Phi};
 
 const INPUT: Extent = Extent { channels: 2, height: 6, width: 5 };
@@ -89,7 +89,7 @@ fn a_message_of_the_blocks_own_readout_descends_the_loss_of_that_readout() {
         assert!(both.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-4 * size));
     }
     // A network whose output is that readout.
-    let mut exact = learner(Box::new(BackpropBlocks));
+    let mut exact = learner(Box::new(reclra::Backprop::of(&graph())));
     let (head, _) = find(&exact, "out.dense1.W");
     exact.set(head, &transposed(&e, CHANNELS, CLASSES)).unwrap();
     step(&mut exact);
@@ -108,7 +108,7 @@ fn a_stem_inside_the_first_block_is_taught_by_backprop_within_the_two() {
         let (e, _) = find(&net, "E.out->b1");
         net.set(e, &transposed(&w, CLASSES, CHANNELS)).unwrap();
         step(&mut net);
-        let mut exact = learner(Box::new(BackpropBlocks));
+        let mut exact = learner(Box::new(reclra::Backprop::of(&graph())));
         step(&mut exact);
         OF_BLOCKS.map(|name| cosine(&update(&net, name), &update(&exact, name)))
     };

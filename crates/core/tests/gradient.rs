@@ -6,7 +6,6 @@ mod common;
 use common::{bits, clouds, graphs, graphs_of, learner};
 use reclra::optim::Optim;
 use reclra::rule::{ParamId, ParamSpec, Rule, Step, Update};
-use reclra::rules::blocks::BackpropBlocks;
 use reclra::rules::{Backprop, BackpropConfig, DirectFeedbackAlignment, FeedbackAlignment, FeedbackConfig};
 use reclra::{BlockSpec, Device, Extent, Graph, Hebbian, HebbianConfig, LayerSpec, Learner, Phi};
 
@@ -199,7 +198,8 @@ fn sign_units_have_a_surrogate_and_a_warning() {
         let dense = LayerSpec::Dense { out: 3, bias: true, gain: 1.0 };
         let body = block("b1", vec![LayerSpec::conv(2, 1, 1, 0), LayerSpec::Act(phi)], Phi::Tanh);
         let blocks = vec![body, block("out", vec![dense], Phi::Softmax)];
-        BackpropBlocks.warnings(&Graph::of_blocks(Extent::new(1, 2, 2), blocks).unwrap()).len()
+        let graph = Graph::of_blocks(Extent::new(1, 2, 2), blocks).unwrap();
+        backprop(&graph).warnings(&graph).len()
     };
     assert_eq!((warned(Phi::Sign), warned(Phi::Tanh)), (1, 0));
     let mut net = learner(&graph, backprop(&graph), 0.3, Optim { rate: 5e-3, ..Optim::default() }, &Device::cpu(1));

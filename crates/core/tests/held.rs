@@ -8,9 +8,7 @@ use reclra::layer::Role;
 use reclra::models::{self, Plan};
 use reclra::optim::Method;
 use reclra::rule::Rule;
-use reclra::rules::blocks::{
-    BackpropBlocks, DirectBlocks, FeedbackBlocks, Inner, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
-};
+use reclra::rules::blocks::{Inner, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks};
 use reclra::state::Kept;
 use reclra::{
     BlockSpec, Device, Extent, Graph, LayerSpec, Learner, Noise, Optim, Phi, TargetPropConfig, Window, rules,
@@ -82,7 +80,7 @@ fn no_loss_depends_on_what_is_held_and_every_one_on_the_rest() {
     let data = clouds(5, 72, 3, 8);
     for (graph, want) in cases() {
         assert_eq!(held(&graph), want);
-        let mut net = learner(&graph, Box::new(BackpropBlocks), Device::oracle());
+        let mut net = learner(&graph, Box::new(reclra::Backprop::of(&graph)), Device::oracle());
         let offsets: Vec<_> = net.parameters().iter().map(|n| (n.param, n.name.clone(), n.to_vec())).collect();
         let before = net.errors_of(&data.x, &data.labels).loss;
         for (param, name, values) in offsets.iter().filter(|(_, n, _)| n.ends_with(".b") || n.ends_with(".shift")) {
@@ -113,12 +111,12 @@ fn no_rule_moves_what_is_held() {
     };
     let targets = TargetPropConfig { std: 1.0, ..TargetPropConfig::default() };
     let all: Vec<Box<dyn Rule>> = vec![
-        Box::new(BackpropBlocks),
+        Box::new(reclra::Backprop::of(&graph)),
         rec_lra(Inner::Backprop),
         rec_lra(Inner::RecLra),
         rec_lra(Inner::Hebbian),
-        Box::new(FeedbackBlocks::new(1.0, &graph).unwrap()),
-        Box::new(DirectBlocks::new(0.3, &graph).unwrap()),
+        Box::new(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, &graph).unwrap()),
+        Box::new(reclra::DirectFeedbackAlignment::new(reclra::FeedbackConfig { std: 0.3 }, &graph).unwrap()),
         Box::new(TargetPropBlocks::difference(targets, &graph).unwrap()),
         Box::new(rules::HeadOnly),
     ];
@@ -137,7 +135,7 @@ fn no_rule_moves_what_is_held() {
 #[test]
 fn a_state_with_moments_of_what_is_held_now_is_restored() {
     let graph = network(vec![conv(4, 3, 1), BN], None);
-    let mut net = learner(&graph, Box::new(BackpropBlocks), Device::cpu(1));
+    let mut net = learner(&graph, Box::new(reclra::Backprop::of(&graph)), Device::cpu(1));
     let mut state = net.state();
     for prefix in ["first.", "second."] {
         state.push(Kept { name: format!("{prefix}b1.conv1.b"), shape: vec![4], values: vec![0.5; 4] });

@@ -7,7 +7,6 @@ use reclra::layer::{Init, Noise, ParamSpec};
 use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::HeadOnly;
-use reclra::rules::blocks::BackpropBlocks;
 use reclra::{Block, Device, Extent, Graph, Learner, Optim, Phi, Tensor, Window};
 
 const INPUT: Extent = Extent { channels: 2, height: 6, width: 5 };
@@ -46,7 +45,7 @@ fn the_numbers_of_a_block_follow_from_its_layers() {
     let path = |out: usize, stride: usize| vec![conv(out, 3, stride), LayerSpec::BATCH_NORM];
     let blocks = vec![block("b1", path(4, 1), None, Phi::Tanh), block("b2", path(6, 2), None, Phi::Tanh), head()];
     let graph = Graph::of_blocks(INPUT, blocks).unwrap();
-    assert_eq!((BackpropBlocks.held(&graph), HeadOnly.held(&graph)), (2 * (120 + 54 + 3), 2 * 3));
+    assert_eq!((reclra::Backprop::of(&graph).held(&graph), HeadOnly.held(&graph)), (2 * (120 + 54 + 3), 2 * 3));
     let none = ParamSpec::new("W", [0, 3], Init::Constant(0.0));
     assert!(none.is_empty());
 }
@@ -181,8 +180,15 @@ fn running_statistics_follow_from_two_numbers_on() {
     let path = vec![LayerSpec::GlobalMean, LayerSpec::BATCH_NORM];
     let graph = Graph::of_blocks(INPUT, vec![block("b1", path, None, Phi::Tanh), head()]).unwrap();
     let statistics = |samples: usize| {
-        let mut net =
-            Learner::new(graph.clone(), Box::new(BackpropBlocks), 1.0, Optim::default(), Device::oracle(), 1).unwrap();
+        let mut net = Learner::new(
+            graph.clone(),
+            Box::new(reclra::Backprop::of(&graph)),
+            1.0,
+            Optim::default(),
+            Device::oracle(),
+            1,
+        )
+        .unwrap();
         // All pixels of the first sample are 1, of the second 3.
         let x: Vec<f32> = (0..samples * INPUT.units()).map(|i| if i < INPUT.units() { 1.0 } else { 3.0 }).collect();
         net.step(&x, &[0, 2][..samples]);

@@ -4,7 +4,7 @@ mod common;
 
 use common::{clouds, rules};
 use reclra::rule::Rule;
-use reclra::rules::blocks::{BackpropBlocks, BlockWiring, Inner, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks};
+use reclra::rules::blocks::{BlockWiring, Inner, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks};
 use reclra::rules::{HeadOnly, TargetPropConfig};
 use reclra::{BlockSpec, Device, Extent, Graph, LayerSpec, Learner, Optim, Phi};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -72,7 +72,7 @@ fn image_networks_take_turns_in_their_storage(threads: usize) {
     let rules: [Box<dyn Rule>; 6] = [
         Box::new(HeadOnly),
         Box::new(inverses),
-        Box::new(BackpropBlocks),
+        Box::new(reclra::Backprop::of(&graph)),
         rec_lra(BlockWiring::Skip, Inner::Backprop),
         rec_lra(BlockWiring::Layer, Inner::RecLra),
         rec_lra(BlockWiring::Layer, Inner::Hebbian),

@@ -12,8 +12,7 @@ use reclra::layers::LayerSpec;
 use reclra::optim::Method;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
-    BlockWiring, DirectBlocks, FeedbackBlocks, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig,
-    TargetPropBlocks,
+    BlockWiring, MapPlasticity, MapSynapse, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
 use reclra::{
     Device, Extent, FeedbackConfig, Graph, Learner, LraE, LraEConfig, Optim, Phi, RecLra, RecLraConfig, TargetProp,
@@ -120,9 +119,9 @@ fn image_networks_start_from_the_draws_of_their_names() {
     // The product of both has the deviation of U.
     drawn(&net, "E.out->b1.V", 0.5);
     drawn(&net, "E.out->b1.U", 0.3);
-    let net = image_net(FeedbackBlocks::new(0.8, &images()).unwrap());
+    let net = image_net(reclra::FeedbackAlignment::new(FeedbackConfig { std: 0.8 }, &images()).unwrap());
     drawn(&net, "B.b1.conv1", 0.8 * he(27.0));
-    let net = image_net(DirectBlocks::new(0.8, &images()).unwrap());
+    let net = image_net(reclra::DirectFeedbackAlignment::new(FeedbackConfig { std: 0.8 }, &images()).unwrap());
     drawn(&net, "B.out->b1.act1", 0.8);
     let config = TargetPropConfig { std: 0.6, ..TargetPropConfig::default() };
     let net = image_net(TargetPropBlocks::new(config, &images()).unwrap());
@@ -186,7 +185,7 @@ fn a_resumed_run_draws_what_the_whole_run_draws() {
     let net = || {
         // So slow that activities change with what is dropped alone.
         let optim = Optim { rate: 1e-12, ..Optim::default() };
-        learner(&graph, reclra::rules::blocks::BackpropBlocks, 1.0, optim, &Device::cpu(1))
+        learner(&graph, reclra::Backprop::of(&graph), 1.0, optim, &Device::cpu(1))
     };
     let x: Vec<f32> = (0..2 * INPUT.units()).map(|i| (i as f32 * 0.3).cos()).collect();
     let dropped = |net: &mut Learner| {

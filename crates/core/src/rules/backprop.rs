@@ -7,9 +7,12 @@
 //! dW_{i->j} = e_j z_i^T,  db_j = e_j            the gradient
 //! ```
 //!
+//! In an image network d_{i-1} is what comes back through path and shortcut of block i, by the pull-back of each layer.
+//!
 //! Needs: phi', and every W once more, transposed. Regions wait for all their targets. Settings: none. Cost of a step in
 //! matrix products of the size of W: one forward, one back (the first layer sends none), one for updates.
 
+use crate::block::How;
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Inflow, Rule, Step};
 use reclra_compute::dense::Response;
@@ -33,7 +36,9 @@ impl Backprop {
         Ok(Backprop::of(graph))
     }
 
-    pub(crate) fn of(graph: &Graph) -> Backprop {
+    /// [`Backprop::new`] without settings.
+    #[must_use]
+    pub fn of(graph: &Graph) -> Backprop {
         Backprop { targets: Targets::new(graph) }
     }
 }
@@ -45,13 +50,15 @@ impl Rule for Backprop {
 
     fn error_neurons(&self, step: &mut Step<'_>) {
         let (graph, params) = (step.graph, step.params);
-        for i in step.graph.hidden().rev() {
+        let how = How { response: Response::Derivative, feedback: &|_| None, given: None };
+        step.enter(graph.output(), &how, graph.output() > 1);
+        for i in graph.hidden().rev() {
             // d_i = sum of W_{i->j}^T e_j + e_j; e_i = d_i * phi'(h_i)
-            let messages =
-                self.targets.synapses(i).map(|(j, source, _)| (&params[graph.weight(j, source)], j)).collect();
-            let shortcuts = self.targets.shortcuts(i).collect();
-            let inflow = Inflow { messages, shortcuts };
+            let weight = |(j, source, _)| (&params[graph.weight(j, source)], j);
+            let messages = self.targets.synapses(i).map(weight).collect();
+            let inflow = Inflow { messages, shortcuts: self.targets.shortcuts(i).collect() };
             step.receive(&[i], Response::Derivative, |_| inflow.clone());
+            step.enter(i, &how, i > 1);
         }
     }
 
@@ -74,10 +81,10 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Synapses and shortcuts from hidden regions.
+    /// Synapses of dense regions and shortcuts, from hidden regions.
     pub(super) fn new(graph: &Graph) -> Targets {
         let (mut synapses, mut shortcuts) = (Vec::new(), Vec::new());
-        for (j, r) in graph.regions().iter().enumerate() {
+        for (j, r) in graph.regions().iter().enumerate().filter(|(_, r)| r.inside.is_none()) {
             let hidden = |&(_, &i): &(usize, &RegionId)| i != 0;
             synapses.extend(r.sources.iter().enumerate().filter(hidden).map(|(source, &i)| (i, j, source)));
             shortcuts.extend(r.shortcuts.iter().filter(|&&i| i != 0).map(|&i| (i, j)));

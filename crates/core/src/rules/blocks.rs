@@ -1,24 +1,14 @@
-//! The rules on image networks, whose regions are blocks of layers: how the error neurons at each block's output appear, and
-//! how the block is then entered.
+//! The rules that have another form on image networks, whose regions are blocks of layers: how the error neurons at each block's output
+//! appear, and how the block is then entered.
 //!
 //! | rule | e_i at the output of block i | inside |
 //! |---|---|---|
 //! | [`RecLraBlocks`] | target, from the output (skip) or the block above (layer) | backprop, rec-LRA or Hebbian, alone |
-//! | [`BackpropBlocks`] | phi' times what comes back through the block above | phi', W^T |
-//! | [`FeedbackBlocks`] | the same | phi', fixed random B of W's shape |
-//! | [`DirectBlocks`] | phi' times B e_L | phi' times B e_L at every activation |
 //! | [`TargetPropBlocks`] | phi' times what the activity exceeds its target by, from a learned inverse of the block above | backprop, alone |
-//! | [`HebbianBlocks`] | none | Oja's rule in each convolution |
 
-mod backprop;
-mod feedback;
-mod hebbian;
 mod rec_lra;
 mod target_prop;
 
-pub use backprop::BackpropBlocks;
-pub use feedback::{DirectBlocks, FeedbackBlocks};
-pub use hebbian::HebbianBlocks;
 pub use rec_lra::{BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocks, RecLraBlocksConfig};
 pub use target_prop::TargetPropBlocks;
 

@@ -16,10 +16,11 @@
 //! one for updates.
 
 use super::shared::finite;
+use crate::block::How;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
-use crate::rule::{Rule, Signal, Step, Update, errors, network_updates};
-use reclra_compute::dense::{Forward, Message};
+use crate::rule::{Increment, Rule, Signal, Step, Update, errors, network_updates};
+use reclra_compute::dense::{Forward, Message, Response};
 use reclra_compute::pointwise::Phi;
 
 /// Settings of Hebbian learning.
@@ -43,13 +44,15 @@ pub struct Hebbian {
     config: HebbianConfig,
     /// (i, place of k among its sources, k) of every synapse into a hidden region that learns.
     synapses: Vec<(RegionId, usize, RegionId)>,
+    /// Whether the output is a block, inside which backprop takes derivatives.
+    derivative: bool,
 }
 
 impl Hebbian {
-    /// Checks the settings, and that no hidden region that is to learn is given a shortcut.
+    /// Checks the settings, and that of every hidden region that is to learn what its weights make can be told from what a shortcut adds.
     ///
     /// # Errors
-    /// Names the setting that is out of its range, or the region with a shortcut.
+    /// Names the setting that is out of its range, or the region.
     pub fn new(config: HebbianConfig, graph: &Graph) -> Result<Hebbian> {
         check(finite(config.rate), "rule.rate", config.rate, "must be 0 or a positive number")?;
         let mut synapses = Vec::new();
@@ -64,9 +67,23 @@ impl Hebbian {
                     remedy: "leave shortcuts out, set oja = false, or choose rec-lra",
                 });
             }
-            synapses.extend(r.sources.iter().enumerate().map(|(source, &k)| (i, source, k)));
+            let Some(block) = &r.inside else {
+                synapses.extend(r.sources.iter().enumerate().map(|(source, &k)| (i, source, k)));
+                continue;
+            };
+            let last = block.path().last().filter(|s| s.layer.has_synapses());
+            if let Some(last) = last.filter(|_| block.shortcut().is_some()) {
+                return Err(Error::Unsuited {
+                    rule: "hebbian",
+                    region: r.name.clone(),
+                    has: format!("ends its path in {}, beside a shortcut", last.name),
+                    why: "Oja's rule reconstructs inputs from what the weights made of them alone",
+                    remedy: "put a batch norm after it, set oja = false, or choose rec-lra",
+                });
+            }
         }
-        Ok(Hebbian { config, synapses })
+        let derivative = graph.blocks().last().flatten().is_some();
+        Ok(Hebbian { config, synapses, derivative })
     }
 }
 
@@ -81,7 +98,8 @@ impl Rule for Hebbian {
     }
 
     fn held(&self, graph: &Graph) -> usize {
-        errors(graph, |l| l == graph.output()) + self.buffers(graph).iter().sum::<usize>()
+        errors(graph, |l| l == graph.output() || graph.regions()[l].inside.is_some())
+            + self.buffers(graph).iter().sum::<usize>()
     }
 
     fn error_neurons(&self, step: &mut Step<'_>) {
@@ -102,16 +120,31 @@ impl Rule for Hebbian {
             // The optimiser descends, so the sign is turned: W^T h - z.
             step.device.blend((1.0, back), (-1.0, &step.activity.z[k]), excess);
         }
+        let how = How { response: Response::Derivative, feedback: &|_| None, given: None };
+        step.enter(graph.output(), &how, false);
+        for i in graph.hidden().filter(|_| self.config.oja) {
+            step.associate(i);
+        }
     }
 
     fn updates(&self, graph: &Graph) -> Vec<Update> {
-        let mut updates = network_updates(graph, |i| i == graph.output(), &[]);
+        let (out, specs) = (graph.output(), graph.param_specs(0.0));
+        let mut updates = network_updates(graph, |i| i == out, &[]);
+        // What the matrices of hidden blocks have summed by association; the rest of a block stays as it is.
+        let associates =
+            |u: &Update| self.config.oja && u.increment == Increment::Summed && specs[u.param.index()].is_weight();
+        let hidden = network_updates(graph, |i| i != out, &[]).into_iter().filter(associates);
+        updates.extend(hidden.map(|u| u.at_rate(self.config.rate)));
         for (n, &(region, source, _)) in self.synapses.iter().enumerate() {
             // -dW_{k->i} = h_i (W^T h_i - z_k)^T
             let (h, excess) = (Signal::H(region), Signal::Buffer(2 * n + 1));
             updates.push(Update::outer(graph.weight(region, source), h, Some(excess)).at_rate(self.config.rate));
         }
         updates
+    }
+
+    fn uses_derivative(&self) -> bool {
+        self.derivative
     }
 
     fn waves(&self, graph: &Graph) -> Vec<Vec<RegionId>> {

@@ -4,6 +4,7 @@ use crate::block::Sender;
 use crate::error::{Error, Result, check};
 use crate::graph::{Graph, RegionId};
 use crate::rule::{Init, ParamSpec, Step};
+use reclra_compute::maps::{Convolution, Extent, Window};
 use reclra_compute::pointwise::Mismatch;
 
 /// True if a setting is a finite number of 0 or more.
@@ -69,4 +70,9 @@ pub(super) fn twins(kind: &str, graph: &Graph, i: RegionId, factor: f64) -> Vec<
 /// Channels of a region's output.
 pub(super) fn channels(graph: &Graph, i: RegionId) -> usize {
     graph.regions()[i].inside.as_ref().map_or(0, |b| b.to().channels)
+}
+
+/// A dense product of `from` units to `to`, as a convolution of one place.
+pub(super) fn product(from: usize, to: usize) -> Convolution {
+    Convolution { from: Extent::new(from, 1, 1), out: to, window: Window::square(1, 1, 0), groups: 1 }
 }

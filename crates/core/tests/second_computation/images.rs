@@ -6,8 +6,7 @@ use reclra::layer::Noise;
 use reclra::layers::LayerSpec;
 use reclra::rule::Rule;
 use reclra::rules::blocks::{
-    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, Inner, MapPlasticity, MapSynapse,
-    Message, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
+    BlockWiring, Inner, MapPlasticity, MapSynapse, Message, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks,
 };
 use reclra::{Extent, Graph, HeadOnly, Window};
 
@@ -100,14 +99,16 @@ pub(crate) fn rule(spec: Spec<'_>, graph: &Graph) -> Box<dyn Rule> {
     }
     match spec.text("name") {
         "rec-lra" => boxed(RecLraBlocks::new(rec_lra(spec), graph)),
-        "backprop" => Box::new(BackpropBlocks),
-        "feedback-alignment" => boxed(FeedbackBlocks::new(1.0, graph)),
-        "direct-feedback-alignment" => boxed(DirectBlocks::new(1.0, graph)),
+        "backprop" => Box::new(reclra::Backprop::of(&graph)),
+        "feedback-alignment" => boxed(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph)),
+        "direct-feedback-alignment" => {
+            boxed(reclra::DirectFeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph))
+        }
         "target-prop" if spec.flag("difference") => {
             boxed(TargetPropBlocks::difference(build::target_prop(spec), graph))
         }
         "target-prop" => boxed(TargetPropBlocks::new(build::target_prop(spec), graph)),
-        "hebbian" => boxed(HebbianBlocks::new(build::hebbian(spec), graph)),
+        "hebbian" => boxed(reclra::Hebbian::new(build::hebbian(spec), graph)),
         "head-only" => Box::new(HeadOnly),
         other => panic!("unknown rule: {other}"),
     }

@@ -6,10 +6,7 @@ use super::preset::small;
 use super::read::Reader;
 use super::wiring::{listed, mismatch};
 use reclra::rule::Rule;
-use reclra::rules::blocks::{
-    BackpropBlocks, BlockWiring, DirectBlocks, FeedbackBlocks, HebbianBlocks, RecLraBlocks, RecLraBlocksConfig,
-    TargetPropBlocks,
-};
+use reclra::rules::blocks::{BlockWiring, RecLraBlocks, RecLraBlocksConfig, TargetPropBlocks};
 use reclra::{
     Backprop, BackpropConfig, DirectFeedbackAlignment, EquilibriumProp, EquilibriumPropConfig, FeedbackAlignment,
     FeedbackConfig, Graph, HeadOnly, Hebbian, HebbianConfig, LraE, LraEConfig, Phi, Plasticity, RecLra, RecLraConfig,
@@ -55,13 +52,6 @@ impl RuleSpec {
         Ok(match self.clone() {
             RuleSpec::RecLraBlocks(config) => Box::new(RecLraBlocks::new(config, graph)?),
             RuleSpec::HeadOnly => Box::new(HeadOnly),
-            RuleSpec::Backprop(_) if graph.has_blocks() => Box::new(BackpropBlocks),
-            RuleSpec::FeedbackAlignment(config) if graph.has_blocks() => {
-                Box::new(FeedbackBlocks::new(config.std, graph)?)
-            }
-            RuleSpec::DirectFeedbackAlignment(config) if graph.has_blocks() => {
-                Box::new(DirectBlocks::new(config.std, graph)?)
-            }
             RuleSpec::RecLra(config) => Box::new(RecLra::new(config, graph)?),
             RuleSpec::Backprop(config) => Box::new(Backprop::new(config, graph)?),
             RuleSpec::FeedbackAlignment(config) => Box::new(FeedbackAlignment::new(config, graph)?),
@@ -71,7 +61,6 @@ impl RuleSpec {
             RuleSpec::DifferenceTargetProp(config) if graph.has_blocks() => {
                 Box::new(TargetPropBlocks::difference(config, graph)?)
             }
-            RuleSpec::Hebbian(config) if graph.has_blocks() => Box::new(HebbianBlocks::new(config, graph)?),
             RuleSpec::TargetProp(config) => Box::new(TargetProp::new(config, graph)?),
             RuleSpec::DifferenceTargetProp(config) => Box::new(TargetProp::difference(config, graph)?),
             RuleSpec::EquilibriumProp(config) => Box::new(EquilibriumProp::new(config, graph)?),

@@ -34,7 +34,7 @@ use crate::rule::{Init, Layout, ParamSpec, Role, Rule, Signal, Step, Update, net
 use crate::rules::shared::{channels, check_mismatch, count_output, twins};
 use crate::wiring::{ErrorGraph, ErrorSynapse};
 use reclra_compute::dense::Response;
-use reclra_compute::maps::{Convolution, Extent, Window};
+use reclra_compute::maps::Extent;
 
 /// A skip-error synapse in use: where its tensors and buffers are.
 #[derive(Clone, Copy, Debug)]
@@ -130,11 +130,6 @@ impl RecLraBlocks {
             Inner::RecLra => Response::Target { beta: 1.0, mismatch: self.config.mismatch },
         }
     }
-}
-
-/// A dense product of `from` units to `to`, as a convolution of one place.
-fn product(from: usize, to: usize) -> Convolution {
-    Convolution { from: Extent::new(from, 1, 1), out: to, window: Window::square(1, 1, 0), groups: 1 }
 }
 
 impl MapSynapse {

@@ -1,11 +1,12 @@
 //! The work on one block: its target, its error neurons, and its inside. Blocks of one wave know nothing of each other, so they
 //! are worked on side by side when that keeps all threads busy, and one after the other, each on all threads, when it does not.
 
-use super::{BUFFERS, MapPlasticity, MapSynapse, Message, RecLraBlocks, Skip, product};
+use super::{BUFFERS, MapPlasticity, MapSynapse, Message, RecLraBlocks, Skip};
 use crate::block::{Given, How, Inside, Lent, Shared};
 use crate::graph::RegionId;
 use crate::rule::Step;
 use crate::rules::blocks::Inner;
+use crate::rules::shared::product;
 use crate::wiring::ErrorSynapse;
 use reclra_compute::dense::Response;
 use reclra_compute::{Device, Tensor};
