@@ -99,7 +99,7 @@ pub(crate) fn rule(spec: Spec<'_>, graph: &Graph) -> Box<dyn Rule> {
     }
     match spec.text("name") {
         "rec-lra" => boxed(RecLraBlocks::new(rec_lra(spec), graph)),
-        "backprop" => Box::new(reclra::Backprop::of(&graph)),
+        "backprop" => Box::new(reclra::Backprop::of(graph)),
         "feedback-alignment" => boxed(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph)),
         "direct-feedback-alignment" => {
             boxed(reclra::DirectFeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph))
