@@ -99,7 +99,7 @@ fn inverses() -> TargetPropConfig {
 /// Every rule on a residual graph.
 fn rules(graph: &Graph) -> Vec<(String, Box<dyn Rule>)> {
     let mut list: Vec<(String, Box<dyn Rule>)> = vec![
-        ("backprop".into(), Box::new(reclra::Backprop::of(&graph))),
+        ("backprop".into(), Box::new(reclra::Backprop::of(graph))),
         (
             "feedback".into(),
             Box::new(reclra::FeedbackAlignment::new(reclra::FeedbackConfig { std: 1.0 }, graph).unwrap()),
